@@ -1,0 +1,333 @@
+/**
+ * The vocabulary: every request the agent answers and every reply it gives, by the names they have
+ * on the wire (protocol.md §2). One connection carries one request and one reply; the agent never
+ * asks a client anything. Fields marked "ours" are additions the C peer ignores.
+ */
+
+export type JsonValue =
+  | string
+  | number
+  | boolean
+  | null
+  | readonly JsonValue[]
+  | { readonly [key: string]: JsonValue }
+export type JsonObject = Readonly<Record<string, JsonValue>>
+
+/** A space separated list, as RFC 6749 §3.3 writes scopes and INDIGO IAM reads audiences. */
+export type SpaceSeparated = string
+/** Seconds since 1970 (Unix time). */
+export type UnixSeconds = number
+
+/** Ask for an access token. `account` wins over `issuer`. Answered by a token or an error, never by a question. */
+export interface AccessTokenRequest {
+  readonly request: 'access_token'
+  readonly account?: string | undefined
+  readonly issuer?: string | undefined
+  /** Seconds of life the token must still have; −1 or lower forces a new one. */
+  readonly min_valid_period?: number | undefined
+  readonly scope?: SpaceSeparated | undefined
+  readonly audience?: SpaceSeparated | undefined
+  /** Who asks, in the client's own words: never trusted, only shown. */
+  readonly application_hint?: string | undefined
+}
+
+export interface IdTokenRequest {
+  readonly request: 'id_token'
+  readonly account?: string | undefined
+  readonly issuer?: string | undefined
+  readonly scope?: SpaceSeparated | undefined
+  readonly audience?: SpaceSeparated | undefined
+  readonly application_hint?: string | undefined
+}
+
+export interface LoadedAccountsRequest {
+  readonly request: 'loaded_accounts'
+}
+export interface AccountInfoRequest {
+  readonly request: 'account_info'
+}
+export interface CheckRequest {
+  readonly request: 'check'
+}
+export interface StatusRequest {
+  readonly request: 'status'
+}
+export interface StatusJsonRequest {
+  readonly request: 'status_json'
+}
+
+/** How the agent may get an account file's password later (protocol.md §2.4, table `pw_entry`). */
+export interface PasswordEntry {
+  readonly account?: string | undefined
+  /** Bit set: 1 memory, 4 command, 8 prompt, 16 file, 32 gpg. */
+  readonly type: number
+  readonly password?: string | undefined
+  readonly command?: string | undefined
+  readonly pw_file?: string | undefined
+  readonly gpg_key?: string | undefined
+  readonly expires_at?: UnixSeconds | undefined
+  readonly expires_after?: number | undefined
+}
+
+/** Ours: what `oidc-add` derived from the password, so that the agent can re-seal the file without it. */
+export interface FileKeyMessage {
+  /** 16 bytes, base64. */
+  readonly salt: string
+  /** 64 bytes, base64: 32 key ‖ 32 check value (protocol.md §3.3). */
+  readonly key: string
+}
+
+/** Load an account. `config` is the decrypted account JSON (protocol.md §3.4). */
+export interface AddRequest {
+  readonly request: 'add'
+  readonly config?: JsonObject | undefined
+  readonly pw_entry?: PasswordEntry | undefined
+  /** Seconds until the account is removed again; 0 = never. Absent: the agent's default. */
+  readonly lifetime?: number | undefined
+  readonly confirm?: boolean | undefined
+  readonly always_allow_id_token?: boolean | undefined
+  /** True: do not test the account with a refresh. */
+  readonly plain_add?: boolean | undefined
+  /** Ours. */
+  readonly file_key?: FileKeyMessage | undefined
+}
+
+/** Get a first token for a new or changed account (protocol.md §2.5). */
+export interface GenRequest {
+  readonly request: 'gen'
+  readonly config?: JsonObject | undefined
+  /** Flow names, most wanted first. */
+  readonly flow: readonly string[]
+  readonly pw_entry?: PasswordEntry | undefined
+  readonly no_webserver?: boolean | undefined
+  readonly no_scheme?: boolean | undefined
+  /** True: answer with an access token and keep nothing. */
+  readonly only_at?: boolean | undefined
+}
+
+/** Ask once whether the person has approved the device code yet. */
+export interface DeviceRequest {
+  readonly request: 'device'
+  readonly oidc_device?: JsonObject | undefined
+  readonly only_at?: boolean | undefined
+}
+
+/** Register a client dynamically (RFC 7591). */
+export interface RegisterRequest {
+  readonly request: 'register'
+  readonly config?: JsonObject | undefined
+  readonly flow: readonly string[]
+  /** Initial access token (RFC 7591 §3). */
+  readonly authorization?: string | undefined
+}
+
+/** Ask which scopes a provider supports. */
+export interface ScopesRequest {
+  readonly request: 'scopes'
+  readonly issuer?: string | undefined
+  readonly config_endpoint?: string | undefined
+  readonly cert_path?: string | undefined
+}
+
+export interface RemoveRequest {
+  readonly request: 'remove'
+  readonly account?: string | undefined
+}
+export interface RemoveAllRequest {
+  readonly request: 'remove_all'
+}
+export interface LockRequest {
+  readonly request: 'lock'
+  readonly password: string
+}
+export interface UnlockRequest {
+  readonly request: 'unlock'
+  readonly password: string
+}
+
+/** Revoke the refresh token of `config` and unload the account. */
+export interface DeleteRequest {
+  readonly request: 'delete'
+  readonly config?: JsonObject | undefined
+}
+
+/** Delete a registered client (RFC 7592 §2.3). */
+export interface DeleteClientRequest {
+  readonly request: 'delete_client'
+  readonly registration_client_uri?: string | undefined
+  readonly registration_access_token?: string | undefined
+  readonly cert_path?: string | undefined
+}
+
+/** A small in-memory store the C tools park data in (protocol.md §2.4). `filename` is no path. */
+export interface FileWriteRequest {
+  readonly request: 'file_write'
+  readonly filename: string
+  readonly data: string
+}
+export interface FileReadRequest {
+  readonly request: 'file_read'
+  readonly filename: string
+}
+export interface FileRemoveRequest {
+  readonly request: 'file_remove'
+  readonly filename: string
+}
+
+export type Request =
+  | AccessTokenRequest
+  | IdTokenRequest
+  | LoadedAccountsRequest
+  | AccountInfoRequest
+  | CheckRequest
+  | StatusRequest
+  | StatusJsonRequest
+  | AddRequest
+  | GenRequest
+  | DeviceRequest
+  | RegisterRequest
+  | ScopesRequest
+  | RemoveRequest
+  | RemoveAllRequest
+  | LockRequest
+  | UnlockRequest
+  | DeleteRequest
+  | DeleteClientRequest
+  | FileWriteRequest
+  | FileReadRequest
+  | FileRemoveRequest
+
+export type RequestType = Request['request']
+export type RequestOf<T extends RequestType> = Extract<Request, { readonly request: T }>
+
+/** A success with nothing to tell but, sometimes, a text for the person. */
+export interface PlainReply {
+  readonly status: 'success'
+  readonly info?: string | undefined
+}
+
+export interface AccessTokenReply {
+  readonly status: 'success'
+  readonly access_token: string
+  /** As the provider publishes it in its discovery document. */
+  readonly issuer: string
+  /** This token's own expiry; 0 = unknown. */
+  readonly expires_at: UnixSeconds
+  /** Ours: what was granted, where the provider said it. */
+  readonly scope?: SpaceSeparated | undefined
+  /** Ours: what differs from what was asked, a line each. */
+  readonly info?: string | undefined
+}
+
+export interface IdTokenReply {
+  readonly status: 'success'
+  readonly id_token: string
+  readonly issuer: string
+}
+
+export interface LoadedAccountsReply {
+  readonly status: 'success'
+  readonly info: readonly string[]
+}
+
+/** Known issuers; `accounts` maps short names to "loaded now". */
+export interface AccountInfoReply {
+  readonly status: 'success'
+  readonly info: Readonly<
+    Record<
+      string,
+      { readonly pubclient: boolean; readonly accounts?: Readonly<Record<string, boolean>> }
+    >
+  >
+}
+
+export interface StatusReply {
+  readonly status: 'success'
+  readonly info: string
+}
+
+export interface StatusJsonReply {
+  readonly status: 'success'
+  readonly info: {
+    readonly version: string
+    readonly command_line_options: string
+    readonly loaded_accounts: readonly string[]
+  }
+}
+
+/** A flow that ended: the account with its new refresh token. */
+export interface ConfigReply {
+  readonly status: 'success'
+  readonly config: JsonObject
+  readonly info?: string | undefined
+}
+
+/** RFC 8628 §3.2. */
+export interface DeviceAuthorization {
+  readonly device_code: string
+  readonly user_code: string
+  readonly verification_uri: string
+  readonly verification_uri_complete?: string | undefined
+  /** Seconds. */
+  readonly expires_in: number
+  /** Seconds between polls. */
+  readonly interval: number
+}
+
+/** A flow that waits for the person. */
+export interface DeviceStartedReply {
+  readonly status: 'accepted'
+  readonly oidc_device: DeviceAuthorization
+}
+
+export interface RegisterReply {
+  readonly status: 'success'
+  /** The provider's registration response, as it came. */
+  readonly client: JsonObject
+  /** All scopes the provider says it supports. */
+  readonly max_scopes: SpaceSeparated
+}
+
+export interface FileReadReply {
+  readonly status: 'success'
+  readonly data: string
+}
+
+/** What each request is answered with when it succeeds. */
+export interface Replies {
+  readonly access_token: AccessTokenReply
+  readonly id_token: IdTokenReply
+  readonly loaded_accounts: LoadedAccountsReply
+  readonly account_info: AccountInfoReply
+  readonly check: PlainReply
+  readonly status: StatusReply
+  readonly status_json: StatusJsonReply
+  readonly add: PlainReply
+  readonly gen: ConfigReply | DeviceStartedReply | AccessTokenReply
+  readonly device: ConfigReply | AccessTokenReply
+  readonly register: RegisterReply
+  readonly scopes: StatusReply
+  readonly remove: PlainReply
+  readonly remove_all: PlainReply
+  readonly lock: PlainReply
+  readonly unlock: PlainReply
+  readonly delete: PlainReply
+  readonly delete_client: PlainReply
+  readonly file_write: PlainReply
+  readonly file_read: FileReadReply
+  readonly file_remove: PlainReply
+}
+
+export type SuccessReply = Replies[RequestType]
+
+/** Clients decide by the presence of `error`, not by `status`. */
+export interface FailureReply {
+  readonly status: 'failure'
+  readonly error: string
+  /** Help for the person: what to do next. */
+  readonly info?: string | undefined
+  /** Ours: the {@link import('./errors.ts').ErrorCode}. */
+  readonly code?: string | undefined
+}
+
+export type Reply = SuccessReply | FailureReply

@@ -1,0 +1,34 @@
+import { inspect } from 'node:util'
+
+/**
+ * A text that does not print: refresh tokens, client secrets, passwords.
+ * `reveal()` is the only way to the value and easy to search for.
+ */
+export class Secret {
+  readonly #value: string
+
+  constructor(value: string) {
+    this.#value = value
+  }
+
+  reveal(): string {
+    return this.#value
+  }
+
+  toString(): string {
+    return '[secret]'
+  }
+
+  toJSON(): string {
+    return '[secret]'
+  }
+
+  [inspect.custom](): string {
+    return '[secret]'
+  }
+}
+
+/** The secret of a text, or undefined where the text is absent or empty. */
+export function secretOf(value: string | undefined): Secret | undefined {
+  return value === undefined || value === '' ? undefined : new Secret(value)
+}
