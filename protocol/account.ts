@@ -1,0 +1,107 @@
+import { AgentError } from './errors.ts'
+import type { JsonObject, JsonValue, SpaceSeparated } from './messages.ts'
+import { Secret, secretOf } from './secret.ts'
+
+/**
+ * An account: the client profile and refresh token of one login at one provider, as an account file
+ * holds it (protocol.md §3.4). `fields` is the whole JSON object as it was read: keys we do not know
+ * survive every rewrite. It holds secrets: never log it.
+ */
+export interface Account {
+  readonly name: string
+  /** As the person gave it; compare with {@link sameIssuer}. */
+  readonly issuer: string
+  readonly configEndpoint: string | undefined
+  /** Set only where the person chose it; else discovery says it. */
+  readonly deviceAuthorizationEndpoint: string | undefined
+  readonly clientId: string
+  readonly clientSecret: Secret | undefined
+  readonly usesPublicClient: boolean
+  readonly refreshToken: Secret | undefined
+  /** PEM bundle to trust instead of the system's. */
+  readonly certPath: string | undefined
+  /** Scopes the person authorised; sent at a plain refresh where `refreshScope` is absent. */
+  readonly authScope: SpaceSeparated
+  /** Scopes the provider granted, where they differ. */
+  readonly refreshScope: SpaceSeparated | undefined
+  readonly audience: SpaceSeparated | undefined
+  readonly redirectUris: readonly string[]
+  readonly fields: JsonObject
+}
+
+/**
+ * Reads an account from its JSON.
+ * @throws AgentError `file-malformed` where name or issuer is missing.
+ */
+export function accountOf(fields: JsonObject): Account {
+  const text = (key: string): string | undefined => textOf(fields[key])
+  const name = text('name')
+  const issuer = text('issuer_url') ?? text('issuer')
+  if (name === undefined || issuer === undefined) {
+    throw new AgentError('file-malformed', 'bad configuration: the account has no name or issuer')
+  }
+  return {
+    name,
+    issuer,
+    configEndpoint: text('config_endpoint'),
+    deviceAuthorizationEndpoint: isSet(fields['daeSetByUser'])
+      ? text('device_authorization_endpoint')
+      : undefined,
+    clientId: text('client_id') ?? '',
+    clientSecret: secretOf(text('client_secret')),
+    usesPublicClient: isSet(fields['uses_pub_client']),
+    refreshToken: secretOf(text('refresh_token')),
+    certPath: text('cert_path'),
+    authScope: text('auth_scope') ?? text('scope') ?? '',
+    refreshScope: text('refresh_scope'),
+    audience: text('audience'),
+    redirectUris: textsOf(fields['redirect_uris']),
+    fields,
+  }
+}
+
+/** What a change to an account may touch; the rest of the JSON stays as it is. */
+export interface AccountChange {
+  readonly refreshToken?: Secret
+  readonly refreshScope?: SpaceSeparated
+}
+
+/** The account with `change` made to it and to its JSON. */
+export function changedAccount(account: Account, change: AccountChange): Account {
+  const fields: Record<string, JsonValue> = { ...account.fields }
+  if (change.refreshToken !== undefined) fields['refresh_token'] = change.refreshToken.reveal()
+  if (change.refreshScope !== undefined) fields['refresh_scope'] = change.refreshScope
+  return accountOf(fields)
+}
+
+/** Whether two issuer URLs name the same issuer: they may differ by one trailing slash. */
+export function sameIssuer(one: string, other: string): boolean {
+  return withoutSlash(one) === withoutSlash(other)
+}
+
+function withoutSlash(url: string): string {
+  return url.endsWith('/') ? url.slice(0, -1) : url
+}
+
+/** The words of a space separated list, sorted, each once. */
+export function wordSet(list: SpaceSeparated | undefined): readonly string[] {
+  return [...new Set(words(list))].sort()
+}
+
+/** The words of a space separated list, in order. */
+export function words(list: SpaceSeparated | undefined): readonly string[] {
+  return list === undefined ? [] : list.split(/\s+/).filter((word) => word !== '')
+}
+
+function textOf(value: JsonValue | undefined): string | undefined {
+  if (typeof value === 'number') return String(value)
+  return typeof value === 'string' && value !== '' ? value : undefined
+}
+
+function textsOf(value: JsonValue | undefined): readonly string[] {
+  return Array.isArray(value) ? value.filter((item) => typeof item === 'string') : []
+}
+
+function isSet(value: JsonValue | undefined): boolean {
+  return value !== undefined && value !== 0 && value !== '0' && value !== false && value !== ''
+}

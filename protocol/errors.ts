@@ -1,0 +1,177 @@
+import type { FailureReply } from './messages.ts'
+
+/**
+ * Everything that can go wrong, as one closed union. A new code does not compile until it has an
+ * exit status. The wire text of the ones the C peer has is the peer's own, since its clients match
+ * on it (protocol.md §2.8).
+ */
+export type ErrorCode =
+  // how it was asked
+  | 'usage'
+  | 'bad-request'
+  | 'not-implemented'
+  // this program, this machine
+  | 'cancelled'
+  | 'no-terminal'
+  | 'internal'
+  // the agent
+  | 'agent-unreachable'
+  | 'agent-timeout'
+  | 'agent-locked'
+  | 'agent-not-locked'
+  | 'wrong-password'
+  | 'peer-disconnected'
+  | 'decryption-failed'
+  | 'message-malformed'
+  | 'suspicious-public-key'
+  | 'unknown-account'
+  | 'account-not-loaded'
+  | 'operation-forbidden'
+  | 'no-refresh-token'
+  | 'wrong-device-code'
+  | 'parked-file-not-found'
+  // the account file
+  | 'file-not-found'
+  | 'file-malformed'
+  | 'file-unreadable'
+  | 'file-unwritable'
+  | 'file-gpg'
+  // the network
+  | 'network'
+  | 'tls'
+  | 'provider-timeout'
+  | 'insecure-url'
+  // the provider
+  | 'provider-answer'
+  | 'provider-status'
+  | 'provider-error'
+  | 'authorization-pending'
+  | 'slow-down'
+  | 'refresh-token-dead'
+  | 'invalid-scope'
+  | 'invalid-client'
+  | 'invalid-request'
+  | 'wrong-issuer'
+  | 'unsupported-by-provider'
+
+/** Exit status of the commands: 64 is EX_USAGE of sysexits.h, as the C tools use it. */
+export const exitStatus: Readonly<Record<ErrorCode, number>> = {
+  usage: 64,
+  'bad-request': 1,
+  'not-implemented': 1,
+  // 128 + SIGINT, what a shell reports for a command ended by Ctrl-C.
+  cancelled: 130,
+  'no-terminal': 1,
+  internal: 1,
+  'agent-unreachable': 1,
+  'agent-timeout': 1,
+  'agent-locked': 1,
+  'agent-not-locked': 1,
+  'wrong-password': 1,
+  'peer-disconnected': 1,
+  'decryption-failed': 1,
+  'message-malformed': 1,
+  'suspicious-public-key': 1,
+  'unknown-account': 1,
+  'account-not-loaded': 1,
+  'operation-forbidden': 1,
+  'no-refresh-token': 1,
+  'wrong-device-code': 1,
+  'parked-file-not-found': 1,
+  'file-not-found': 1,
+  'file-malformed': 1,
+  'file-unreadable': 1,
+  'file-unwritable': 1,
+  'file-gpg': 1,
+  network: 1,
+  tls: 1,
+  'provider-timeout': 1,
+  'insecure-url': 1,
+  'provider-answer': 1,
+  'provider-status': 1,
+  'provider-error': 1,
+  'authorization-pending': 1,
+  'slow-down': 1,
+  'refresh-token-dead': 1,
+  'invalid-scope': 1,
+  'invalid-client': 1,
+  'invalid-request': 1,
+  'wrong-issuer': 1,
+  'unsupported-by-provider': 1,
+}
+
+/** Wire texts that C clients compare with; used where no more specific text is given. */
+export const wireText = {
+  'agent-locked': 'Agent locked',
+  'agent-not-locked': 'Agent not locked',
+  'wrong-password': 'wrong password',
+  'peer-disconnected': 'the other party disconnected',
+  'decryption-failed': 'decryption failed',
+  'message-malformed': 'internal error: ipc encrypted message malformed',
+  'suspicious-public-key': 'received suspicious public key',
+  'unknown-account': 'No account configured with that short name',
+  'account-not-loaded': 'account not loaded',
+  'operation-forbidden': 'operation forbidden',
+  'no-refresh-token': 'No or malformed refresh token',
+  'wrong-device-code': 'wrong device code',
+  'parked-file-not-found': 'File not found',
+  'file-malformed': 'encryption malformed',
+  'agent-unreachable': 'Could not connect to oidc-agent',
+  'not-implemented': 'Not yet implemented',
+  'authorization-pending': 'authorization_pending',
+  'slow-down': 'slow_down',
+  network: 'could not connect to url',
+  tls: 'error with ssl cert',
+} as const satisfies Partial<Record<ErrorCode, string>>
+
+export interface ErrorDetails {
+  /** What to do next, shown to the person after the error. */
+  readonly hint?: string | undefined
+  readonly cause?: unknown
+}
+
+/**
+ * The one error class. `message` names who failed, on what, and never holds a secret; it is what
+ * goes over the wire and after `Error: `.
+ */
+export class AgentError extends Error {
+  override readonly name = 'AgentError'
+  readonly code: ErrorCode
+  readonly hint: string | undefined
+
+  constructor(code: ErrorCode, message: string, details: ErrorDetails = {}) {
+    super(message, details.cause === undefined ? undefined : { cause: details.cause })
+    this.code = code
+    this.hint = details.hint
+  }
+}
+
+/** The error of a code that has a fixed wire text. */
+export function knownError(code: keyof typeof wireText, details: ErrorDetails = {}): AgentError {
+  return new AgentError(code, wireText[code], details)
+}
+
+export function isErrorCode(text: string): text is ErrorCode {
+  return Object.hasOwn(exitStatus, text)
+}
+
+/** The reply that tells a client of `error`. */
+export function failureReply(error: AgentError): FailureReply {
+  const reply: FailureReply = { status: 'failure', error: error.message, code: error.code }
+  return error.hint === undefined ? reply : { ...reply, info: error.hint }
+}
+
+/**
+ * The error a failure reply tells of. Replies of the C agent carry no code: it is recognised by its
+ * text, else it is a `provider-error`, the C agent's largest class.
+ */
+export function errorOfReply(reply: FailureReply): AgentError {
+  return new AgentError(codeOfReply(reply), reply.error, { hint: reply.info })
+}
+
+function codeOfReply(reply: FailureReply): ErrorCode {
+  if (reply.code !== undefined && isErrorCode(reply.code)) return reply.code
+  const known = Object.entries(wireText).find(([, text]) => text === reply.error)
+  if (known !== undefined && isErrorCode(known[0])) return known[0]
+  return reply.error.startsWith('Bad Request') ? 'bad-request' : 'provider-error'
+}
