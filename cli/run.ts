@@ -1,0 +1,78 @@
+import { AgentError, exitStatus } from '../protocol/errors.ts'
+import { type Arguments, type CommandSpec, parseArgv } from './argv.ts'
+import type { Options } from './option.ts'
+
+/** Where a command writes: stdout is data, stderr is for the person. */
+export interface Output {
+  write(text: string): unknown
+  readonly isTTY?: boolean | undefined
+}
+
+/** The world a command runs in; `process-io.ts` makes the real one. */
+export interface Io {
+  /** Without the program's own name. */
+  readonly argv: readonly string[]
+  readonly env: Readonly<Record<string, string | undefined>>
+  readonly uid: number
+  /** Milliseconds since 1970. */
+  readonly now: () => number
+  readonly stdin: NodeJS.ReadStream
+  readonly stdout: Output
+  readonly stderr: Output
+}
+
+/** What a command does once its command line is understood. The status it gives is 0 unless it says another. */
+export type Main<O extends Options> = (
+  args: Arguments<O>,
+  io: Io,
+) => Promise<number | undefined> | Promise<void>
+
+/**
+ * Runs a command and gives its exit status: the one place where an error becomes output. Errors of
+ * ours are shown as `Error: …` with their hint below, as the C tools do; how the command was called
+ * as argp does.
+ */
+export async function run<O extends Options>(
+  spec: CommandSpec<O>,
+  main: Main<O>,
+  io: Io,
+): Promise<number> {
+  try {
+    const parsed = parseArgv(spec, io.argv)
+    if (parsed.kind === 'run') return (await main(parsed.args, io)) ?? 0
+    io.stdout.write(parsed.text)
+    return 0
+  } catch (error) {
+    io.stderr.write(errorText(error, spec.name, io))
+    return error instanceof AgentError ? exitStatus[error.code] : exitStatus.internal
+  }
+}
+
+function errorText(error: unknown, program: string, io: Io): string {
+  if (!(error instanceof AgentError))
+    return `${label(io)} internal error: ${detailsOf(error, io)}\n`
+  if (error.code === 'usage') {
+    const help =
+      error.hint ?? `Try '${program} --help' or '${program} --usage' for more information.`
+    return `${program}: ${error.message}\n${help}\n`
+  }
+  const hint = error.hint === undefined || error.hint === '' ? '' : `${error.hint}\n`
+  return `${label(io)} ${error.message}\n${hint}`
+}
+
+function label(io: Io): string {
+  return hasColour(io) ? '\u001b[31mError:\u001b[0m' : 'Error:'
+}
+
+/** Whether stderr may be coloured (cli.md §0). */
+export function hasColour({ env, stderr }: Pick<Io, 'env' | 'stderr'>): boolean {
+  if (stderr.isTTY !== true) return false
+  const ours = env['OIDC_AGENT_NOCOLOR']
+  if (ours !== undefined && ours !== '') return ours.startsWith('0')
+  return (env['NO_COLOR'] ?? '') === '' && env['TERM'] !== 'dumb'
+}
+
+function detailsOf(error: unknown, { env }: Io): string {
+  if (!(error instanceof Error)) return String(error)
+  return env['OIDC_AGENT_DEBUG'] === undefined ? error.message : (error.stack ?? error.message)
+}
