@@ -1,0 +1,122 @@
+import { IncomingMessage, type ServerResponse } from 'node:http'
+import { setTimeout as wait } from 'node:timers/promises'
+import { registrable } from './wlcg-scopes.ts'
+
+/** A request as it came in. */
+export interface RecordedRequest {
+  readonly method: string
+  readonly path: string
+  readonly authorization: string | undefined
+  readonly userAgent: string | undefined
+  readonly body: string
+  /** The body as a form, where it was one. */
+  readonly form: Readonly<Record<string, string>>
+}
+
+/** What was asked of the provider so far. */
+export interface Counters {
+  /** Requests to the token endpoint per `grant_type`, answered or not. */
+  readonly tokenRequests: Record<string, number>
+  /** The most token requests that were open at the same time. */
+  mostAtOnce: number
+  /** The last {@link KEPT_REQUESTS} requests, oldest first. */
+  readonly requests: RecordedRequest[]
+}
+
+/** What a test may turn while the provider runs. */
+export interface Dials {
+  /** Milliseconds the token endpoint takes longer. */
+  latencyMs: number
+  /** Sees every request first; true: it has answered (or means to leave the caller hanging). */
+  onRequest: ((request: IncomingMessage, response: ServerResponse) => boolean) | undefined
+}
+
+type Answer = (request: IncomingMessage, response: ServerResponse, body: string) => Promise<void>
+
+const KEPT_REQUESTS = 500
+const TOKEN_PATH = '/token'
+const REGISTRATION_PATH = '/reg'
+
+export function newCounters(): Counters {
+  return { tokenRequests: {}, mostAtOnce: 0, requests: [] }
+}
+
+/** Stands before the provider: reads each request whole, counts it, delays or intercepts it. */
+export function providerFront(
+  counters: Counters,
+  dials: Dials,
+  answer: Answer,
+): (request: IncomingMessage, response: ServerResponse) => void {
+  let atOnce = 0
+  const serve = async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
+    const body = await bodyOf(request)
+    const recorded = record(counters, request, body)
+    if (recorded.path !== TOKEN_PATH) {
+      if (dials.onRequest?.(request, response) !== true) await answer(request, response, body)
+      return
+    }
+    atOnce += 1
+    response.once('close', () => {
+      atOnce -= 1
+    })
+    counters.mostAtOnce = Math.max(counters.mostAtOnce, atOnce)
+    if (dials.onRequest?.(request, response) === true) return
+    if (dials.latencyMs > 0) await wait(dials.latencyMs)
+    await answer(request, response, body)
+  }
+  return (request, response) => {
+    serve(request, response).catch((error: unknown) => {
+      if (response.headersSent || response.destroyed) return
+      response.writeHead(500, { 'content-type': 'text/plain' }).end(String(error))
+    })
+  }
+}
+
+/** The request once more, with its body unread: what oidc-provider is given. */
+export function again(request: IncomingMessage, body: string): IncomingMessage {
+  const sent = request.url === REGISTRATION_PATH ? registration(body) : body
+  const copy = new IncomingMessage(request.socket)
+  copy.method = request.method
+  copy.url = request.url
+  copy.httpVersion = request.httpVersion
+  copy.headers = { ...request.headers }
+  if (request.method !== 'GET') copy.headers['content-length'] = String(Buffer.byteLength(sent))
+  delete copy.headers['transfer-encoding']
+  copy.complete = true
+  copy.push(sent)
+  copy.push(null)
+  return copy
+}
+
+/** oidc-provider refuses a registration with scopes it does not list; IAM drops them (wlcg.md §6). */
+function registration(body: string): string {
+  const metadata: unknown = JSON.parse(body)
+  if (typeof metadata !== 'object' || metadata === null || !('scope' in metadata)) return body
+  return JSON.stringify({ ...metadata, scope: registrable(String(metadata.scope)) })
+}
+
+async function bodyOf(request: IncomingMessage): Promise<string> {
+  const chunks: Buffer[] = []
+  for await (const chunk of request) chunks.push(chunk as Buffer)
+  return Buffer.concat(chunks).toString()
+}
+
+function record(counters: Counters, request: IncomingMessage, body: string): RecordedRequest {
+  const path = (request.url ?? '').split('?')[0] ?? ''
+  const isForm = request.headers['content-type']?.startsWith('application/x-www-form-urlencoded')
+  const recorded = {
+    method: request.method ?? '',
+    path,
+    authorization: request.headers.authorization,
+    userAgent: request.headers['user-agent'],
+    body,
+    form: isForm === true ? Object.fromEntries(new URLSearchParams(body)) : {},
+  }
+  counters.requests.push(recorded)
+  if (counters.requests.length > KEPT_REQUESTS) counters.requests.shift()
+  if (path === TOKEN_PATH) {
+    const grant = recorded.form['grant_type'] ?? 'none'
+    counters.tokenRequests[grant] = (counters.tokenRequests[grant] ?? 0) + 1
+  }
+  return recorded
+}

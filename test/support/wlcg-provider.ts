@@ -1,0 +1,113 @@
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import type { ClientMetadata } from 'oidc-provider'
+import { Provider } from 'oidc-provider/lib/provider.js'
+import { createAuthority, type ServerCertificate } from './certificates.ts'
+import { again, type Counters, type Dials, newCounters, providerFront } from './provider-front.ts'
+import { answerInteraction } from './provider-pages.ts'
+import { type RequestListener, startTlsServer } from './tls-server.ts'
+import { type ProviderRules, wlcgConfiguration } from './wlcg-configuration.ts'
+import { covered } from './wlcg-scopes.ts'
+
+export interface WlcgProviderOptions extends Partial<ProviderRules> {
+  /** How the issuer names its host. */
+  readonly host?: 'localhost' | '127.0.0.1'
+  /** True: the issuer ends in a slash, as every IAM's does. */
+  readonly trailingSlash?: boolean
+  readonly latencyMs?: number
+  /** Clients it knows from the start, e.g. public ones. */
+  readonly clients?: readonly ClientMetadata[]
+  /** Instead of a good one: an expired certificate, one of another authority. */
+  readonly certificate?: ServerCertificate
+}
+
+/** A running provider: a real oidc-provider over TLS, set up like the IAM of a WLCG experiment. */
+export interface WlcgProvider {
+  readonly issuer: string
+  /** PEM file of the authority that signed its certificate. */
+  readonly caPath: string
+  readonly caPem: string
+  readonly counters: Counters
+  /** To be turned while it runs. */
+  readonly dials: Dials & ProviderRules
+  /** Cuts all connections and refuses new ones, until {@link up}. Nothing issued is forgotten. */
+  readonly down: () => Promise<void>
+  readonly up: () => Promise<void>
+  readonly close: () => Promise<void>
+}
+
+/** Starts a provider on a free loopback port. */
+export async function startWlcgProvider(options: WlcgProviderOptions = {}): Promise<WlcgProvider> {
+  const authority = createAuthority()
+  const directory = await mkdtemp(join(tmpdir(), 'wlcg-provider-'))
+  const caPath = join(directory, 'ca.pem')
+  await writeFile(caPath, authority.pem)
+
+  const counters = newCounters()
+  const dials: Dials & ProviderRules = {
+    latencyMs: options.latencyMs ?? 0,
+    onRequest: undefined,
+    accessTokenSeconds: options.accessTokenSeconds ?? 3600,
+    deviceCodeSeconds: options.deviceCodeSeconds ?? 600,
+    rotate: options.rotate ?? false,
+  }
+
+  // The issuer has the port in it, so the server listens before there is a provider to answer.
+  let listener: RequestListener = (_request, response) => response.writeHead(503).end()
+  const server = await startTlsServer(
+    options.certificate ?? authority.issue(),
+    (request, response) => listener(request, response),
+  )
+  const origin = `https://${options.host ?? 'localhost'}:${server.port}`
+  const issuer = options.trailingSlash === true ? `${origin}/` : origin
+  listener = providerFront(counters, dials, answerWith(issuer, dials, options.clients ?? []))
+  return {
+    issuer,
+    caPath,
+    caPem: authority.pem,
+    counters,
+    dials,
+    down: server.down,
+    up: server.up,
+    close: async () => {
+      await server.close()
+      await rm(directory, { recursive: true, force: true })
+    },
+  }
+}
+
+function answerWith(
+  issuer: string,
+  rules: ProviderRules,
+  clients: readonly ClientMetadata[],
+): Parameters<typeof providerFront>[2] {
+  const provider = new Provider(issuer, wlcgConfiguration(rules, clients))
+  allowNarrowerPaths(provider)
+  const callback = provider.callback()
+  return async (request, response, body) => {
+    if (request.url?.startsWith('/interaction/') === true) {
+      await answerInteraction(provider, request, response, body)
+      return
+    }
+    await callback(again(request, body), response)
+  }
+}
+
+/**
+ * Lets a refresh ask for `storage.read:/some/path` where `storage.read:/` was granted. oidc-provider
+ * compares scopes word by word; IAM compares paths (wlcg.md §6, "Refresh").
+ */
+function allowNarrowerPaths(provider: Provider): void {
+  provider.Grant.prototype.getResourceScopeFiltered = function filtered(resource, filter) {
+    return covered(this.getResourceScope(resource).split(' '), filter).join(' ')
+  }
+  Object.defineProperty(provider.RefreshToken.prototype, 'scopes', {
+    get(this: { readonly scope?: string }): Set<string> {
+      const granted = this.scope?.split(' ') ?? []
+      const asked = Provider.ctx?.oidc.params?.['scope']
+      const narrower = typeof asked === 'string' ? covered(granted, asked.split(' ')) : []
+      return new Set([...granted, ...narrower])
+    },
+  })
+}
