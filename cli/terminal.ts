@@ -1,8 +1,7 @@
 import { openSync } from 'node:fs'
-import { createInterface } from 'node:readline'
-import { type Readable, Writable } from 'node:stream'
 import { ReadStream, WriteStream } from 'node:tty'
 import { AgentError } from '../protocol/errors.ts'
+import { readLine, type TerminalInput, type TerminalOutput } from './read-line.ts'
 
 /*
  * Rules of the interface, for all four commands:
@@ -20,7 +19,7 @@ import { AgentError } from '../protocol/errors.ts'
  */
 
 export interface Terminal {
-  /** Asks until a line is entered; an empty line is the default, where there is one. */
+  /** Asks for a line; an empty one means the default, where there is one. */
   ask(question: string, options?: { readonly default?: string }): Promise<string>
   /** Asks without showing what is typed. */
   askSecret(question: string): Promise<string>
@@ -28,10 +27,6 @@ export interface Terminal {
   say(text: string): void
   close(): void
 }
-
-/** What a raw-mode terminal offers beyond a stream; a stream in a test has none of it. */
-export type TerminalInput = Readable & { setRawMode?: (raw: boolean) => unknown }
-export type TerminalOutput = Writable & { readonly columns?: number }
 
 /**
  * Opens the terminal of this session, whatever stdin and stdout are.
@@ -61,6 +56,9 @@ export class StreamTerminal implements Terminal {
   constructor(input: TerminalInput, output: TerminalOutput) {
     this.#input = input
     this.#output = output
+    // A terminal that is gone fails at every step; readLine reports it where somebody waits.
+    input.on('error', ignore)
+    output.on('error', ignore)
   }
 
   async ask(question: string, options: { readonly default?: string } = {}): Promise<string> {
@@ -83,93 +81,20 @@ export class StreamTerminal implements Terminal {
     this.#output.destroy()
   }
 
-  #readLine(prompt: string, typing: 'shown' | 'hidden'): Promise<string> {
+  async #readLine(prompt: string, typing: 'shown' | 'hidden'): Promise<string> {
     const pasted = this.#pasted.shift()
     if (pasted !== undefined) {
       this.say(typing === 'shown' ? `${prompt}${pasted}` : prompt)
-      return Promise.resolve(pasted)
+      return pasted
     }
-    return new Promise((resolve, reject) => {
-      const screen = new Screen(this.#output)
-      const editor = createInterface({
-        input: this.#input,
-        output: screen,
-        terminal: true,
-        historySize: 0,
-      })
-      let answer: string | undefined
-      const end = (error?: AgentError): void => {
-        for (const signal of deadlySignals) process.removeListener(signal, die)
-        this.#input.removeListener('error', lost)
-        // Before `close`, which would report the line as abandoned.
-        editor.removeAllListeners()
-        editor.close()
-        if (typing === 'hidden' || error !== undefined) this.#output.write('\n')
-        if (error !== undefined || answer === undefined) reject(error ?? cancelled('end of input'))
-        else resolve(answer)
-      }
-      const die = (signal: NodeJS.Signals): void => {
-        end(cancelled(signal))
-        // With our listener gone the signal does what it does to any program.
-        process.kill(process.pid, signal)
-      }
-      const lost = (): void => end(cancelled('terminal lost'))
-
-      for (const signal of deadlySignals) process.on(signal, die)
-      this.#input.on('error', lost)
-      editor.on('SIGINT', () => end(cancelled('interrupted')))
-      editor.on('close', () => end())
-      // After Ctrl-Z and `fg` the question has scrolled away.
-      editor.on('SIGCONT', () => {
-        if (typing === 'hidden') this.#output.write(prompt)
-      })
-      editor.on('line', (line) => {
-        if (answer !== undefined) {
-          this.#pasted.push(line)
-          return
-        }
-        answer = line
-        screen.quiet = true
-        // The rest of what was pasted arrives in this same turn and belongs to the next questions.
-        process.nextTick(() => {
-          this.#begun = editor.line
-          end()
-        })
-      })
-
-      editor.setPrompt(prompt)
-      editor.prompt()
-      screen.quiet = typing === 'hidden'
-      editor.write(this.#begun)
-      this.#begun = ''
-    })
+    const wish = { prompt, typing, begun: this.#begun }
+    const { line, more, begun } = await readLine(this.#input, this.#output, wish)
+    this.#pasted.push(...more)
+    this.#begun = begun
+    return line
   }
 }
 
-/** Signals that end a program and would leave the terminal without echo. */
-const deadlySignals = ['SIGTERM', 'SIGHUP', 'SIGQUIT'] as const
-
-function cancelled(why: string): AgentError {
-  return new AgentError('cancelled', `cancelled: ${why}`)
-}
-
-/** What the line editor draws on: the terminal, except while it must not show what is typed. */
-class Screen extends Writable {
-  quiet = false
-  readonly #output: TerminalOutput
-
-  constructor(output: TerminalOutput) {
-    super()
-    this.#output = output
-  }
-
-  /** The editor wraps long lines by it. */
-  get columns(): number | undefined {
-    return this.#output.columns
-  }
-
-  override _write(chunk: Uint8Array, _encoding: string, done: () => void): void {
-    if (!this.quiet) this.#output.write(chunk)
-    done()
-  }
+function ignore(): void {
+  // Nothing to do: see the constructor.
 }

@@ -1,0 +1,157 @@
+import { PassThrough } from 'node:stream'
+import fc from 'fast-check'
+import { describe, expect, test } from 'vitest'
+import { StreamTerminal } from './terminal.ts'
+
+/** A terminal whose keys are typed by the test and whose screen it can read. */
+function screenAndKeys(): {
+  terminal: StreamTerminal
+  type: (keys: string | Uint8Array) => void
+  screen: () => string
+  raw: boolean[]
+} {
+  const raw: boolean[] = []
+  const input = Object.assign(new PassThrough(), { setRawMode: (on: boolean) => raw.push(on) })
+  const output = new PassThrough()
+  let shown = ''
+  output.on('data', (chunk: Buffer) => {
+    shown += chunk.toString()
+  })
+  return {
+    terminal: new StreamTerminal(input, output),
+    type: (keys) => input.write(keys),
+    screen: () => shown,
+    raw,
+  }
+}
+
+const cancelled = expect.objectContaining({ code: 'cancelled' }) as Error
+
+describe('a question', () => {
+  test('shows its default and takes it for an empty line', async () => {
+    const { terminal, type, screen } = screenAndKeys()
+    const answer = terminal.ask('Issuer', { default: 'https://op' })
+    type('\r')
+    expect(await answer).toBe('https://op')
+    expect(screen()).toContain('Issuer [https://op]: ')
+  })
+
+  test('takes an empty line where it has no default', async () => {
+    const { terminal, type, screen } = screenAndKeys()
+    const answer = terminal.ask('Issuer')
+    type('\r')
+    expect(await answer).toBe('')
+    expect(screen()).toContain('Issuer: ')
+  })
+
+  test('shows what is typed', async () => {
+    const { terminal, type, screen } = screenAndKeys()
+    const answer = terminal.ask('Name')
+    type('wlcg\r')
+    expect(await answer).toBe('wlcg')
+    expect(screen()).toContain('wlcg')
+  })
+})
+
+describe('a secret', () => {
+  test('is never shown, and the screen goes to a new line', async () => {
+    const { terminal, type, screen } = screenAndKeys()
+    const answer = terminal.askSecret('Password')
+    type('hunter2\r')
+    expect(await answer).toBe('hunter2')
+    expect(screen()).not.toMatch(/[h2*]u?/)
+    expect(screen()).toMatch(/Password: .*\n$/)
+  })
+
+  test.each([
+    ['backspace', 'ax\x7fb\r', 'ab'],
+    ['backspace over a letter of two bytes', 'aä\x7fb\r', 'ab'],
+    ['Ctrl-U', 'wrong\x15right\r', 'right'],
+    ['Ctrl-W', 'one two\x17three\r', 'one three'],
+    ['Ctrl-D in the line', 'ab\x04\r', 'ab'],
+    ['a tab', 'a\tb\r', 'a\tb'],
+    ['spaces around', ' a \r', ' a '],
+    ['line feed as end', 'ab\n', 'ab'],
+  ])('understands %s', async (_, keys, password) => {
+    const { terminal, type } = screenAndKeys()
+    const answer = terminal.askSecret('Password')
+    type(keys)
+    expect(await answer).toBe(password)
+  })
+
+  test('arrives whole however its bytes come', async () => {
+    await fc.assert(
+      fc.asyncProperty(
+        fc.string({ unit: 'grapheme' }).filter((text) => !/\p{Cc}/u.test(text)),
+        fc.integer({ min: 1, max: 5 }),
+        async (password, step) => {
+          const { terminal, type, screen } = screenAndKeys()
+          const answer = terminal.askSecret('?')
+          const bytes = Buffer.from(`${password}\r`)
+          for (let at = 0; at < bytes.length; at += step) type(bytes.subarray(at, at + step))
+          expect(await answer).toBe(password)
+          expect(screen().replace(/\x1b\[\w+/g, '')).toBe('?: \n')
+        },
+      ),
+    )
+  })
+})
+
+describe('what is pasted', () => {
+  test('over more than one line answers the next questions, hidden ones unseen', async () => {
+    const { terminal, type, screen } = screenAndKeys()
+    const name = terminal.ask('Name')
+    type('wlcg\rhunter2\rhunter2\rrest')
+    expect(await name).toBe('wlcg')
+    expect(await terminal.askSecret('Password')).toBe('hunter2')
+    expect(await terminal.askSecret('Again')).toBe('hunter2')
+    const last = terminal.ask('Last')
+    type(' typed\r')
+    expect(await last).toBe('rest typed')
+    expect(screen()).not.toContain('hunter2')
+  })
+})
+
+describe('the way out', () => {
+  test.each([
+    ['Ctrl-C', 'abc\x03'],
+    ['Ctrl-D on an empty line', '\x04'],
+  ])('%s cancels and leaves the terminal as it was', async (_, keys) => {
+    const { terminal, type, raw, screen } = screenAndKeys()
+    const answer = terminal.askSecret('Password')
+    expect(raw).toEqual([true])
+    type(keys)
+    await expect(answer).rejects.toEqual(cancelled)
+    expect(raw).toEqual([true, false])
+    expect(screen()).toMatch(/\n$/)
+  })
+
+  test('a lost terminal cancels', async () => {
+    const input = new PassThrough()
+    const terminal = new StreamTerminal(input, new PassThrough().resume())
+    const answer = terminal.ask('Name')
+    input.destroy(new Error('EIO'))
+    await expect(answer).rejects.toEqual(cancelled)
+    await expect(terminal.ask('Again')).rejects.toEqual(cancelled)
+  })
+
+  test('input that ends cancels', async () => {
+    const input = new PassThrough()
+    const terminal = new StreamTerminal(input, new PassThrough().resume())
+    const answer = terminal.ask('Name')
+    input.end()
+    await expect(answer).rejects.toEqual(cancelled)
+  })
+
+  test('no question leaves a listener behind', async () => {
+    const before = process.listenerCount('SIGTERM')
+    const { terminal, type } = screenAndKeys()
+    for (let round = 0; round < 20; round++) {
+      const answer = terminal.ask('Name')
+      expect(process.listenerCount('SIGTERM')).toBe(before + 1)
+      type('x\r')
+      await answer
+    }
+    expect(process.listenerCount('SIGTERM')).toBe(before)
+  })
+})
