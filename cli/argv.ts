@@ -1,9 +1,6 @@
-import { Command, Option as CommanderOption } from 'commander'
 import { AgentError } from '../protocol/errors.ts'
-import { VERSION } from '../protocol/version.ts'
-import { readGnuArgv } from './gnu-argv.ts'
+import { type Occurrence, readGnuArgv } from './gnu-argv.ts'
 import { flag, type Options, type Values } from './option.ts'
-import { helpText, usageText } from './usage.ts'
 
 /** What a command takes on its command line. */
 export interface CommandSpec<O extends Options> {
@@ -24,10 +21,10 @@ export interface CommandSpec<O extends Options> {
   readonly stopAtOperand?: boolean
 }
 
-/** A command line that was understood: either something to do or a text to show instead. */
+/** A command line that was understood: either something to do or something to show instead. */
 export type Parsed<O extends Options> =
   | { readonly kind: 'run'; readonly args: Arguments<O> }
-  | { readonly kind: 'show'; readonly text: string }
+  | { readonly kind: keyof typeof helpOptions }
 
 export interface Arguments<O extends Options> {
   readonly options: Values<O>
@@ -41,7 +38,7 @@ export const helpOptions = {
   version: flag('-V, --version', 'Print program version'),
 }
 
-const askedToShow: ReadonlySet<string> = new Set(Object.keys(helpOptions))
+const helpKeys: ReadonlySet<string> = new Set(Object.keys(helpOptions))
 
 /**
  * Reads a command line by the rules of GNU argp, which scripts around oidc-agent rely on.
@@ -55,21 +52,15 @@ export function parseArgv<O extends Options>(
   const { occurrences, operands } = readGnuArgv(
     argv,
     { ...spec.options, ...helpOptions },
-    { stopAtOperand: spec.stopAtOperand ?? false, last: askedToShow },
+    { stopAtOperand: spec.stopAtOperand ?? false, last: helpKeys },
   )
   const last = occurrences.at(-1)?.key
-  if (last === 'help') return { kind: 'show', text: helpText(spec, helpOptions) }
-  if (last === 'usage') return { kind: 'show', text: usageText(spec, helpOptions) }
-  if (last === 'version') return { kind: 'show', text: `${spec.name} ${VERSION}\n` }
-
-  const words = occurrences.map(({ key, raw }) => `--${key}${raw === undefined ? '' : `=${raw}`}`)
-  const command = commandOf(spec.options)
-  command.parseOptions(words)
-  if (operands.length < spec.operands.min)
-    throw usageError(`missing argument: ${spec.operands.label}`)
-  const extra = operands[spec.operands.max]
+  if (last === 'help' || last === 'usage' || last === 'version') return { kind: last }
+  const { label, min, max } = spec.operands
+  if (operands.length < min) throw usageError(`missing argument: ${label}`)
+  const extra = operands[max]
   if (extra !== undefined) throw usageError(`unexpected argument '${extra}'`)
-  return { kind: 'run', args: { options: command.opts<Values<O>>(), operands } }
+  return { kind: 'run', args: { options: valuesOf(spec.options, occurrences), operands } }
 }
 
 /** An error in how the command was called: message, where to find help, status 64. */
@@ -77,16 +68,13 @@ export function usageError(message: string): AgentError {
   return new AgentError('usage', message)
 }
 
-/** The commander command that knows each option by its key alone: spelling is settled before. */
-function commandOf(options: Options): Command {
-  const argument = { none: '', required: ' <x>', optional: ' [x]' }
-  const command = new Command().exitOverride().helpOption(false)
+function valuesOf<O extends Options>(options: O, occurrences: readonly Occurrence[]): Values<O> {
+  const values: Record<string, unknown> = {}
   for (const [key, option] of Object.entries(options)) {
-    command.addOption(
-      new CommanderOption(`--${key}${argument[option.argument]}`)
-        .default(option.absent)
-        .argParser((raw, before) => option.take(raw, before)),
-    )
+    values[key] = occurrences
+      .filter((occurrence) => occurrence.key === key)
+      .reduce((before, { raw }) => option.take(raw, before), option.absent)
   }
-  return command
+  // Each value comes from its own option, which the compiler cannot follow through a loop.
+  return values as Values<O>
 }

@@ -7,9 +7,6 @@ export function processIo(): Io {
     env: process.env,
     uid: process.getuid?.() ?? 0,
     now: Date.now,
-    get stdin() {
-      return process.stdin
-    },
     get stdout() {
       return forgiving(process.stdout)
     },

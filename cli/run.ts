@@ -1,4 +1,5 @@
 import { AgentError, exitStatus } from '../protocol/errors.ts'
+import { VERSION } from '../protocol/version.ts'
 import { type Arguments, type CommandSpec, parseArgv } from './argv.ts'
 import type { Options } from './option.ts'
 
@@ -16,7 +17,6 @@ export interface Io {
   readonly uid: number
   /** Milliseconds since 1970. */
   readonly now: () => number
-  readonly stdin: NodeJS.ReadStream
   readonly stdout: Output
   readonly stderr: Output
 }
@@ -40,12 +40,21 @@ export async function run<O extends Options>(
   try {
     const parsed = parseArgv(spec, io.argv)
     if (parsed.kind === 'run') return (await main(parsed.args, io)) ?? 0
-    io.stdout.write(parsed.text)
+    io.stdout.write(await textOf(parsed.kind, spec))
     return 0
   } catch (error) {
     io.stderr.write(errorText(error, spec.name, io))
     return error instanceof AgentError ? exitStatus[error.code] : exitStatus.internal
   }
+}
+
+async function textOf<O extends Options>(
+  kind: 'help' | 'usage' | 'version',
+  spec: CommandSpec<O>,
+): Promise<string> {
+  if (kind === 'version') return `${spec.name} ${VERSION}\n`
+  const { helpText, usageText } = await import('./help-text.ts')
+  return kind === 'help' ? helpText(spec) : usageText(spec)
 }
 
 function errorText(error: unknown, program: string, io: Io): string {

@@ -1,12 +1,18 @@
 import { Command, Option as CommanderOption } from 'commander'
-import type { CommandSpec } from './argv.ts'
+import { type CommandSpec, helpOptions } from './argv.ts'
 import type { Option, Options } from './option.ts'
+
+/*
+ * The only user of commander: it lays out what a person reads, and is loaded only then. Reading a
+ * command line through it cost oidc-token a tenth of its start-up (7 of 70 ms), and by argp's rules
+ * nothing was left for it to decide.
+ */
 
 /** Columns a help text fills: argp's, so that it fits the narrowest usual terminal. */
 const WIDTH = 79
 
 /** The long text of `--help`. */
-export function helpText<O extends Options>(spec: CommandSpec<O>, helpOptions: Options): string {
+export function helpText<O extends Options>(spec: CommandSpec<O>): string {
   const command = new Command(spec.name)
     .usage(`[OPTION...] ${spec.operands.label}`)
     .description(spec.summary)
@@ -27,7 +33,7 @@ export function helpText<O extends Options>(spec: CommandSpec<O>, helpOptions: O
 }
 
 /** The short text of `--usage`. */
-export function usageText<O extends Options>(spec: CommandSpec<O>, helpOptions: Options): string {
+export function usageText<O extends Options>(spec: CommandSpec<O>): string {
   const words = Object.values({ ...spec.options, ...helpOptions }).map(
     (option) => `[${short(option)}]`,
   )
