@@ -1,0 +1,132 @@
+import type { Account } from '../../protocol/account.ts'
+import { accountOf } from '../../protocol/account.ts'
+import type { AccountDirectory } from '../../protocol/account-directory.ts'
+import type { DeriveKey, FileKey } from '../../protocol/account-file.ts'
+import { openAccountFile, sealAccountFile, unlockAccountFile } from '../../protocol/account-file.ts'
+import { AgentError } from '../../protocol/errors.ts'
+import type { JsonObject, JsonValue } from '../../protocol/messages.ts'
+import type { Log } from '../log.ts'
+import { KeyedTurns } from '../tokens/turns.ts'
+import type { World } from '../world.ts'
+import { filePasswords } from './file-password.ts'
+import type { LoadedAccount } from './loaded-account.ts'
+
+interface OpenedFile {
+  readonly fields: JsonObject
+  readonly key: FileKey
+}
+
+/**
+ * Keeps account files in step with the refresh tokens the agent holds. A rotated token is sealed
+ * into its file with the key that loaded it, under a fresh nonce and the file's own salt, so no
+ * password is asked and other readers of the file go on as before.
+ */
+export class AccountSaver {
+  readonly #directory: () => AccountDirectory | undefined
+  readonly #derive: DeriveKey
+  readonly #world: World
+  readonly #log: Log
+  // Two saves of one account at a time could leave the older token in the file.
+  readonly #turns = new KeyedTurns(1)
+
+  constructor(parts: {
+    /** Looked up at each use: oidc-gen may make the directory after the agent started. */
+    readonly directory: () => AccountDirectory | undefined
+    readonly derive: DeriveKey
+    readonly world: World
+    readonly log: Log
+  }) {
+    this.#directory = parts.directory
+    this.#derive = parts.derive
+    this.#world = parts.world
+    this.#log = parts.log
+  }
+
+  /**
+   * Seals the account's refresh token into its file. Never throws: what fails is kept in
+   * `loaded.saved`, for the reply and for the next try. An account without a file has nothing to save.
+   */
+  async save(loaded: LoadedAccount): Promise<void> {
+    await this.#turns.run(loaded.name, async () => {
+      try {
+        await this.#save(loaded)
+        loaded.saved = { state: 'saved' }
+      } catch (error) {
+        const reason = error instanceof Error ? error.message : String(error)
+        loaded.saved = { state: 'unsaved', reason }
+        this.#log.warn(`the new refresh token of ${loaded.name} is kept in memory only: ${reason}`)
+      }
+    })
+  }
+
+  /**
+   * The account as its file has it now, where another agent or tool has written another refresh
+   * token there; undefined where it has not, or where the file cannot be opened without asking.
+   */
+  async changedOnDisk(loaded: LoadedAccount): Promise<Account | undefined> {
+    const directory = this.#directory()
+    if (directory === undefined) return undefined
+    try {
+      const { fields } = await this.#open(await directory.read(loaded.name), loaded)
+      const account = accountOf(fields)
+      const differs = account.refreshToken?.reveal() !== loaded.account.refreshToken?.reveal()
+      return differs && account.refreshToken !== undefined ? account : undefined
+    } catch (error) {
+      if (error instanceof AgentError) return undefined
+      throw error
+    }
+  }
+
+  async #save(loaded: LoadedAccount): Promise<void> {
+    const directory = this.#directory()
+    if (directory === undefined || !(await directory.has(loaded.name))) return
+    const { fields, key } = await this.#open(await directory.read(loaded.name), loaded)
+    const changed: Record<string, JsonValue> = { ...fields }
+    const { refreshToken, refreshScope } = loaded.account
+    if (refreshToken !== undefined) changed['refresh_token'] = refreshToken.reveal()
+    if (refreshScope !== undefined) changed['refresh_scope'] = refreshScope
+    await directory.write(loaded.name, await sealAccountFile(changed, key))
+  }
+
+  /** Opens the file with the held key, else with what the password entry gives; remembers the key that did it. */
+  async #open(text: string, loaded: LoadedAccount): Promise<OpenedFile> {
+    if (loaded.fileKey !== undefined) {
+      const fields = await openWith(text, loaded.fileKey)
+      if (fields !== undefined) return { fields, key: loaded.fileKey }
+    }
+    if (loaded.passwordEntry !== undefined) {
+      for await (const password of filePasswords(loaded.passwordEntry, this.#world.now())) {
+        const opened = await unlockWith(text, password, this.#derive)
+        if (opened === undefined) continue
+        loaded.fileKey = opened.key
+        return opened
+      }
+    }
+    throw new AgentError(
+      'file-unwritable',
+      `the agent has no key to the account file of ${loaded.name}`,
+    )
+  }
+}
+
+async function openWith(text: string, key: FileKey): Promise<JsonObject | undefined> {
+  try {
+    return await openAccountFile(text, key)
+  } catch (error) {
+    if (error instanceof AgentError && error.code === 'wrong-password') return undefined
+    throw error
+  }
+}
+
+async function unlockWith(
+  text: string,
+  password: string,
+  derive: DeriveKey,
+): Promise<OpenedFile | undefined> {
+  try {
+    return await unlockAccountFile(text, password, derive)
+  } catch (error) {
+    if (error instanceof AgentError && error.code === 'wrong-password') return undefined
+    throw error
+  }
+}

@@ -1,0 +1,58 @@
+import { execFile } from 'node:child_process'
+import { readFile } from 'node:fs/promises'
+import { promisify } from 'node:util'
+import type { PasswordEntry } from '../../protocol/messages.ts'
+
+const run = promisify(execFile)
+
+/** A password command that takes longer has lost its keyring or waits for a person. */
+const COMMAND_TIMEOUT_MS = 30_000
+/** Bits of `pw_entry.type`, protocol.md §2.4. */
+const MEMORY = 1
+const COMMAND = 4
+const FILE = 16
+
+/**
+ * The passwords a `pw_entry` gives, in the C agent's order: memory, command, file. A source that
+ * fails gives none. `now` in milliseconds since 1970.
+ */
+export async function* filePasswords(entry: PasswordEntry, now: number): AsyncGenerator<string> {
+  if ((entry.type & MEMORY) !== 0 && entry.password !== undefined && !hasExpired(entry, now)) {
+    yield entry.password
+  }
+  if ((entry.type & COMMAND) !== 0 && entry.command !== undefined) {
+    const password = await outputOf(entry.command)
+    if (password !== undefined) yield password
+  }
+  if ((entry.type & FILE) !== 0 && entry.pw_file !== undefined) {
+    const password = await firstLineOf(entry.pw_file)
+    if (password !== undefined) yield password
+  }
+}
+
+function hasExpired(entry: PasswordEntry, now: number): boolean {
+  return entry.expires_at !== undefined && entry.expires_at > 0 && entry.expires_at * 1000 <= now
+}
+
+async function outputOf(command: string): Promise<string | undefined> {
+  try {
+    // The command is the user's own, given to oidc-add --pw-cmd: a shell line by definition.
+    const { stdout } = await run('/bin/sh', ['-c', command], { timeout: COMMAND_TIMEOUT_MS })
+    return withoutLineEnd(stdout)
+  } catch {
+    return undefined
+  }
+}
+
+async function firstLineOf(path: string): Promise<string | undefined> {
+  try {
+    const text = await readFile(path, 'utf8')
+    return withoutLineEnd(text.split('\n')[0] ?? '')
+  } catch {
+    return undefined
+  }
+}
+
+function withoutLineEnd(text: string): string {
+  return text.replace(/\r?\n$/, '')
+}

@@ -1,0 +1,91 @@
+import { randomBytes } from 'node:crypto'
+import { setTimeout as delay } from 'node:timers/promises'
+import type { DeriveKey, FileKey } from '../../protocol/account-file.ts'
+import { openAccountFile, sealAccountFile } from '../../protocol/account-file.ts'
+import { AgentError, knownError } from '../../protocol/errors.ts'
+import { Turns } from '../tokens/turns.ts'
+import type { World } from '../world.ts'
+import { frozenAccounts, thawAccounts } from './frozen-accounts.ts'
+import type { LoadedAccounts } from './loaded-accounts.ts'
+
+/** Each wrong password makes the next answer wait 100 ms × n², at most 10 s, as ssh-agent does. */
+const DELAY_STEP_MS = 100
+const LONGEST_DELAY_MS = 10_000
+const SALT_BYTES = 16
+
+type State =
+  | { readonly state: 'open' }
+  /** Requests are refused already, but running refreshes may still bring a rotated token. */
+  | { readonly state: 'locking' }
+  | { readonly state: 'locked'; readonly salt: Uint8Array; readonly sealed: string }
+
+/**
+ * The agent's lock. While it is locked, accounts exist only sealed under a key derived from the
+ * lock password (Argon2id, as account files); opening the seal is the password check. JavaScript
+ * cannot wipe what it held before: locking protects from later readers of the socket, not from one
+ * who can read the process's memory.
+ */
+export class Lock {
+  readonly #accounts: LoadedAccounts
+  readonly #derive: DeriveKey
+  readonly #settled: () => Promise<void>
+  readonly #world: World
+  // One attempt at a time: parallel guesses would share one delay.
+  readonly #attempts = new Turns(1)
+  #state: State = { state: 'open' }
+  #failures = 0
+
+  constructor(parts: {
+    readonly accounts: LoadedAccounts
+    readonly derive: DeriveKey
+    /** Settles when no refresh is under way. */
+    readonly settled: () => Promise<void>
+    readonly world: World
+  }) {
+    this.#accounts = parts.accounts
+    this.#derive = parts.derive
+    this.#settled = parts.settled
+    this.#world = parts.world
+  }
+
+  get isLocked(): boolean {
+    return this.#state.state !== 'open'
+  }
+
+  /** @throws AgentError `agent-locked` where it is locked already. */
+  async lock(password: string): Promise<void> {
+    if (this.isLocked) throw knownError('agent-locked')
+    this.#state = { state: 'locking' }
+    try {
+      await this.#settled()
+      const salt = randomBytes(SALT_BYTES)
+      const key: FileKey = { salt, bytes: await this.#derive(password, salt) }
+      const sealed = await sealAccountFile(frozenAccounts(this.#accounts, this.#world.now()), key)
+      this.#accounts.removeAll()
+      this.#state = { state: 'locked', salt, sealed }
+    } catch (error) {
+      this.#state = { state: 'open' }
+      throw error
+    }
+  }
+
+  /** @throws AgentError `agent-not-locked`, or, after the delay, `wrong-password`. */
+  async unlock(password: string): Promise<void> {
+    await this.#attempts.run(async () => {
+      if (this.#state.state !== 'locked') throw knownError('agent-not-locked')
+      const { salt, sealed } = this.#state
+      const key: FileKey = { salt, bytes: await this.#derive(password, salt) }
+      try {
+        const frozen = await openAccountFile(sealed, key)
+        this.#state = { state: 'open' }
+        this.#failures = 0
+        thawAccounts(frozen, this.#accounts, this.#world.now())
+      } catch (error) {
+        if (!(error instanceof AgentError) || error.code !== 'wrong-password') throw error
+        this.#failures += 1
+        await delay(Math.min(DELAY_STEP_MS * this.#failures ** 2, LONGEST_DELAY_MS))
+        throw error
+      }
+    })
+  }
+}

@@ -1,0 +1,53 @@
+import { AccountDirectory } from '../protocol/account-directory.ts'
+import type { DeriveKey } from '../protocol/account-file.ts'
+import type { AgentOptions } from '../protocol/agent-options.ts'
+import { readKnownIssuers } from '../protocol/issuer-config.ts'
+import { AccountSaver } from './accounts/account-saver.ts'
+import { LoadedAccounts } from './accounts/loaded-accounts.ts'
+import { Lock } from './accounts/lock.ts'
+import { ParkedFiles } from './accounts/parked-files.ts'
+import { PendingLogins } from './accounts/pending-logins.ts'
+import type { Log } from './log.ts'
+import type { OpenIdProvider } from './oidc/provider.ts'
+import type { Services } from './services.ts'
+import { Refresher } from './tokens/refresher.ts'
+import { TokenService } from './tokens/token-service.ts'
+import type { World } from './world.ts'
+
+export interface AgentParts {
+  readonly options: AgentOptions
+  readonly world: World
+  readonly log: Log
+  readonly provider: OpenIdProvider
+  readonly derive: DeriveKey
+  /** Path of the config directory, where there is one now. */
+  readonly configDirectory: () => string | undefined
+}
+
+/** Puts the agent together: the same for the daemon and for tests in process. */
+export function composeServices(parts: AgentParts): Services {
+  const { options, world, log, provider, derive, configDirectory } = parts
+  const directory = (): AccountDirectory | undefined => {
+    const path = configDirectory()
+    return path === undefined ? undefined : new AccountDirectory(path)
+  }
+  const saver = new AccountSaver({ directory, derive, world, log })
+  const refresher = new Refresher(provider, saver)
+  const tokens = new TokenService({ refresher, provider, world, log })
+  const accounts = new LoadedAccounts(world, (loaded) => tokens.forget(loaded))
+  const lock = new Lock({ accounts, derive, settled: () => tokens.settled(), world })
+  return {
+    options,
+    world,
+    log,
+    provider,
+    accounts,
+    tokens,
+    saver,
+    lock,
+    pendingLogins: new PendingLogins(world),
+    parkedFiles: new ParkedFiles(),
+    directory,
+    knownIssuers: () => readKnownIssuers(configDirectory()),
+  }
+}

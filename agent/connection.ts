@@ -1,0 +1,114 @@
+import type { Socket } from 'node:net'
+import { AgentError, failureReply, knownError } from '../protocol/errors.ts'
+import { encodeReply, FirstMessageReader, SealedTextReader } from '../protocol/frame.ts'
+import { isJsonObject, parseTolerantJson } from '../protocol/json.ts'
+import type { JsonObject, Reply, Request } from '../protocol/messages.ts'
+import { parseRequest } from '../protocol/parse-request.ts'
+import type { SealedChannel } from '../protocol/sealed.ts'
+
+/** A client that has sent no whole request by then is dropped, so it cannot hold a slot. */
+export const REQUEST_TIMEOUT_MS = 10_000
+
+export interface ConnectionParts {
+  /** Opens the sealed mode for a client that began with its public key. */
+  readonly openChannel: (peerPublicKey: Uint8Array) => SealedChannel | Promise<SealedChannel>
+  readonly answer: (request: Request, signal: AbortSignal) => Promise<Reply>
+  readonly requestTimeoutMs: number
+}
+
+/** How bytes become a reply's bytes: plain, or sealed once the keys are exchanged. */
+type Encode = (reply: Reply) => Buffer
+
+/**
+ * One connection: one request, one reply in the mode of the request, closed. A client may send its
+ * request in any pieces. When it leaves before the reply, `signal` ends its wait and nobody else's.
+ */
+export class Connection {
+  readonly #socket: Socket
+  readonly #parts: ConnectionParts
+  readonly #gone = new AbortController()
+  #encode: Encode = (reply) => encodeReply(JSON.stringify(reply))
+
+  constructor(socket: Socket, parts: ConnectionParts) {
+    this.#socket = socket
+    this.#parts = parts
+    socket.on('error', () => socket.destroy())
+    socket.on('close', () => this.#gone.abort(new AgentError('cancelled', 'the client has gone')))
+  }
+
+  /** Serves the connection to its end. Never throws. */
+  async serve(): Promise<void> {
+    try {
+      const request = parseRequest(await this.#readBody())
+      this.#send(await this.#parts.answer(request, this.#gone.signal))
+    } catch (error) {
+      if (error instanceof AgentError) this.#send(failureReply(error))
+      else this.#socket.destroy()
+    }
+  }
+
+  /** Ends a connection whose reply is not out, as when the agent stops: its client is told why. */
+  stop(reason: AgentError): void {
+    this.#send(failureReply(reason))
+    this.#gone.abort(reason)
+  }
+
+  async #readBody(): Promise<JsonObject> {
+    const first = await this.#read(new FirstMessageReader())
+    if (first.kind === 'object') return first.value
+    const channel = await this.#parts.openChannel(first.publicKey)
+    this.#socket.write(channel.publicKeyText)
+    const text = channel.open(await this.#read(new SealedTextReader()))
+    this.#encode = (reply) => Buffer.from(channel.seal(JSON.stringify(reply)))
+    const body = parseTolerantJson(text)
+    if (isJsonObject(body)) return body
+    throw new AgentError('bad-request', 'Bad Request: is not a json object')
+  }
+
+  /** Feeds what arrives to `reader` until it has a whole message. */
+  #read<T>(reader: { push(chunk: Uint8Array): T | undefined; end(): never }): Promise<T> {
+    const socket = this.#socket
+    return new Promise<T>((resolve, reject) => {
+      const timer = setTimeout(() => done(() => reject(this.#late())), this.#parts.requestTimeoutMs)
+      const done = (settle: () => void): void => {
+        clearTimeout(timer)
+        socket.off('data', onData)
+        socket.off('end', onEnd)
+        socket.off('close', onEnd)
+        settle()
+      }
+      const onData = (chunk: Buffer): void => {
+        try {
+          const message = reader.push(chunk)
+          if (message !== undefined) done(() => resolve(message))
+        } catch (error) {
+          done(() => reject(error as Error))
+        }
+      }
+      const onEnd = (): void => {
+        try {
+          reader.end()
+        } catch (error) {
+          done(() => reject(error as Error))
+        }
+      }
+      socket.on('data', onData)
+      socket.on('end', onEnd)
+      socket.on('close', onEnd)
+    })
+  }
+
+  #late(): AgentError {
+    return knownError('peer-disconnected', {
+      hint: `No whole request arrived within ${this.#parts.requestTimeoutMs / 1000} s.`,
+    })
+  }
+
+  /** Clients read a reply in one go (protocol.md §1.3): one write, then the end. */
+  #send(reply: Reply): void {
+    const socket = this.#socket
+    if (!socket.writable || socket.writableEnded) return
+    // Once the kernel has the reply the client may take its time, but not our slot.
+    socket.end(this.#encode(reply), () => socket.destroySoon())
+  }
+}

@@ -1,0 +1,78 @@
+import { AgentError, failureReply, knownError } from '../protocol/errors.ts'
+import type { Reply, Request, RequestType } from '../protocol/messages.ts'
+import * as state from './handlers/agent-state.ts'
+import { deleteAccount, deleteClient, register, scopes } from './handlers/clients.ts'
+import { add } from './handlers/load.ts'
+import { device, gen } from './handlers/login.ts'
+import { accessToken, idToken } from './handlers/tokens.ts'
+import type { Handler, Services } from './services.ts'
+
+interface Row<T extends RequestType> {
+  readonly handle: Handler<T>
+  readonly whileLocked?: true
+}
+
+/** Every request type, who answers it, and whether it is answered while the agent is locked. */
+const table: { readonly [T in RequestType]: Row<T> } = {
+  access_token: { handle: accessToken },
+  id_token: { handle: idToken },
+  loaded_accounts: { handle: state.loadedAccounts },
+  account_info: { handle: state.accountInfo, whileLocked: true },
+  check: { handle: state.check, whileLocked: true },
+  status: { handle: state.status },
+  status_json: { handle: state.statusJson },
+  add: { handle: add },
+  gen: { handle: gen },
+  device: { handle: device },
+  register: { handle: register },
+  scopes: { handle: scopes },
+  remove: { handle: state.remove },
+  remove_all: { handle: state.removeAll },
+  lock: { handle: state.lockAgent },
+  unlock: { handle: state.unlockAgent, whileLocked: true },
+  delete: { handle: deleteAccount },
+  delete_client: { handle: deleteClient },
+  file_write: { handle: state.fileWrite },
+  file_read: { handle: state.fileRead },
+  file_remove: { handle: state.fileRemove },
+}
+
+/**
+ * Answers one request. This is the agent's one catch: what a handler throws becomes a failure reply,
+ * and what is not an AgentError is a fault of ours that is logged and said to be one.
+ */
+export async function dispatch(
+  request: Request,
+  services: Services,
+  signal: AbortSignal,
+): Promise<Reply> {
+  const startedAt = services.world.now()
+  const reply = await answer(request, services, signal)
+  const outcome = reply.status === 'failure' ? `failed: ${reply.error}` : reply.status
+  services.log.debug(`${request.request} ${outcome} (${services.world.now() - startedAt} ms)`)
+  return reply
+}
+
+async function answer(request: Request, services: Services, signal: AbortSignal): Promise<Reply> {
+  try {
+    // The table pairs each type with its own handler, which the compiler cannot see through an index.
+    const row = table[request.request] as Row<RequestType>
+    if (services.lock.isLocked && row.whileLocked !== true) throw knownError('agent-locked')
+    return await row.handle(request, services, signal)
+  } catch (error) {
+    if (error instanceof AgentError) return failureReply(error)
+    services.log.warn(`internal error answering ${request.request}: ${whereThrown(error)}`)
+    return failureReply(
+      new AgentError('internal', `internal error of the agent answering ${request.request}`, {
+        hint: 'This is a bug. Please report it, with what oidc-agent -d -g prints.',
+      }),
+    )
+  }
+}
+
+/** Class and place of an unexpected error. Not its message: V8 quotes the parsed text in some of them. */
+function whereThrown(error: unknown): string {
+  if (!(error instanceof Error)) return typeof error
+  const frames = (error.stack ?? '').split('\n').filter((line) => line.trimStart().startsWith('at '))
+  return [error.name, ...frames.slice(0, 8)].join(' ')
+}

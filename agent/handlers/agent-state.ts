@@ -1,0 +1,85 @@
+import { AgentError, knownError } from '../../protocol/errors.ts'
+import { FORMAT_VERSION } from '../../protocol/version.ts'
+import type { AccountInfoReply } from '../../protocol/messages.ts'
+import type { Handler } from '../services.ts'
+import { commandLineOptions, statusText } from './status-text.ts'
+
+export const check: Handler<'check'> = () => ({ status: 'success' })
+
+export const loadedAccounts: Handler<'loaded_accounts'> = (_request, { accounts }) => ({
+  status: 'success',
+  info: accounts.names(),
+})
+
+/** The issuers of all issuer files, most accounts first; which accounts are loaded now. */
+export const accountInfo: Handler<'account_info'> = async (_request, { accounts, knownIssuers }) => {
+  const issuers = [...(await knownIssuers())].sort((a, b) => b.accounts.length - a.accounts.length)
+  const info: Record<string, AccountInfoReply['info'][string]> = {}
+  for (const { issuer, accounts: names, publicClient } of issuers) {
+    const pubclient = publicClient !== undefined
+    const loaded = names.map((name) => [name, accounts.get(name) !== undefined] as const)
+    info[issuer] =
+      names.length === 0 ? { pubclient } : { pubclient, accounts: Object.fromEntries(loaded) }
+  }
+  return { status: 'success', info }
+}
+
+export const status: Handler<'status'> = (_request, { options, accounts }) => ({
+  status: 'success',
+  info: statusText(options, accounts.names()),
+})
+
+export const statusJson: Handler<'status_json'> = (_request, { options, accounts }) => ({
+  status: 'success',
+  info: {
+    version: FORMAT_VERSION,
+    command_line_options: commandLineOptions(options),
+    loaded_accounts: accounts.names(),
+  },
+})
+
+export const remove: Handler<'remove'> = ({ account }, { accounts }) => {
+  if (account === undefined) {
+    throw new AgentError(
+      'bad-request',
+      'Bad Request: Have to provide shortname of the account config that should be removed.',
+    )
+  }
+  if (!accounts.remove(account)) {
+    throw knownError('account-not-loaded', {
+      hint: 'What is loaded is listed by\n\t$ oidc-add -a',
+    })
+  }
+  return { status: 'success' }
+}
+
+export const removeAll: Handler<'remove_all'> = (_request, { accounts }) => {
+  accounts.removeAll()
+  return { status: 'success' }
+}
+
+export const lockAgent: Handler<'lock'> = async ({ password }, { lock }) => {
+  await lock.lock(password)
+  return { status: 'success', info: 'Agent locked' }
+}
+
+export const unlockAgent: Handler<'unlock'> = async ({ password }, { lock }) => {
+  await lock.unlock(password)
+  return { status: 'success', info: 'Agent unlocked' }
+}
+
+export const fileWrite: Handler<'file_write'> = ({ filename, data }, { parkedFiles }) => {
+  parkedFiles.write(filename, data)
+  return { status: 'success' }
+}
+
+export const fileRead: Handler<'file_read'> = ({ filename }, { parkedFiles }) => {
+  const data = parkedFiles.read(filename)
+  if (data === undefined) throw knownError('parked-file-not-found')
+  return { status: 'success', data }
+}
+
+export const fileRemove: Handler<'file_remove'> = ({ filename }, { parkedFiles }) => {
+  parkedFiles.remove(filename)
+  return { status: 'success' }
+}

@@ -1,0 +1,95 @@
+import { accountOf, words } from '../../protocol/account.ts'
+import { AgentError } from '../../protocol/errors.ts'
+import { Secret, secretOf } from '../../protocol/secret.ts'
+import { clientOf, providerOf } from '../accounts/client-of.ts'
+import type { Handler } from '../services.ts'
+
+/** Registers a client for an account that is to be made. */
+export const register: Handler<'register'> = async (request, services, signal) => {
+  if (request.config === undefined) {
+    throw new AgentError('bad-request', 'Argument is NULL in function getAccountFromJSON')
+  }
+  const account = accountOf(request.config)
+  if (services.accounts.get(account.name) !== undefined) {
+    throw new AgentError(
+      'bad-request',
+      'An account with this shortname is already loaded. I will not register a new one.',
+      { hint: `Remove it first:\n\t$ oidc-add -r ${account.name}` },
+    )
+  }
+  const { scopesSupported } = await services.provider.discover(providerOf(account), signal)
+  const clientName = account.fields['client_name']
+  const client = await services.provider.register(
+    providerOf(account),
+    {
+      clientName: typeof clientName === 'string' && clientName !== '' ? clientName : account.name,
+      scope: account.authScope,
+      flows: request.flow,
+      redirectUris: account.redirectUris,
+      initialAccessToken: secretOf(request.authorization),
+    },
+    signal,
+  )
+  return { status: 'success', client, max_scopes: scopesSupported.join(' ') }
+}
+
+/** Deletes a registered client at its provider. */
+export const deleteClient: Handler<'delete_client'> = async (request, services, signal) => {
+  const { registration_client_uri: uri, registration_access_token: token } = request
+  if (uri === undefined || token === undefined) {
+    throw new AgentError('bad-request', 'Could not delete client: its registration is not known')
+  }
+  try {
+    await services.provider.deleteClient(
+      {
+        registrationClientUri: uri,
+        registrationAccessToken: new Secret(token),
+        certPath: request.cert_path,
+      },
+      signal,
+    )
+  } catch (error) {
+    throw because('Could not delete client', error)
+  }
+  return { status: 'success' }
+}
+
+/** Revokes an account's refresh token and unloads it. */
+export const deleteAccount: Handler<'delete'> = async (request, services, signal) => {
+  if (request.config === undefined) {
+    throw new AgentError('bad-request', 'Argument is NULL in function getAccountFromJSON')
+  }
+  const inFile = accountOf(request.config)
+  // The token in memory may be newer than the one the client read from the file.
+  const account = services.accounts.get(inFile.name)?.account ?? inFile
+  if (account.refreshToken !== undefined) {
+    try {
+      await services.provider.revoke(clientOf(account), account.refreshToken, signal)
+    } catch (error) {
+      throw because('Could not revoke token', error)
+    }
+  }
+  services.accounts.remove(account.name)
+  return { status: 'success' }
+}
+
+/** The scopes a provider says it supports. */
+export const scopes: Handler<'scopes'> = async (request, services, signal) => {
+  const { issuer, config_endpoint: configEndpoint, cert_path: certPath } = request
+  if (issuer === undefined && configEndpoint === undefined) {
+    throw new AgentError(
+      'bad-request',
+      'Bad Request: issuer url or configuration endpoint must be given',
+    )
+  }
+  const metadata = await services.provider.discover(
+    { issuer: issuer ?? '', configEndpoint, certPath },
+    signal,
+  )
+  return { status: 'success', info: words(metadata.scopesSupported.join(' ')).join(' ') }
+}
+
+function because(what: string, error: unknown): unknown {
+  if (!(error instanceof AgentError)) return error
+  return new AgentError(error.code, `${what}: ${error.message}`, { hint: error.hint, cause: error })
+}

@@ -1,0 +1,78 @@
+import { accountOf } from '../../protocol/account.ts'
+import { AgentError } from '../../protocol/errors.ts'
+import type { AddRequest, FileKeyMessage } from '../../protocol/messages.ts'
+import type { FileKey } from '../../protocol/account-file.ts'
+import { LoadedAccount } from '../accounts/loaded-account.ts'
+import { providerOf } from '../accounts/client-of.ts'
+import type { Handler, Services } from '../services.ts'
+import { plainWish } from '../tokens/wish.ts'
+
+/** Bytes of a file key and its salt, protocol.md §3.3. */
+const KEY_BYTES = 64
+const SALT_BYTES = 16
+
+/** Loads an account and, unless told not to, tests it with a refresh. */
+export const add: Handler<'add'> = async (request, services, signal) => {
+  if (request.config === undefined) {
+    throw new AgentError('bad-request', 'Argument is NULL in function getAccountFromJSON')
+  }
+  const account = accountOf(request.config)
+  const present = services.accounts.get(account.name)
+  if (present !== undefined && !present.loginExpired) return updateLoaded(present, request, services)
+
+  const loaded = new LoadedAccount(account, {
+    fileKey: fileKeyOf(request.file_key),
+    passwordEntry: request.pw_entry,
+    confirm: request.confirm,
+    alwaysAllowIdToken: request.always_allow_id_token,
+  })
+  const metadata = await services.provider.discover(providerOf(account), signal)
+  loaded.publishedIssuer = metadata.issuer
+  if (request.plain_add !== true) await services.tokens.accessToken(loaded, plainWish, -1, signal)
+  services.accounts.add(loaded, request.lifetime ?? services.options.lifetime)
+  services.log.debug(`loaded ${account.name}`)
+  return { status: 'success', info: lifetimeInfo(request.lifetime, services) }
+}
+
+/** What an account that is loaded takes from being added again: lifetime, file key, password, flags. */
+async function updateLoaded(
+  present: LoadedAccount,
+  request: AddRequest,
+  services: Services,
+): Promise<{ status: 'success'; info: string }> {
+  const fileKey = fileKeyOf(request.file_key)
+  if (fileKey !== undefined) present.fileKey = fileKey
+  if (request.pw_entry !== undefined) present.passwordEntry = request.pw_entry
+  if (request.confirm !== undefined) present.confirm = request.confirm
+  if (request.always_allow_id_token !== undefined) {
+    present.alwaysAllowIdToken = request.always_allow_id_token
+  }
+  // With the key that was missing, a rotated token can be saved now; and between a login and its
+  // first save by oidc-gen the token may have rotated in memory.
+  if (fileKey !== undefined && isNewerInMemory(present, request)) await services.saver.save(present)
+  if (request.lifetime === undefined) return { status: 'success', info: 'account already loaded.' }
+  services.accounts.setLifetime(present.name, request.lifetime)
+  const info = lifetimeInfo(request.lifetime, services)
+  return { status: 'success', info: ['account already loaded.', info].filter(Boolean).join(' ') }
+}
+
+function isNewerInMemory(present: LoadedAccount, request: AddRequest): boolean {
+  if (present.saved.state === 'unsaved') return true
+  return request.config?.['refresh_token'] !== present.account.refreshToken?.reveal()
+}
+
+function lifetimeInfo(asked: number | undefined, services: Services): string | undefined {
+  const lifetime = asked ?? services.options.lifetime
+  return lifetime > 0 ? `Lifetime set to ${lifetime} seconds` : undefined
+}
+
+/** @throws AgentError `bad-request` where the key is not of the form of protocol.md §3.3. */
+export function fileKeyOf(message: FileKeyMessage | undefined): FileKey | undefined {
+  if (message === undefined) return undefined
+  const salt = Buffer.from(message.salt, 'base64')
+  const bytes = Buffer.from(message.key, 'base64')
+  if (salt.length !== SALT_BYTES || bytes.length !== KEY_BYTES) {
+    throw new AgentError('bad-request', 'Bad Request: file_key has the wrong length')
+  }
+  return { salt, bytes }
+}

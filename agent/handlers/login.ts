@@ -1,0 +1,160 @@
+import type { Account } from '../../protocol/account.ts'
+import { accountOf } from '../../protocol/account.ts'
+import { AgentError, knownError } from '../../protocol/errors.ts'
+import type {
+  AccessTokenReply,
+  ConfigReply,
+  DeviceStartedReply,
+  GenRequest,
+  JsonValue,
+  PasswordEntry,
+} from '../../protocol/messages.ts'
+import { clientOf } from '../accounts/client-of.ts'
+import { LoadedAccount } from '../accounts/loaded-account.ts'
+import type { TokenResponse } from '../oidc/provider.ts'
+import type { Handler, Services } from '../services.ts'
+import { plainWish } from '../tokens/wish.ts'
+import { tokenReply } from './tokens.ts'
+
+interface Login {
+  readonly account: Account
+  readonly passwordEntry: PasswordEntry | undefined
+  readonly onlyAccessToken: boolean
+}
+
+type Flow = (
+  login: Login,
+  services: Services,
+  signal: AbortSignal,
+) => Promise<ConfigReply | DeviceStartedReply | AccessTokenReply>
+
+/** The ways to a first token, by their names in `gen` (protocol.md §2.5). */
+const flows: Readonly<Record<string, Flow>> = { refresh: byRefreshToken, device: byDevice }
+/** Names the C agent knows; what is not in `flows` is passed over for the next in the list. */
+const knownFlows = ['refresh', 'password', 'code', 'device', 'mt_oidc']
+
+/** Starts the first flow of the list that this agent has. */
+export const gen: Handler<'gen'> = async (request, services, signal) => {
+  const login = loginOf(request)
+  for (const name of request.flow) {
+    if (!knownFlows.includes(name)) throw new AgentError('bad-request', `Unknown flow '${name}'`)
+  }
+  const name = request.flow.find((flow) => flow in flows && isPossible(flow, login))
+  const flow = name === undefined ? undefined : flows[name]
+  if (flow === undefined) {
+    throw new AgentError('not-implemented', 'No flow was successful.', {
+      hint: `This agent logs in with the flows ${Object.keys(flows).join(' and ')}; asked for: ${request.flow.join(' ')}.`,
+    })
+  }
+  return flow(login, services, signal)
+}
+
+/** Asks once whether the device code was approved; on approval the account is loaded. */
+export const device: Handler<'device'> = async (request, services, signal) => {
+  const code = request.oidc_device?.['device_code']
+  if (typeof code !== 'string') {
+    throw new AgentError('bad-request', 'Argument is NULL in function getDeviceCodeFromJSON')
+  }
+  const login = services.pendingLogins.get(code)
+  if (login === undefined) throw knownError('wrong-device-code')
+  try {
+    const response = await services.provider.pollDevice(clientOf(login.account), code, signal)
+    services.pendingLogins.end(code)
+    return await finish({ ...login, onlyAccessToken: request.only_at ?? false }, response, services)
+  } catch (error) {
+    if (endsLogin(error)) services.pendingLogins.end(code)
+    throw error
+  }
+}
+
+async function byRefreshToken(
+  login: Login,
+  services: Services,
+  signal: AbortSignal,
+): Promise<ConfigReply | AccessTokenReply> {
+  const { refreshToken, audience } = login.account
+  if (refreshToken === undefined) throw knownError('no-refresh-token')
+  const response = await services.provider.refresh(
+    clientOf(login.account),
+    { refreshToken, scope: undefined, audience },
+    signal,
+  )
+  // A provider that does not rotate need not send the refresh token back (RFC 6749 §6).
+  return finish(login, { ...response, refreshToken: response.refreshToken ?? refreshToken }, services)
+}
+
+async function byDevice(
+  login: Login,
+  services: Services,
+  signal: AbortSignal,
+): Promise<DeviceStartedReply> {
+  const { account, passwordEntry } = login
+  const authorization = await services.provider.startDevice(
+    clientOf(account),
+    { scope: account.authScope === '' ? undefined : account.authScope, audience: account.audience },
+    signal,
+  )
+  services.pendingLogins.add(authorization.device_code, {
+    account,
+    passwordEntry,
+    expiresAt: services.world.now() + authorization.expires_in * 1000,
+  })
+  return { status: 'accepted', oidc_device: authorization }
+}
+
+async function finish(
+  login: Login,
+  response: TokenResponse,
+  services: Services,
+): Promise<ConfigReply | AccessTokenReply> {
+  if (response.refreshToken === undefined && !login.onlyAccessToken) {
+    throw new AgentError('provider-answer', 'OIDP response does not contain a refresh token', {
+      hint: 'Ask for the scope offline_access, and check that the client may use refresh tokens.',
+    })
+  }
+  const account = accountOf(loggedInFields(login.account, response))
+  const loaded = new LoadedAccount(account, { passwordEntry: login.passwordEntry })
+  const token = await services.tokens.keep(loaded, plainWish, response)
+  if (login.onlyAccessToken) return tokenReply(token)
+  services.accounts.add(loaded, services.options.lifetime)
+  services.log.debug(`logged in ${account.name}`)
+  return { status: 'success', config: account.fields, info: token.info }
+}
+
+function loggedInFields(account: Account, response: TokenResponse): Record<string, JsonValue> {
+  const fields: Record<string, JsonValue> = { ...account.fields, username: '', password: '' }
+  if (response.refreshToken !== undefined) fields['refresh_token'] = response.refreshToken.reveal()
+  if (response.scope !== undefined && response.scope !== account.authScope) {
+    fields['refresh_scope'] = response.scope
+  }
+  return fields
+}
+
+function loginOf(request: GenRequest): Login {
+  if (request.config === undefined) {
+    throw new AgentError('bad-request', 'Argument is NULL in function getAccountFromJSON')
+  }
+  return {
+    account: accountOf(request.config),
+    passwordEntry: request.pw_entry,
+    onlyAccessToken: request.only_at ?? false,
+  }
+}
+
+/** The default list begins with refresh; without a refresh token that is not what was meant. */
+function isPossible(flow: string, { account }: Login): boolean {
+  return flow !== 'refresh' || account.refreshToken !== undefined
+}
+
+/** A network failure says nothing about the code: the next poll may succeed (RFC 8628 §3.5). */
+function endsLogin(error: unknown): boolean {
+  if (!(error instanceof AgentError)) return false
+  const goesOn: readonly string[] = [
+    'authorization-pending',
+    'slow-down',
+    'network',
+    'provider-timeout',
+    'provider-status',
+  ]
+  return !goesOn.includes(error.code)
+}

@@ -1,0 +1,47 @@
+import type { AgentOptions } from '../../protocol/agent-options.ts'
+import { FORMAT_VERSION } from '../../protocol/version.ts'
+
+/** The text of `oidc-agent --status`, in the C agent's form (protocol.md §2.4). */
+export function statusText(options: AgentOptions, loaded: readonly string[]): string {
+  return `####################################
+##       oidc-agent status        ##
+####################################
+
+This agent is running version ${FORMAT_VERSION}.
+
+This agent was started with the following options:
+Lifetime:\t\t${options.lifetime === 0 ? 'Forever' : `${options.lifetime} seconds`}
+Confirm:\t\t${String(options.confirm)}
+Autoload:\t\t${String(options.autoload)}
+Auto Re-authenticate:\t${String(options.autoReauthenticate)}
+Use custom URI scheme:\t${String(options.customUriScheme)}
+Webserver:\t\t${String(options.webserver)}
+Allow ID-Token:\t\t${String(options.alwaysAllowIdToken)}
+Group:\t\t\t${options.group ?? 'false'}
+Daemon:\t\t\t${String(!options.console)}
+Log Debug:\t\t${String(options.debug)}
+Log to stderr:\t\t${String(options.logStderr)}
+
+Currently there are ${loaded.length} accounts loaded: ${loaded.join(', ')}
+
+`
+}
+
+/** The options as a command line, in the C agent's order; oidc-agent-service restarts with them. */
+export function commandLineOptions(options: AgentOptions): string {
+  return [
+    options.lifetime > 0 && `--lifetime=${options.lifetime}`,
+    options.confirm && '--confirm',
+    !options.autoload && '--no-autoload',
+    !options.autoReauthenticate && '--no-autoreauthenticate',
+    !options.customUriScheme && '--no-scheme',
+    !options.webserver && '--no-webserver',
+    options.alwaysAllowIdToken && '--always-allow-idtoken',
+    options.group !== undefined && `--with-group=${options.group}`,
+    options.console && '--console',
+    options.debug && '--debug',
+    options.logStderr && '--log-stderr',
+  ]
+    .filter((option) => option !== false)
+    .join(' ')
+}

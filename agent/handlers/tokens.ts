@@ -1,0 +1,60 @@
+import { words } from '../../protocol/account.ts'
+import { AgentError, knownError } from '../../protocol/errors.ts'
+import type { AccessTokenReply } from '../../protocol/messages.ts'
+import type { LoadedAccount } from '../accounts/loaded-account.ts'
+import type { Handler, Services } from '../services.ts'
+import type { IssuedToken } from '../tokens/token-service.ts'
+import { tokenWish } from '../tokens/wish.ts'
+import { findAccount } from './find-account.ts'
+
+export const accessToken: Handler<'access_token'> = async (request, services, signal) => {
+  const loaded = await findAccount(request, services)
+  refuseUnconfirmed(loaded, services)
+  const wish = tokenWish(request.scope, request.audience)
+  const minValid = request.min_valid_period ?? 0
+  return tokenReply(await services.tokens.accessToken(loaded, wish, minValid, signal))
+}
+
+export const idToken: Handler<'id_token'> = async (request, services, signal) => {
+  const loaded = await findAccount(request, services)
+  if (!services.options.alwaysAllowIdToken && !loaded.alwaysAllowIdToken) {
+    throw knownError('operation-forbidden', {
+      hint: 'ID tokens are given out only where that was allowed:\n\t$ oidc-agent --always-allow-idtoken\nor, for one account,\n\t$ oidc-add --always-allow-idtoken ' + loaded.name,
+    })
+  }
+  const wish = tokenWish(withOpenid(request.scope), request.audience)
+  const token = await services.tokens.idToken(loaded, wish, signal)
+  if (token.idToken === undefined) {
+    throw new AgentError(
+      'provider-answer',
+      `${token.issuer} gave no ID token; was the account authorised for the scope openid?`,
+    )
+  }
+  return { status: 'success', id_token: token.idToken, issuer: token.issuer }
+}
+
+/** The wire form of a token. */
+export function tokenReply(token: IssuedToken): AccessTokenReply {
+  return {
+    status: 'success',
+    access_token: token.accessToken,
+    issuer: token.issuer,
+    // Whole seconds, rounded down: never later than the token's own end.
+    expires_at: Math.floor(token.expiresAt),
+    scope: token.scope,
+    info: token.info,
+  }
+}
+
+/** Confirmation needs a program to ask with, which this agent does not run: it fails closed. */
+function refuseUnconfirmed(loaded: LoadedAccount, services: Services): void {
+  if (!services.options.confirm && !loaded.confirm) return
+  throw knownError('operation-forbidden', {
+    hint: `Tokens of ${loaded.name} need a confirmation, and this agent has no way to ask for it. Load the account without --confirm.`,
+  })
+}
+
+function withOpenid(scope: string | undefined): string | undefined {
+  if (scope === undefined || words(scope).includes('openid')) return scope
+  return `openid ${scope}`
+}

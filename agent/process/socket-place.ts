@@ -1,0 +1,151 @@
+import { randomBytes } from 'node:crypto'
+import { chownSync, lstatSync, mkdirSync, mkdtempSync, rmdirSync, statSync, unlinkSync } from 'node:fs'
+import { connect } from 'node:net'
+import { basename, dirname, join, resolve, sep } from 'node:path'
+import { AgentError } from '../../protocol/errors.ts'
+
+/** sun_path has 108 bytes with its final NUL (unix(7)). */
+const MAX_PATH_BYTES = 107
+const GROUP_OR_OTHERS_WRITE = 0o022
+const STICKY = 0o1000
+
+/** Where the agent's socket is, and what to take away at the end. */
+export interface SocketPlace {
+  readonly path: string
+  /** The directory, where it was made for this socket. */
+  readonly madeDirectory: string | undefined
+}
+
+export interface SocketWish {
+  /** A path; a directory ending in `/`; `XXXXXX` at the end of a directory's name is made random. */
+  readonly socketPath: string | undefined
+  readonly parentPid: number
+  /** $TMPDIR, or /tmp. */
+  readonly temporaryDirectory: string
+  readonly uid: number
+}
+
+/**
+ * Finds and prepares the place of the socket: directories made 0700, every component checked, a
+ * stale socket removed.
+ * @throws AgentError `file-unwritable` where the place is not ours alone, or a live agent is there.
+ */
+export async function prepareSocketPlace(wish: SocketWish): Promise<SocketPlace> {
+  const place = wish.socketPath === undefined ? defaultPlace(wish) : chosenPlace(wish.socketPath, wish)
+  if (Buffer.byteLength(place.path) > MAX_PATH_BYTES) {
+    removeDirectory(place)
+    throw new AgentError(
+      'file-unwritable',
+      `the socket path ${place.path} is longer than the ${MAX_PATH_BYTES} bytes a Unix socket may have`,
+      { hint: 'Choose a shorter one with --socket-path, or a shorter TMPDIR.' },
+    )
+  }
+  checkTrust(dirname(place.path), wish.uid)
+  await removeStale(place.path, wish.uid)
+  return place
+}
+
+/** Removes what {@link prepareSocketPlace} and the server made. */
+export function removeSocket(place: SocketPlace): void {
+  try {
+    unlinkSync(place.path)
+  } catch {
+    // Closing the server has removed it already, or somebody else has.
+  }
+  removeDirectory(place)
+}
+
+/** Gives a group access to the socket's directory, as `--with-group` asks. */
+export function shareDirectory(place: SocketPlace, gid: number): void {
+  chownSync(dirname(place.path), -1, gid)
+}
+
+function removeDirectory({ madeDirectory }: SocketPlace): void {
+  if (madeDirectory === undefined) return
+  try {
+    rmdirSync(madeDirectory)
+  } catch {
+    // Not empty: something of somebody else's is in it.
+  }
+}
+
+function defaultPlace({ temporaryDirectory, parentPid }: SocketWish): SocketPlace {
+  // mkdtemp makes it 0700 and fails rather than take an existing one.
+  const madeDirectory = makeAt(temporaryDirectory, () => mkdtempSync(join(temporaryDirectory, 'oidc-')))
+  return { path: join(madeDirectory, `oidc-agent.${parentPid}`), madeDirectory }
+}
+
+function chosenPlace(socketPath: string, { parentPid }: SocketWish): SocketPlace {
+  const isDirectory = socketPath.endsWith(sep)
+  const wished = resolve(isDirectory ? socketPath : dirname(socketPath))
+  const directory = wished
+    .split(sep)
+    .map((part) => (part.endsWith('XXXXXX') ? part.slice(0, -6) + randomName() : part))
+    .join(sep)
+  const first = makeAt(directory, () => mkdirSync(directory, { recursive: true, mode: 0o700 }))
+  const name = isDirectory ? `oidc-agent.${parentPid}` : basename(socketPath)
+  return { path: join(directory, name), madeDirectory: first === undefined ? undefined : directory }
+}
+
+function makeAt<T>(directory: string, make: () => T): T {
+  try {
+    return make()
+  } catch (cause) {
+    const reason = cause instanceof Error ? cause.message : String(cause)
+    throw new AgentError('file-unwritable', `cannot make the directory of the socket in ${directory}: ${reason}`, {
+      hint: 'Choose another place with --socket-path, or another TMPDIR.',
+      cause,
+    })
+  }
+}
+
+/** Six characters, as mkdtemp makes them. */
+function randomName(): string {
+  return randomBytes(6).toString('base64url').replace(/[-_]/g, 'x').slice(0, 6)
+}
+
+/**
+ * Every directory on the way must be one that only we or root can change: others could put their
+ * own socket in our place. Sticky directories (/tmp) are: there, only owners can rename.
+ */
+function checkTrust(directory: string, uid: number): void {
+  for (let path = directory; ; path = dirname(path)) {
+    const { mode, uid: owner } = statSync(path)
+    const writable = (mode & GROUP_OR_OTHERS_WRITE) !== 0 && (mode & STICKY) === 0
+    if ((owner !== uid && owner !== 0) || writable) {
+      const why = writable ? 'others can write to it' : `it belongs to uid ${owner}`
+      throw new AgentError('file-unwritable', `socket path location is not trustworthy: ${path}: ${why}`, {
+        hint: 'Choose a place with --socket-path that only you can write to.',
+      })
+    }
+    if (path === dirname(path)) return
+  }
+}
+
+async function removeStale(path: string, uid: number): Promise<void> {
+  const found = lstatSync(path, { throwIfNoEntry: false })
+  if (found === undefined) return
+  if (!found.isSocket() || found.uid !== uid) {
+    throw new AgentError('file-unwritable', `${path} exists and is not a socket of ours`, {
+      hint: 'Choose another place with --socket-path, or remove it.',
+    })
+  }
+  if (await isLive(path)) {
+    throw new AgentError('file-unwritable', `an agent is running already on ${path}`, {
+      hint: `Use it:\n\t$ export OIDC_SOCK=${path}\nor choose another place with --socket-path.`,
+    })
+  }
+  unlinkSync(path)
+}
+
+function isLive(path: string): Promise<boolean> {
+  return new Promise((settle) => {
+    const socket = connect(path)
+    socket.once('connect', () => {
+      socket.destroy()
+      settle(true)
+    })
+    // A full queue (EAGAIN) is a live agent too; only a refusal proves that nobody listens.
+    socket.once('error', (error: NodeJS.ErrnoException) => settle(error.code !== 'ECONNREFUSED'))
+  })
+}

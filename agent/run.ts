@@ -1,0 +1,133 @@
+import { closeSync, createReadStream, rmSync, writeFileSync, writeSync } from 'node:fs'
+import { dirname, join } from 'node:path'
+import type { AgentOptions, DaemonReport } from '../protocol/agent-options.ts'
+import { defaultAgentOptions } from '../protocol/agent-options.ts'
+import { findConfigDirectory, logDirectory } from '../protocol/config-directory.ts'
+import { AgentError, exitStatus } from '../protocol/errors.ts'
+import { newKeyPair, openSealedChannel } from '../protocol/sealed.ts'
+import { loadSodium } from '../protocol/sodium.ts'
+import { composeServices } from './compose.ts'
+import { dispatch } from './dispatch.ts'
+import { createLog, fileSink, type Log } from './log.ts'
+import { createOpenIdProvider } from './oidc/openid-provider.ts'
+import { deriveInThread } from './process/derive-in-thread.ts'
+import { groupId } from './process/group.ts'
+import { hardenProcess } from './process/hardening.ts'
+import type { SocketPlace } from './process/socket-place.ts'
+import { prepareSocketPlace, removeSocket, shareDirectory } from './process/socket-place.ts'
+import { REQUEST_TIMEOUT_MS } from './connection.ts'
+import { startServer } from './server.ts'
+import type { Services } from './services.ts'
+import { realWorld } from './world.ts'
+
+/** Where the launcher listens for our report, and the pipe that ends when the launcher does. */
+const REPORT_FD = 3
+const LIFELINE_FD = 4
+/** Running refreshes are waited for at the end, as they may bring a rotated token; the provider layer gives up after 15 s. */
+const LAST_REFRESHES_MS = 20_000
+
+/**
+ * The daemon: starts, reports on file descriptor 3 that the socket accepts, serves until a signal
+ * or the end of the lifeline, and leaves nothing behind. Resolves to the exit status.
+ */
+export async function run(): Promise<number> {
+  process.title = 'oidc-agent'
+  const options = { ...defaultAgentOptions, ...(JSON.parse(process.argv[2] ?? '{}') as AgentOptions) }
+  const log = openLog(options)
+  try {
+    await serve(options, log)
+    return 0
+  } catch (error) {
+    const failure =
+      error instanceof AgentError ? error : new AgentError('internal', String(error), { cause: error })
+    log.warn(failure.message)
+    report({ error: failure.message, code: failure.code, hint: failure.hint })
+    return exitStatus[failure.code]
+  }
+}
+
+async function serve(options: AgentOptions, log: Log): Promise<void> {
+  const { peerUid, gaps } = hardenProcess()
+  for (const gap of gaps) log.warn(gap)
+  const uid = process.getuid?.() ?? 0
+  const place = await prepareSocketPlace({
+    socketPath: options.socketPath,
+    parentPid: options.parentPid,
+    temporaryDirectory: process.env['TMPDIR'] ?? '/tmp',
+    uid,
+  })
+  const services = composeServices({
+    options,
+    world: realWorld,
+    log,
+    provider: createOpenIdProvider({}),
+    derive: deriveInThread(join(dirname(process.argv[1] ?? ''), 'argon2-worker.cjs')),
+    configDirectory: () => findConfigDirectory(process.env),
+  })
+  const sodium = await loadSodium()
+  shareWithGroup(options, place)
+  const server = await startServer(place.path, {
+    openChannel: (key) => openSealedChannel(sodium, key, newKeyPair(sodium)),
+    answer: (request, signal) => dispatch(request, services, signal),
+    requestTimeoutMs: REQUEST_TIMEOUT_MS,
+    // Group access is what --with-group is for; otherwise only ourselves and root.
+    admits: (socket) => {
+      const peer = peerUid(socket)
+      return options.group !== undefined || peer === undefined || peer === uid || peer === 0
+    },
+    log,
+  })
+  if (options.pidFile !== undefined) writeFileSync(options.pidFile, `${process.pid}\n`)
+  report({ socket: place.path, pid: process.pid })
+  log.debug(`listening on ${place.path}`)
+  await asked(options)
+  log.debug('ending')
+  await server.close()
+  removeSocket(place)
+  if (options.pidFile !== undefined) rmSync(options.pidFile, { force: true })
+  await lastRefreshes(services)
+  services.tokens.close()
+  await services.provider.close()
+}
+
+/** The mode of the socket is set by the umask while it is bound: no moment with another one. */
+function shareWithGroup({ group }: AgentOptions, place: SocketPlace): void {
+  process.umask(group === undefined ? 0o177 : 0o117)
+  if (group !== undefined) shareDirectory(place, groupId(group))
+}
+
+/** Resolves when the agent is told to end: by a signal, or by the end of `oidc-agent COMMAND`. */
+function asked(options: AgentOptions): Promise<void> {
+  return new Promise((resolve) => {
+    process.on('SIGTERM', resolve)
+    process.on('SIGINT', resolve)
+    // The terminal of the shell that started us is gone; the agent stays for the others.
+    process.on('SIGHUP', () => undefined)
+    if (options.lifeline) createReadStream('', { fd: LIFELINE_FD }).on('close', resolve).resume()
+  })
+}
+
+async function lastRefreshes(services: Services): Promise<void> {
+  const timeUp = new Promise<void>((resolve) => setTimeout(resolve, LAST_REFRESHES_MS).unref())
+  await Promise.race([services.tokens.settled(), timeUp])
+  for (const loaded of services.accounts.all()) {
+    if (loaded.saved.state === 'unsaved') await services.saver.save(loaded)
+  }
+}
+
+function report(content: DaemonReport): void {
+  try {
+    writeSync(REPORT_FD, `${JSON.stringify(content)}\n`)
+    closeSync(REPORT_FD)
+  } catch {
+    // Started by hand, without a launcher that listens.
+  }
+}
+
+function openLog(options: AgentOptions): Log {
+  const toStderr = options.logStderr || options.console
+  const sink = toStderr
+    ? (line: string) => void process.stderr.write(line)
+    : fileSink(logDirectory(process.env))
+  return createLog(sink, options.debug)
+}

@@ -1,0 +1,136 @@
+import { AgentError, knownError } from '../../protocol/errors.ts'
+import type { Secret } from '../../protocol/secret.ts'
+import type { AccountSaver } from '../accounts/account-saver.ts'
+import { clientOf } from '../accounts/client-of.ts'
+import type { LoadedAccount } from '../accounts/loaded-account.ts'
+import { hintFor } from '../oidc/provider-hints.ts'
+import type { OpenIdProvider, TokenResponse } from '../oidc/provider.ts'
+import { KeyedTurns } from './turns.ts'
+import type { TokenWish } from './wish.ts'
+
+/** Refreshes at one issuer at a time: enough to hide latency, few enough not to be rate limited. */
+const PARALLEL_REFRESHES_PER_ISSUER = 8
+
+/**
+ * Asks providers for new access tokens by refresh token, and never loses a new refresh token: it is
+ * adopted and sealed into the account file before anyone sees the access token that came with it.
+ */
+export class Refresher {
+  readonly #provider: OpenIdProvider
+  readonly #saver: AccountSaver
+  readonly #ofIssuer = new KeyedTurns(PARALLEL_REFRESHES_PER_ISSUER)
+  readonly #ofAccount = new KeyedTurns(1)
+
+  constructor(provider: OpenIdProvider, saver: AccountSaver) {
+    this.#provider = provider
+    this.#saver = saver
+  }
+
+  /**
+   * One refresh for `wish`. Accounts of a provider that rotates refresh tokens, or may, go one
+   * refresh at a time; others in parallel.
+   */
+  async refresh(loaded: LoadedAccount, wish: TokenWish, signal: AbortSignal): Promise<TokenResponse> {
+    const { issuer } = loaded.account
+    const one = (): Promise<TokenResponse> =>
+      this.#ofIssuer.run(issuer, () => this.#refreshOrRecover(loaded, wish, signal))
+    if (loaded.rotation !== 'keeps') {
+      const response = await this.#ofAccount.run(loaded.name, async () =>
+        // Learned while waiting for the turn: give it back, so that all who wait go in parallel.
+        loaded.rotation === 'keeps' ? undefined : one(),
+      )
+      if (response !== undefined) return response
+    }
+    return one()
+  }
+
+  async #refreshOrRecover(
+    loaded: LoadedAccount,
+    wish: TokenWish,
+    signal: AbortSignal,
+  ): Promise<TokenResponse> {
+    const sent = refreshTokenOf(loaded)
+    try {
+      return await this.#ask(loaded, sent, wish, signal)
+    } catch (error) {
+      if (!isDead(error)) throw withHint(error, loaded.name)
+      if (!(await this.#findNewer(loaded, sent))) {
+        loaded.loginExpired = true
+        throw withHint(error, loaded.name)
+      }
+    }
+    try {
+      return await this.#ask(loaded, refreshTokenOf(loaded), wish, signal)
+    } catch (error) {
+      if (isDead(error)) loaded.loginExpired = true
+      throw withHint(error, loaded.name)
+    }
+  }
+
+  async #ask(
+    loaded: LoadedAccount,
+    refreshToken: Secret,
+    wish: TokenWish,
+    signal: AbortSignal,
+  ): Promise<TokenResponse> {
+    const response = await this.#provider.refresh(
+      clientOf(loaded.account),
+      {
+        refreshToken,
+        // Nothing asked: the scopes originally granted (RFC 6749 §6), whatever they were; sending
+        // the list is what makes some providers refuse (users.md 1.4, #578).
+        scope: listOf(wish.scopes),
+        audience: listOf(wish.audiences),
+      },
+      signal,
+    )
+    loaded.loginExpired = false
+    await this.#adopt(loaded, refreshToken, response.refreshToken)
+    return response
+  }
+
+  async #adopt(loaded: LoadedAccount, sent: Secret, received: Secret | undefined): Promise<void> {
+    if (received === undefined || received.reveal() === sent.reveal()) {
+      if (loaded.rotation === 'unknown') loaded.rotation = 'keeps'
+      // An earlier save may have failed for a reason that is gone by now.
+      if (loaded.saved.state === 'unsaved') await this.#saver.save(loaded)
+      return
+    }
+    loaded.rotation = 'rotates'
+    loaded.change({ refreshToken: received })
+    await this.#saver.save(loaded)
+  }
+
+  /**
+   * Whether there is another refresh token to try than the one that was refused: one that a
+   * parallel refresh has brought, or one that another agent has written into the file.
+   */
+  async #findNewer(loaded: LoadedAccount, refused: Secret): Promise<boolean> {
+    if (loaded.account.refreshToken?.reveal() !== refused.reveal()) return true
+    const onDisk = await this.#saver.changedOnDisk(loaded)
+    if (onDisk === undefined) return false
+    loaded.replace(onDisk)
+    return true
+  }
+}
+
+function refreshTokenOf(loaded: LoadedAccount): Secret {
+  const { refreshToken } = loaded.account
+  if (refreshToken !== undefined) return refreshToken
+  throw knownError('no-refresh-token', { hint: hintFor('refresh-token-dead', loaded.name) })
+}
+
+function isDead(error: unknown): boolean {
+  return error instanceof AgentError && error.code === 'refresh-token-dead'
+}
+
+/** The provider layer knows no account names; the C clients read the name out of the hint. */
+function withHint(error: unknown, name: string): unknown {
+  if (!(error instanceof AgentError)) return error
+  const hint = hintFor(error.code, name)
+  return hint === undefined ? error : new AgentError(error.code, error.message, { hint, cause: error })
+}
+
+function listOf(list: readonly string[]): string | undefined {
+  return list.length === 0 ? undefined : list.join(' ')
+}

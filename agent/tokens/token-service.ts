@@ -1,0 +1,235 @@
+import type { UnixSeconds } from '../../protocol/messages.ts'
+import type { LoadedAccount } from '../accounts/loaded-account.ts'
+import type { Log } from '../log.ts'
+import type { OpenIdProvider, TokenResponse } from '../oidc/provider.ts'
+import { providerOf } from '../accounts/client-of.ts'
+import type { World } from '../world.ts'
+import { grantDifferences } from './granted.ts'
+import type { Refresher } from './refresher.ts'
+import { Renewals } from './renewal.ts'
+import { SingleFlight } from './single-flight.ts'
+import type { CachedToken } from './token-cache.ts'
+import type { TokenWish } from './wish.ts'
+
+/** A token as it is handed out. */
+export interface IssuedToken {
+  readonly accessToken: string
+  readonly issuer: string
+  /** 0 = unknown. */
+  readonly expiresAt: UnixSeconds
+  readonly scope: string | undefined
+  readonly idToken: string | undefined
+  readonly info: string | undefined
+}
+
+/** Provider work goes on when its caller has gone: others may wait for it, and a rotated token must land. */
+const REFRESH_DEADLINE_MS = 20_000
+
+/**
+ * Hands out access tokens: from memory where one is good enough, else by one refresh per account,
+ * scope set and audience set, however many ask for it.
+ */
+export class TokenService {
+  readonly #refresher: Refresher
+  readonly #provider: OpenIdProvider
+  readonly #world: World
+  readonly #log: Log
+  readonly #flights = new SingleFlight<IssuedToken>()
+  readonly #renewals: Renewals
+  // One generation per LoadedAccount object, so that keys of a reloaded account never meet the old ones.
+  readonly #generations = new WeakMap<LoadedAccount, number>()
+  #nextGeneration = 0
+  readonly #renewalKeys = new WeakMap<LoadedAccount, Set<string>>()
+
+  constructor(parts: {
+    readonly refresher: Refresher
+    readonly provider: OpenIdProvider
+    readonly world: World
+    readonly log: Log
+  }) {
+    this.#refresher = parts.refresher
+    this.#provider = parts.provider
+    this.#world = parts.world
+    this.#log = parts.log
+    this.#renewals = new Renewals(parts.world)
+  }
+
+  /**
+   * A token for `wish` with at least `minValidSeconds` left, where the provider gives such. −1 or
+   * lower always asks the provider. An aborted `signal` ends this wait only, not the refresh.
+   * @throws AgentError as the refresh fails.
+   */
+  async accessToken(
+    loaded: LoadedAccount,
+    wish: TokenWish,
+    minValidSeconds: number,
+    signal: AbortSignal,
+  ): Promise<IssuedToken> {
+    if (minValidSeconds >= 0) {
+      const found = loaded.tokens.find(wish.key, minValidSeconds, this.#now())
+      if (found.kind === 'fresh') return this.#issued(loaded, found.token, undefined)
+      if (found.kind === 'best') {
+        return this.#issued(loaded, found.token, tooShort(found.token, minValidSeconds))
+      }
+    }
+    const token = await this.#refreshOnce(loaded, wish, signal)
+    const lifetime = token.expiresAt - this.#now()
+    if (token.expiresAt === 0 || lifetime >= minValidSeconds) return token
+    return { ...token, info: joined(token.info, shortLife(lifetime, minValidSeconds)) }
+  }
+
+  /** A new ID token; never cached, as an ID token answers one login question. */
+  async idToken(loaded: LoadedAccount, wish: TokenWish, signal: AbortSignal): Promise<IssuedToken> {
+    return this.#refreshOnce(loaded, wish, signal)
+  }
+
+  /** Takes a token that came another way than by refresh, as from the device flow. */
+  async keep(loaded: LoadedAccount, wish: TokenWish, response: TokenResponse): Promise<IssuedToken> {
+    return this.#store(loaded, wish, response, await this.#issuer(loaded))
+  }
+
+  /** Ends the renewals of an account that is no longer loaded. */
+  forget(loaded: LoadedAccount): void {
+    for (const key of this.#renewalKeys.get(loaded) ?? []) this.#renewals.cancel(key)
+    this.#renewalKeys.delete(loaded)
+  }
+
+  /** Settles when no refresh is under way: what rotates then is in its file. */
+  async settled(): Promise<void> {
+    await this.#flights.settled()
+  }
+
+  close(): void {
+    this.#renewals.cancelAll()
+  }
+
+  async #refreshOnce(
+    loaded: LoadedAccount,
+    wish: TokenWish,
+    signal: AbortSignal,
+  ): Promise<IssuedToken> {
+    const flight = this.#flights.run(this.#key(loaded, wish), async () => {
+      const deadline = AbortSignal.timeout(REFRESH_DEADLINE_MS)
+      const issuer = await this.#issuer(loaded, deadline)
+      const response = await this.#refresher.refresh(loaded, wish, deadline)
+      return this.#store(loaded, wish, response, issuer)
+    })
+    return untilAborted(flight, signal)
+  }
+
+  #store(
+    loaded: LoadedAccount,
+    wish: TokenWish,
+    response: TokenResponse,
+    issuer: string,
+  ): IssuedToken {
+    const info = grantDifferences(wish, response)
+    const issued: IssuedToken = {
+      accessToken: response.accessToken,
+      issuer,
+      expiresAt: response.expiresAt ?? 0,
+      scope: response.scope,
+      idToken: response.idToken,
+      info: joined(info, unsavedInfo(loaded)),
+    }
+    // Of unknown expiry: handed out once, never again.
+    if (response.expiresAt === undefined) return issued
+    const token: CachedToken = {
+      accessToken: response.accessToken,
+      expiresAt: response.expiresAt,
+      obtainedAt: this.#now(),
+      scope: response.scope,
+      info,
+      used: false,
+      askedSeconds: loaded.tokens.peek(wish.key)?.askedSeconds ?? 0,
+    }
+    loaded.tokens.store(wish.key, token)
+    this.#renewAhead(loaded, wish, token)
+    return issued
+  }
+
+  #renewAhead(loaded: LoadedAccount, wish: TokenWish, token: CachedToken): void {
+    const key = this.#key(loaded, wish)
+    const keys = this.#renewalKeys.get(loaded) ?? new Set()
+    this.#renewalKeys.set(loaded, keys.add(key))
+    this.#renewals.schedule(key, token, () => {
+      keys.delete(key)
+      // Removed, locked or evicted meanwhile: nobody will ask for it.
+      if (loaded.tokens.peek(wish.key) !== token) return
+      this.#log.debug(`renewing a token of ${loaded.name} ahead of its expiry`)
+      this.#refreshOnce(loaded, wish, AbortSignal.timeout(REFRESH_DEADLINE_MS)).catch(
+        (error: unknown) => {
+          const reason = error instanceof Error ? error.message : String(error)
+          this.#log.warn(`could not renew a token of ${loaded.name} ahead of its expiry: ${reason}`)
+        },
+      )
+    })
+  }
+
+  #issued(loaded: LoadedAccount, token: CachedToken, extra: string | undefined): IssuedToken {
+    return {
+      accessToken: token.accessToken,
+      issuer: loaded.publishedIssuer ?? loaded.account.issuer,
+      expiresAt: token.expiresAt,
+      scope: token.scope,
+      idToken: undefined,
+      info: joined(joined(token.info, extra), unsavedInfo(loaded)),
+    }
+  }
+
+  async #issuer(loaded: LoadedAccount, signal?: AbortSignal): Promise<string> {
+    if (loaded.publishedIssuer !== undefined) return loaded.publishedIssuer
+    const deadline = signal ?? AbortSignal.timeout(REFRESH_DEADLINE_MS)
+    const metadata = await this.#provider.discover(providerOf(loaded.account), deadline)
+    loaded.publishedIssuer = metadata.issuer
+    return metadata.issuer
+  }
+
+  #key(loaded: LoadedAccount, wish: TokenWish): string {
+    let generation = this.#generations.get(loaded)
+    if (generation === undefined) {
+      generation = this.#nextGeneration
+      this.#nextGeneration += 1
+      this.#generations.set(loaded, generation)
+    }
+    return `${generation} ${wish.key}`
+  }
+
+  #now(): UnixSeconds {
+    return this.#world.now() / 1000
+  }
+}
+
+function tooShort(token: CachedToken, minValidSeconds: number): string | undefined {
+  const lifetime = token.expiresAt - token.obtainedAt
+  return minValidSeconds > lifetime ? shortLife(lifetime, minValidSeconds) : undefined
+}
+
+function shortLife(lifetime: number, minValidSeconds: number): string {
+  return `the provider's tokens live ${Math.round(lifetime)} s, less than the ${minValidSeconds} s asked for`
+}
+
+function unsavedInfo({ name, saved }: LoadedAccount): string | undefined {
+  if (saved.state === 'saved') return undefined
+  return `the new refresh token of ${name} is only in the agent's memory: ${saved.reason}`
+}
+
+function joined(one: string | undefined, other: string | undefined): string | undefined {
+  if (one === undefined) return other
+  return other === undefined ? one : `${one}\n${other}`
+}
+
+/** `work`, or the reason of `signal` when it is aborted first. */
+async function untilAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
+  signal.throwIfAborted()
+  let giveUp: (() => void) | undefined
+  const aborted = new Promise<never>((_, reject) => {
+    giveUp = () => reject(signal.reason as Error)
+    signal.addEventListener('abort', giveUp, { once: true })
+  })
+  try {
+    return await Promise.race([work, aborted])
+  } finally {
+    if (giveUp !== undefined) signal.removeEventListener('abort', giveUp)
+  }
+}

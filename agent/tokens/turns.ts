@@ -1,0 +1,48 @@
+/** Lets at most `limit` pieces of work run at a time; the others wait in order of arrival. */
+export class Turns {
+  readonly #limit: number
+  readonly #waiting: (() => void)[] = []
+  #running = 0
+
+  constructor(limit: number) {
+    this.#limit = limit
+  }
+
+  async run<T>(work: () => Promise<T>): Promise<T> {
+    if (this.#running >= this.#limit) {
+      // The turn is handed over by the one that ends, so nobody can slip in between.
+      await new Promise<void>((resolve) => this.#waiting.push(resolve))
+    } else {
+      this.#running += 1
+    }
+    try {
+      return await work()
+    } finally {
+      const next = this.#waiting.shift()
+      if (next === undefined) this.#running -= 1
+      else next()
+    }
+  }
+}
+
+/** {@link Turns} by key; a key nobody uses takes no memory. */
+export class KeyedTurns {
+  readonly #limit: number
+  readonly #turns = new Map<string, { readonly turns: Turns; users: number }>()
+
+  constructor(limit: number) {
+    this.#limit = limit
+  }
+
+  async run<T>(key: string, work: () => Promise<T>): Promise<T> {
+    const entry = this.#turns.get(key) ?? { turns: new Turns(this.#limit), users: 0 }
+    this.#turns.set(key, entry)
+    entry.users += 1
+    try {
+      return await entry.turns.run(work)
+    } finally {
+      entry.users -= 1
+      if (entry.users === 0) this.#turns.delete(key)
+    }
+  }
+}
