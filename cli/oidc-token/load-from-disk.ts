@@ -1,0 +1,53 @@
+import { AccountDirectory } from '../../protocol/account-directory.ts'
+import { type AgentAddress, callAgent } from '../../protocol/client.ts'
+import { findConfigDirectory } from '../../protocol/config-directory.ts'
+import { AgentError } from '../../protocol/errors.ts'
+import { addRequest, openWithTries, passwordQuestion } from '../load-account.ts'
+import type { Io } from '../run.ts'
+import { shellWord } from '../shell-words.ts'
+import { openTerminal, type Terminal } from '../terminal.ts'
+
+/** What it takes to load an account that is on disk. */
+export interface Loading {
+  readonly account: string
+  readonly agent: AgentAddress
+  readonly env: Io['env']
+  readonly open?: () => Terminal
+}
+
+/** `pw_entry.type`: the password is asked for when it is needed (protocol.md §2.4). */
+const PROMPT = 8
+
+/**
+ * Asks for the account's password on the terminal and loads it into the agent.
+ * @throws AgentError `notLoaded` where there is no such account on disk or nobody to be asked, the
+ *   latter with the command that loads it.
+ */
+export async function loadFromDisk(loading: Loading, notLoaded: AgentError): Promise<void> {
+  const { account, agent, env } = loading
+  const path = findConfigDirectory(env)
+  if (path === undefined) throw notLoaded
+  const directory = new AccountDirectory(path)
+  if (!(await directory.has(account))) throw notLoaded
+  const terminal = terminalOr(notLoaded, loading)
+  try {
+    const opened = await openWithTries(
+      await directory.read(account),
+      () => terminal.askSecret(passwordQuestion(account)),
+      (line) => terminal.say(line),
+    )
+    await callAgent(agent, addRequest(opened, { pw_entry: { account, type: PROMPT } }))
+  } finally {
+    terminal.close()
+  }
+}
+
+function terminalOr(notLoaded: AgentError, { account, open = openTerminal }: Loading): Terminal {
+  try {
+    return open()
+  } catch (error) {
+    if (!(error instanceof AgentError) || error.code !== 'no-terminal') throw error
+    const hint = `Load it first: oidc-add ${shellWord(account)}`
+    throw new AgentError(notLoaded.code, notLoaded.message, { hint, cause: error })
+  }
+}

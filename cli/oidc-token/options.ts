@@ -1,0 +1,56 @@
+import type { CommandSpec } from '../argv.ts'
+import { flag, optionalText, text, texts, type Values, wholeNumber } from '../option.ts'
+
+const options = {
+  all: flag('-a, --all', 'Print token, issuer and expiration time, each on a line.'),
+  env: flag(
+    '-c, --env',
+    'Print shell commands that export token, issuer and expiration time as OIDC_AT, OIDC_ISS and OIDC_EXP; -o, -i and -e choose other names.',
+  ),
+  token: optionalText(
+    '-o, --token[=OIDC_AT]',
+    'Print the token; with a name or together with -i or -e, the shell command that exports it.',
+  ),
+  issuer: optionalText(
+    '-i, --issuer[=OIDC_ISS]',
+    'Print the issuer of the token; with a name or together with -o or -e, the shell command that exports it.',
+  ),
+  expiresAt: optionalText(
+    '-e, --expires-at[=OIDC_EXP]',
+    'Print the expiration time in seconds since 1970; with a name or together with -o or -i, the shell command that exports it.',
+  ),
+  bearer: flag('--bearer', 'Print the value of an HTTP authorization header: Bearer TOKEN.'),
+  authHeader: flag(
+    '--auth-header, --auth',
+    'Print an HTTP authorization header, for curl -H or httpie.',
+  ),
+  time: wholeNumber('-t, --time=SECONDS', 'Least time the token must still be valid.'),
+  forceNew: flag('-f, --force-new', 'Get a new token, even if one is at hand.'),
+  scope: texts(
+    '-s, --scope=SCOPE',
+    'Scope of the token. For more than one, separate them by spaces or repeat the option.',
+  ),
+  audience: text(
+    '--aud=AUDIENCE',
+    'Audience of the token. For more than one, separate them by spaces.',
+  ),
+  name: text(
+    '--name=NAME',
+    'Name of the program that asks, for programs that call oidc-token; it may be shown to you.',
+  ),
+  idToken: flag(
+    '--id-token',
+    'Print an id token instead of an access token, where the agent allows it. An id token is no authorization: do not pass it to services.',
+  ),
+}
+
+/** What is on the command line of `oidc-token` (cli.md §1.3). */
+export type TokenOptions = Values<typeof options>
+
+export const oidcToken: CommandSpec<typeof options> = {
+  name: 'oidc-token',
+  summary: 'Get an access token from oidc-agent.',
+  options,
+  operands: { label: 'ACCOUNT | https://ISSUER', min: 1, max: 1 },
+  headings: { all: 'What is printed', time: 'Which token' },
+}
