@@ -65,7 +65,9 @@ async function serve(options: AgentOptions, log: Log): Promise<void> {
     configDirectory: () => findConfigDirectory(process.env),
   })
   const sodium = await loadSodium()
-  shareWithGroup(options, place)
+  if (options.group !== undefined) shareDirectory(place, groupId(options.group))
+  // The mode of the socket is set by the umask while it is bound: no moment with another one.
+  process.umask(options.group === undefined ? 0o177 : 0o117)
   const server = await startServer(place.path, {
     openChannel: (key) => openSealedChannel(sodium, key, newKeyPair(sodium)),
     answer: (request, signal) => dispatch(request, services, signal),
@@ -77,6 +79,7 @@ async function serve(options: AgentOptions, log: Log): Promise<void> {
     },
     log,
   })
+  process.umask(0o077)
   if (options.pidFile !== undefined) writeFileSync(options.pidFile, `${process.pid}\n`)
   report({ socket: place.path, pid: process.pid })
   log.debug(`listening on ${place.path}`)
@@ -88,12 +91,6 @@ async function serve(options: AgentOptions, log: Log): Promise<void> {
   await lastRefreshes(services)
   services.tokens.close()
   await services.provider.close()
-}
-
-/** The mode of the socket is set by the umask while it is bound: no moment with another one. */
-function shareWithGroup({ group }: AgentOptions, place: SocketPlace): void {
-  process.umask(group === undefined ? 0o177 : 0o117)
-  if (group !== undefined) shareDirectory(place, groupId(group))
 }
 
 /** Resolves when the agent is told to end: by a signal, or by the end of `oidc-agent COMMAND`. */

@@ -1,0 +1,108 @@
+import { readFile, stat } from 'node:fs/promises'
+import { createSecureContext, rootCertificates, type SecureContext } from 'node:tls'
+import { AgentError, wireText } from '../../protocol/errors.ts'
+
+/** Where systems keep the authorities they trust (protocol.md §3.2). */
+export const SYSTEM_CA_FILES: readonly string[] = [
+  '/etc/ssl/certs/ca-certificates.crt',
+  '/etc/pki/tls/certs/ca-bundle.crt',
+  '/etc/ssl/ca-bundle.pem',
+  '/etc/pki/tls/cacert.pem',
+  '/etc/ssl/cert.pem',
+  '/etc/ca-certificates/cert.pem',
+]
+
+/** The files that say whom to trust. Empty: what Node trusts by itself. */
+export interface CaFiles {
+  readonly paths: readonly string[]
+  /** Whether they are trusted besides Node's own authorities, or instead. */
+  readonly besidesNode: boolean
+  /** Changes whenever one of the files does. */
+  readonly stamp: string
+}
+
+/**
+ * Finds what to trust for an account. An account written by oidc-gen 4.x names the bundle of the
+ * machine it was made on; where that one does not exist, this machine's is meant.
+ * @throws AgentError `tls` where the account's own bundle cannot be read.
+ */
+export async function findCaFiles(
+  certPath: string | undefined,
+  systemFiles: readonly string[],
+  extraFiles: readonly string[],
+): Promise<CaFiles> {
+  if (certPath !== undefined && certPath !== '') {
+    const stamp = await stampOf(certPath)
+    if (stamp !== undefined) return { paths: [certPath], besidesNode: false, stamp }
+    if (!SYSTEM_CA_FILES.includes(certPath)) throw unreadable(certPath, 'it does not exist')
+  }
+  const found: { path: string; stamp: string }[] = []
+  for (const path of systemFiles) {
+    const stamp = await stampOf(path)
+    if (stamp === undefined) continue
+    found.push({ path, stamp })
+    break
+  }
+  for (const path of extraFiles) {
+    const stamp = await stampOf(path)
+    if (stamp !== undefined) found.push({ path, stamp })
+  }
+  return {
+    paths: found.map(({ path }) => path),
+    besidesNode: true,
+    stamp: found.map(({ stamp }) => stamp).join(' '),
+  }
+}
+
+/**
+ * Reads the files into what TLS connections share. Made once and not per connection: reading 140
+ * certificates takes 30 ms in which the agent answers nobody.
+ */
+export async function readSecureContext(files: CaFiles): Promise<SecureContext> {
+  if (files.paths.length === 0) return createSecureContext()
+  const authorities = new Map<string, string>()
+  for (const path of files.paths) {
+    for (const certificate of certificatesIn(await textOf(path), path)) {
+      authorities.set(certificate.replace(/\s/g, ''), certificate)
+    }
+  }
+  // Most of what Node trusts is in the system's bundle too, and reading it twice takes twice as long.
+  for (const certificate of files.besidesNode ? rootCertificates : []) {
+    authorities.set(certificate.replace(/\s/g, ''), certificate)
+  }
+  try {
+    return createSecureContext({ ca: [...authorities.values()] })
+  } catch (error) {
+    throw unreadable(files.paths.join(', '), 'it holds a broken certificate', error)
+  }
+}
+
+function certificatesIn(text: string, path: string): readonly string[] {
+  const found = text.match(/-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g)
+  if (found === null) throw unreadable(path, 'it holds no PEM certificate')
+  return found
+}
+
+async function textOf(path: string): Promise<string> {
+  try {
+    return await readFile(path, 'utf8')
+  } catch (error) {
+    throw unreadable(path, error instanceof Error ? error.message : 'unknown reason', error)
+  }
+}
+
+async function stampOf(path: string): Promise<string | undefined> {
+  try {
+    const { mtimeMs, size, ino } = await stat(path)
+    return `${path}:${ino}:${size}:${mtimeMs}`
+  } catch {
+    return undefined
+  }
+}
+
+function unreadable(path: string, why: string, cause?: unknown): AgentError {
+  return new AgentError('tls', `${wireText.tls}: CA bundle ${path} cannot be used: ${why}`, {
+    hint: 'Name a PEM file that exists:\n\t$ oidc-gen <name> --cp=<file>\n',
+    cause,
+  })
+}

@@ -1,0 +1,18 @@
+import type { ErrorCode } from '../../protocol/errors.ts'
+
+/**
+ * What a person can do about a provider's refusal, in the C agent's words (protocol.md §2.4). Its
+ * clients search the first one for `oidc-gen <name> --reauthenticate`: keep the wording.
+ */
+export function hintFor(code: ErrorCode, accountName: string, issuer?: string): string | undefined {
+  return hints[code]?.(accountName, issuer ?? '<issuer>')
+}
+
+const hints: Readonly<Partial<Record<ErrorCode, (name: string, issuer: string) => string>>> = {
+  'refresh-token-dead': (name) =>
+    `Most likely the refresh token expired. To create a new one, just run:\n\t$ oidc-gen ${name} --reauthenticate\n`,
+  'invalid-scope': (name) =>
+    `We cannot get these scopes with the current configuration. To get these scopes you might need to adapt the account configuration with\n\t$ oidc-gen -m ${name}\nbut it also might be necessary to change the client configuration with the OpenID provider.\n`,
+  'invalid-client': (name, issuer) =>
+    `Probably the OIDC client has been deleted. You must register a new client with the OpenID Provider manually and then use \n\t$ oidc-gen -m ${name}\nto update this account configuration, or you delete this account configuration and create a new one using dynamic client configuration (if supported):\n\t $ oidc-gen -d ${name}\n\t $ oidc-gen ${name} --iss=${issuer}\n`,
+}

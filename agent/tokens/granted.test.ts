@@ -1,0 +1,42 @@
+import { expect, test } from 'vitest'
+import type { TokenResponse } from '../oidc/provider.ts'
+import { grantDifferences } from './granted.ts'
+import { tokenWish } from './wish.ts'
+
+function response(change: Partial<TokenResponse>): TokenResponse {
+  return {
+    accessToken: 'token',
+    expiresAt: 3600,
+    scope: undefined,
+    audience: undefined,
+    refreshToken: undefined,
+    idToken: undefined,
+    clockSkewSeconds: undefined,
+    ...change,
+  }
+}
+
+test.each([
+  ['nothing said, nothing to compare', 'a b', 'x', {}, undefined],
+  ['all granted', 'a b', 'x', { scope: 'b a c', audience: ['x', 'y'] }, undefined],
+  ['a scope less', 'a b', undefined, { scope: 'a' }, 'the provider did not grant the scope b'],
+  ['offline_access is no access token scope', 'a offline_access', undefined, { scope: 'a' }, undefined],
+  ['another audience', undefined, 'x', { audience: ['any'] }, 'the token is not for the audience x but for any'],
+  ['a small skew is usual', undefined, undefined, { clockSkewSeconds: -59 }, undefined],
+])('%s', (_, scope, audience, change, expected) => {
+  expect(grantDifferences(tokenWish(scope, audience), response(change))).toBe(expected)
+})
+
+test('a clock off by more than a minute is said, with its side', () => {
+  const wish = tokenWish(undefined, undefined)
+  expect(grantDifferences(wish, response({ clockSkewSeconds: 240.4 }))).toContain('240 s ahead of')
+  expect(grantDifferences(wish, response({ clockSkewSeconds: -61 }))).toContain('61 s behind')
+})
+
+test('every difference has its line', () => {
+  const text = grantDifferences(
+    tokenWish('a b', 'x'),
+    response({ scope: 'a', audience: ['y'], clockSkewSeconds: 100 }),
+  )
+  expect(text?.split('\n')).toHaveLength(3)
+})

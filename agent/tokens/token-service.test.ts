@@ -1,0 +1,274 @@
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterEach, beforeEach, expect, test, vi } from 'vitest'
+import { accountOf } from '../../protocol/account.ts'
+import { AccountDirectory } from '../../protocol/account-directory.ts'
+import { type FileKey, openAccountFile, sealAccountFile } from '../../protocol/account-file.ts'
+import { AgentError } from '../../protocol/errors.ts'
+import type { JsonObject } from '../../protocol/messages.ts'
+import { ScriptedProvider } from '../../test/support/scripted-provider.ts'
+import { AccountSaver } from '../accounts/account-saver.ts'
+import { LoadedAccount } from '../accounts/loaded-account.ts'
+import { silentLog } from '../log.ts'
+import { Refresher } from './refresher.ts'
+import { TokenService } from './token-service.ts'
+import { plainWish, tokenWish } from './wish.ts'
+
+const world = { now: () => Date.now(), random: () => 0.5 }
+const patient = new AbortController().signal
+const key: FileKey = { salt: Buffer.alloc(16, 1), bytes: Buffer.alloc(64, 2) }
+const fields: JsonObject = {
+  name: 'wlcg',
+  issuer_url: 'https://op.example/',
+  client_id: 'id',
+  refresh_token: 'rt-0',
+  kept: 'unknown key',
+}
+
+let home: string
+let directory: AccountDirectory
+let provider: ScriptedProvider
+let service: TokenService
+
+beforeEach(() => {
+  home = mkdtempSync(join(tmpdir(), 'token-service-'))
+  directory = new AccountDirectory(home)
+  provider = new ScriptedProvider()
+  const saver = new AccountSaver({
+    directory: () => directory,
+    derive: () => Promise.reject(new Error('no password is known here')),
+    world,
+    log: silentLog,
+  })
+  service = new TokenService({
+    refresher: new Refresher(provider, saver),
+    provider,
+    world,
+    log: silentLog,
+  })
+})
+
+afterEach(() => {
+  service.close()
+  vi.useRealTimers()
+  rmSync(home, { recursive: true })
+})
+
+function load(): LoadedAccount {
+  return new LoadedAccount(accountOf(fields), { fileKey: key })
+}
+
+async function refreshTokenInFile(): Promise<unknown> {
+  return (await openAccountFile(await directory.read('wlcg'), key))['refresh_token']
+}
+
+test('the same audience and scope are asked of the provider once', async () => {
+  const loaded = load()
+  const first = await service.accessToken(loaded, tokenWish('a b', 'x'), 0, patient)
+  const again = await service.accessToken(loaded, tokenWish('b  a', 'x'), 0, patient)
+  expect(again.accessToken).toBe(first.accessToken)
+  expect(again.issuer).toBe('https://published.example/')
+  expect(provider.refreshes).toHaveLength(1)
+  await service.accessToken(loaded, tokenWish('a', 'x'), 0, patient)
+  expect(provider.refreshes).toHaveLength(2)
+})
+
+test('50 clients wanting one token at once make one refresh', async () => {
+  const loaded = load()
+  const tokens = await Promise.all(
+    Array.from({ length: 50 }, () => service.accessToken(loaded, tokenWish('a', 'x'), 0, patient)),
+  )
+  expect(new Set(tokens.map(({ accessToken }) => accessToken)).size).toBe(1)
+  expect(provider.refreshes).toHaveLength(1)
+})
+
+test('-1 asks the provider although a token is there, and the new one is kept', async () => {
+  const loaded = load()
+  const first = await service.accessToken(loaded, plainWish, 0, patient)
+  const forced = await service.accessToken(loaded, plainWish, -1, patient)
+  expect(forced.accessToken).not.toBe(first.accessToken)
+  expect((await service.accessToken(loaded, plainWish, 0, patient)).accessToken).toBe(forced.accessToken)
+})
+
+test('each token has its own expiry', async () => {
+  const loaded = load()
+  const now = Date.now() / 1000
+  provider.lifetime = 60
+  const short = await service.accessToken(loaded, tokenWish('a', undefined), 0, patient)
+  provider.lifetime = 3600
+  const long = await service.accessToken(loaded, tokenWish('b', undefined), 0, patient)
+  expect(short.expiresAt - now).toBeLessThan(70)
+  expect(long.expiresAt - now).toBeGreaterThan(3500)
+})
+
+test('a token of unknown expiry is handed out once', async () => {
+  const loaded = load()
+  provider.lifetime = undefined
+  const first = await service.accessToken(loaded, plainWish, 0, patient)
+  expect(first.expiresAt).toBe(0)
+  await service.accessToken(loaded, plainWish, 0, patient)
+  expect(provider.refreshes).toHaveLength(2)
+})
+
+test('a shorter life than asked for is said, and the provider is not asked on each call', async () => {
+  const loaded = load()
+  provider.lifetime = 600
+  const first = await service.accessToken(loaded, plainWish, 3600, patient)
+  const second = await service.accessToken(loaded, plainWish, 3600, patient)
+  expect(first.info).toContain('600 s, less than the 3600 s asked for')
+  expect(second.info).toContain('600 s, less than the 3600 s asked for')
+  expect(provider.refreshes).toHaveLength(1)
+})
+
+test('what was granted differently is said each time', async () => {
+  const loaded = load()
+  provider.grantedScope = 'a'
+  for (let time = 0; time < 2; time += 1) {
+    const { info } = await service.accessToken(loaded, tokenWish('a b', undefined), 0, patient)
+    expect(info).toBe('the provider did not grant the scope b')
+  }
+})
+
+test('providers that keep refresh tokens are asked in parallel, at most 8 at a time', async () => {
+  const loaded = load()
+  await service.accessToken(loaded, plainWish, 0, patient)
+  await Promise.all(
+    Array.from({ length: 40 }, (_, index) =>
+      service.accessToken(loaded, tokenWish(undefined, `ce${index}`), 0, patient),
+    ),
+  )
+  expect(provider.mostAtOnce).toBe(8)
+})
+
+test('a burst on an account never asked before goes parallel after the first answer', async () => {
+  const loaded = load()
+  await Promise.all(
+    Array.from({ length: 20 }, (_, index) =>
+      service.accessToken(loaded, tokenWish(undefined, `ce${index}`), 0, patient),
+    ),
+  )
+  expect(provider.mostAtOnce).toBe(8)
+})
+
+test('rotating refresh tokens are used one at a time, each once, and are in the file before the reply', async () => {
+  await directory.write('wlcg', await sealAccountFile(fields, key))
+  provider.rotates = true
+  const loaded = load()
+  await Promise.all(
+    Array.from({ length: 20 }, async (_, index) => {
+      await service.accessToken(loaded, tokenWish(undefined, `ce${index}`), 0, patient)
+      expect(provider.issued).toContain(await refreshTokenInFile())
+    }),
+  )
+  expect(provider.mostAtOnce).toBe(1)
+  expect(new Set(provider.refreshes).size).toBe(20)
+  expect(await refreshTokenInFile()).toBe('rt-20')
+  const inFile = await openAccountFile(await directory.read('wlcg'), key)
+  expect(inFile['kept']).toBe('unknown key')
+})
+
+test('a refresh token another agent wrote into the file is found when ours is refused', async () => {
+  provider.rotates = true
+  const loaded = load()
+  provider.valid = 'rt-other'
+  await directory.write('wlcg', await sealAccountFile({ ...fields, refresh_token: 'rt-other' }, key))
+  const token = await service.accessToken(loaded, plainWish, 0, patient)
+  expect(token.accessToken).toBeDefined()
+  expect(provider.refreshes).toEqual(['rt-0', 'rt-other'])
+  expect(loaded.loginExpired).toBe(false)
+})
+
+test('a dead refresh token is said to be dead, with the way out', async () => {
+  const loaded = load()
+  provider.valid = 'another'
+  const error: unknown = await service
+    .accessToken(loaded, plainWish, 0, patient)
+    .catch((thrown: unknown) => thrown)
+  expect(error).toBeInstanceOf(AgentError)
+  expect(error).toMatchObject({
+    code: 'refresh-token-dead',
+    hint: expect.stringContaining('oidc-gen wlcg --reauthenticate') as string,
+  })
+  expect(loaded.loginExpired).toBe(true)
+})
+
+test('without a refresh token the provider is not asked', async () => {
+  const loaded = new LoadedAccount(accountOf({ ...fields, refresh_token: '' }))
+  await expect(service.accessToken(loaded, plainWish, 0, patient)).rejects.toMatchObject({
+    code: 'no-refresh-token',
+  })
+  expect(provider.refreshes).toHaveLength(0)
+})
+
+test('a new refresh token that cannot be saved is kept, used, said, and saved when that is possible', async () => {
+  await directory.write('wlcg', await sealAccountFile(fields, key))
+  provider.rotates = true
+  const loaded = load()
+  loaded.fileKey = { salt: key.salt, bytes: Buffer.alloc(64, 9) }
+  const { info } = await service.accessToken(loaded, plainWish, 0, patient)
+  expect(info).toContain("the new refresh token of wlcg is only in the agent's memory")
+  await service.accessToken(loaded, tokenWish('a', undefined), 0, patient)
+  expect(provider.refreshes).toEqual(['rt-0', 'rt-1'])
+  loaded.fileKey = key
+  const later = await service.accessToken(loaded, tokenWish('b', undefined), 0, patient)
+  expect(later.info).toBeUndefined()
+  expect(await refreshTokenInFile()).toBe('rt-3')
+})
+
+test('a client that goes away ends its own wait only', async () => {
+  const loaded = load()
+  const impatient = new AbortController()
+  const left = service.accessToken(loaded, plainWish, 0, impatient.signal)
+  const stays = service.accessToken(loaded, plainWish, 0, patient)
+  impatient.abort(new AgentError('cancelled', 'gone'))
+  await expect(left).rejects.toMatchObject({ code: 'cancelled' })
+  expect((await stays).accessToken).toBeDefined()
+  expect(provider.refreshes).toHaveLength(1)
+})
+
+test('a failed refresh leaves the cached tokens usable and is tried again by the next call', async () => {
+  const loaded = load()
+  const first = await service.accessToken(loaded, plainWish, 0, patient)
+  provider.failure = new AgentError('network', 'could not connect to url: down')
+  await expect(service.accessToken(loaded, plainWish, -1, patient)).rejects.toThrow('down')
+  expect((await service.accessToken(loaded, plainWish, 0, patient)).accessToken).toBe(first.accessToken)
+  provider.failure = undefined
+  await service.accessToken(loaded, plainWish, -1, patient)
+})
+
+test('a token in use is renewed ahead of its expiry; its caller never waits', async () => {
+  vi.useFakeTimers({ now: 1_000_000 })
+  provider.lifetime = 600
+  const loaded = load()
+  await service.accessToken(loaded, plainWish, 0, patient)
+  await service.accessToken(loaded, plainWish, 0, patient)
+  await vi.advanceTimersByTimeAsync(570_000)
+  expect(provider.refreshes).toHaveLength(2)
+  const token = await service.accessToken(loaded, plainWish, 60, patient)
+  expect(provider.refreshes).toHaveLength(2)
+  expect(token.expiresAt).toBeGreaterThan(1600)
+})
+
+test('a forgotten account is not renewed', async () => {
+  vi.useFakeTimers({ now: 1_000_000 })
+  const loaded = load()
+  await service.accessToken(loaded, plainWish, 0, patient)
+  await service.accessToken(loaded, plainWish, 0, patient)
+  service.forget(loaded)
+  loaded.tokens.clear()
+  await vi.advanceTimersByTimeAsync(4_000_000)
+  expect(provider.refreshes).toHaveLength(1)
+})
+
+test('a renewal that fails is no harm: the next caller asks again', async () => {
+  vi.useFakeTimers({ now: 1_000_000 })
+  provider.lifetime = 600
+  const loaded = load()
+  await service.accessToken(loaded, plainWish, 0, patient)
+  await service.accessToken(loaded, plainWish, 0, patient)
+  provider.failure = new AgentError('network', 'could not connect to url: down')
+  await vi.advanceTimersByTimeAsync(600_000)
+  provider.failure = undefined
+  expect((await service.accessToken(loaded, plainWish, 0, patient)).expiresAt).toBe(2200)
+})

@@ -1,0 +1,97 @@
+import { setImmediate as nextTurn } from 'node:timers/promises'
+import type {
+  OpenIdProvider,
+  ProviderMetadata,
+  RefreshGrant,
+  TokenResponse,
+} from '../../agent/oidc/provider.ts'
+import { Secret } from '../../protocol/secret.ts'
+import { AgentError } from '../../protocol/errors.ts'
+import type { Client } from '../../agent/oidc/provider.ts'
+import type { DeviceAuthorization, JsonObject } from '../../protocol/messages.ts'
+
+/** A provider in memory, behind the agent's own contract, for what needs no network to be true. */
+export class ScriptedProvider implements OpenIdProvider {
+  /** Refresh tokens as they were sent. */
+  readonly refreshes: string[] = []
+  /** Refresh tokens handed out by rotation. */
+  readonly issued: string[] = []
+  mostAtOnce = 0
+  /** Seconds; undefined: the provider does not say. */
+  lifetime: number | undefined = 3600
+  rotates = false
+  /** The only refresh token accepted; undefined: any that was not rotated away. */
+  valid: string | undefined
+  grantedScope: string | undefined
+  failure: AgentError | undefined
+  #atOnce = 0
+  readonly #spent = new Set<string>()
+
+  discover(): Promise<ProviderMetadata> {
+    return Promise.resolve({
+      issuer: 'https://published.example/',
+      scopesSupported: ['openid', 'offline_access'],
+      hasDeviceFlow: true,
+      hasRegistration: true,
+      hasRevocation: true,
+    })
+  }
+
+  async refresh(_client: Client, grant: RefreshGrant): Promise<TokenResponse> {
+    const sent = grant.refreshToken.reveal()
+    this.refreshes.push(sent)
+    this.#atOnce += 1
+    this.mostAtOnce = Math.max(this.mostAtOnce, this.#atOnce)
+    await nextTurn()
+    this.#atOnce -= 1
+    if (this.failure !== undefined) throw this.failure
+    if ((this.valid !== undefined && sent !== this.valid) || this.#spent.has(sent)) {
+      throw new AgentError('refresh-token-dead', 'invalid_grant: refused')
+    }
+    return this.#answer(grant, this.rotates ? this.#rotate(sent) : undefined)
+  }
+
+  startDevice(): Promise<DeviceAuthorization> {
+    return Promise.reject(new AgentError('unsupported-by-provider', 'no device flow here'))
+  }
+
+  pollDevice(): Promise<TokenResponse> {
+    return Promise.reject(new AgentError('unsupported-by-provider', 'no device flow here'))
+  }
+
+  register(): Promise<JsonObject> {
+    return Promise.reject(new AgentError('unsupported-by-provider', 'no registration here'))
+  }
+
+  deleteClient(): Promise<void> {
+    return Promise.reject(new AgentError('unsupported-by-provider', 'no registration here'))
+  }
+
+  revoke(): Promise<void> {
+    return Promise.resolve()
+  }
+
+  close(): Promise<void> {
+    return Promise.resolve()
+  }
+
+  #rotate(sent: string): Secret {
+    this.#spent.add(sent)
+    const next = `rt-${this.refreshes.length}`
+    this.issued.push(next)
+    this.valid = next
+    return new Secret(next)
+  }
+
+  #answer(grant: RefreshGrant, refreshToken: Secret | undefined): TokenResponse {
+    return {
+      accessToken: `at-${this.refreshes.length}`,
+      expiresAt: this.lifetime === undefined ? undefined : Date.now() / 1000 + this.lifetime,
+      scope: this.grantedScope ?? grant.scope,
+      audience: undefined,
+      refreshToken,
+      idToken: undefined,
+      clockSkewSeconds: undefined,
+    }
+  }
+}
