@@ -14,6 +14,7 @@ export type ErrorCode =
   | 'cancelled'
   | 'no-terminal'
   | 'internal'
+  | 'command-not-run'
   // the agent
   | 'agent-unreachable'
   | 'agent-timeout'
@@ -63,6 +64,8 @@ export const exitStatus: Readonly<Record<ErrorCode, number>> = {
   cancelled: 130,
   'no-terminal': 1,
   internal: 1,
+  // What a shell gives for a command it cannot run.
+  'command-not-run': 127,
   'agent-unreachable': 1,
   'agent-timeout': 1,
   'agent-locked': 1,

@@ -2,8 +2,6 @@ import { type AgentAddresses, callAgent } from '../../protocol/client.ts'
 import { AgentError, knownError } from '../../protocol/errors.ts'
 import type { Replies, RequestOf } from '../../protocol/messages.ts'
 
-export type TokenRequestType = 'access_token' | 'id_token'
-
 /**
  * The agent may be asking the person for a password or a confirmation meanwhile, for which it gives
  * 300 s; this only guards against an agent that hangs.
@@ -14,7 +12,7 @@ const TIMEOUT_MS = 330_000
  * Asks the local agent, and the remote one where the local one is not there or does not know the
  * account. If that fails too, the local agent's error is the one to tell (protocol.md §1.5).
  */
-export async function askAgents<T extends TokenRequestType>(
+export async function askAgents<T extends 'access_token' | 'id_token'>(
   addresses: AgentAddresses,
   request: RequestOf<T>,
 ): Promise<Replies[T]> {

@@ -1,9 +1,8 @@
-import { agentAddresses } from '../../protocol/client.ts'
+import { type AgentAddresses, agentAddresses } from '../../protocol/client.ts'
 import { AgentError } from '../../protocol/errors.ts'
-import type { Replies, RequestOf } from '../../protocol/messages.ts'
 import type { Arguments } from '../argv.ts'
 import type { Io } from '../run.ts'
-import { askAgents, type TokenRequestType } from './ask-agents.ts'
+import { askAgents } from './ask-agents.ts'
 import { oidcToken, type TokenOptions } from './options.ts'
 import { outputOf, printable, printed } from './output.ts'
 
@@ -19,14 +18,18 @@ export async function getToken(
     audience: options.audience,
     application_hint: options.name ?? oidcToken.name,
   }
+  const agents = agentAddresses(io.env, io.uid)
+  const loading = { account: wanted.account, agents, env: io.env }
   if (options.idToken) {
-    const reply = await ask<'id_token'>({ ...wanted, request: 'id_token' }, io)
+    const reply = await orLoaded(loading, () =>
+      askAgents(agents, { ...wanted, request: 'id_token' }),
+    )
     io.stdout.write(`${printable('id token', reply.id_token)}\n`)
     return
   }
-  const reply = await ask<'access_token'>(
-    { ...wanted, request: 'access_token', min_valid_period: minValidPeriod(options) },
-    io,
+  const min_valid_period = minValidPeriod(options)
+  const reply = await orLoaded(loading, () =>
+    askAgents(agents, { ...wanted, request: 'access_token', min_valid_period }),
   )
   const text = printed(output, reply)
   if (reply.info !== undefined) io.stderr.write(`${reply.info}\n`)
@@ -34,7 +37,7 @@ export async function getToken(
 }
 
 /** As with the C tool, only the literal beginning makes it an issuer. */
-function targetOf(operand: string): { readonly account: string } | { readonly issuer: string } {
+function targetOf(operand: string): { readonly account?: string; readonly issuer?: string } {
   return operand.startsWith('https://') ? { issuer: operand } : { account: operand }
 }
 
@@ -42,19 +45,18 @@ function minValidPeriod({ forceNew, time }: TokenOptions): number | undefined {
   return forceNew ? -1 : time
 }
 
-async function ask<T extends TokenRequestType>(
-  request: RequestOf<T> & { readonly account?: string | undefined },
-  io: Io,
-): Promise<Replies[T]> {
-  const addresses = agentAddresses(io.env, io.uid)
+/** Asks, and if the account is not loaded but could be, loads it and asks again. */
+async function orLoaded<R>(
+  { account, agents, env }: { account: string | undefined; agents: AgentAddresses; env: Io['env'] },
+  ask: () => Promise<R>,
+): Promise<R> {
   try {
-    return await askAgents(addresses, request)
+    return await ask()
   } catch (error) {
-    const { account } = request
-    if (!isNotLoaded(error) || account === undefined || addresses.local === undefined) throw error
+    if (!isNotLoaded(error) || account === undefined || agents.local === undefined) throw error
     const { loadFromDisk } = await import('./load-from-disk.ts')
-    await loadFromDisk({ account, agent: addresses.local, env: io.env }, error)
-    return await askAgents(addresses, request)
+    await loadFromDisk({ account, agent: agents.local, env }, error)
+    return await ask()
   }
 }
 
