@@ -69,7 +69,7 @@ async function serve(options: AgentOptions, log: Log): Promise<void> {
   // The mode of the socket is set by the umask while it is bound: no moment with another one.
   process.umask(options.group === undefined ? 0o177 : 0o117)
   const server = await startServer(place.path, {
-    openChannel: (key) => openSealedChannel(sodium, key, newKeyPair(sodium)),
+    openChannel: (key) => openSealedChannel(sodium, key, newKeyPair()),
     answer: (request, signal) => dispatch(request, services, signal),
     requestTimeoutMs: REQUEST_TIMEOUT_MS,
     // Group access is what --with-group is for; otherwise only ourselves and root.
