@@ -10,10 +10,24 @@ const common = {
   target: 'node20.19',
   // CommonJS starts some 5 ms faster than ESM on Node 20, and needs no import.meta.
   format: 'cjs',
-  // Native code, found beside the package: it cannot be bundled.
-  external: ['koffi'],
+  minify: true,
+  // `import()` becomes `require()`, which does not start Node's ESM loader.
+  supported: { 'dynamic-import': false },
   legalComments: 'none',
   logLevel: 'warning',
+}
+
+/** Bundles one program. libsodium stays outside, in one file for all: a megabyte to read only where it is used. */
+function bundle(entryPoint, outfile, sodium, more = {}) {
+  return build({
+    ...common,
+    entryPoints: [entryPoint],
+    outfile,
+    alias: { 'libsodium-wrappers-sumo': sodium },
+    // koffi is native code, found beside the package: it cannot be bundled.
+    external: [sodium, 'koffi'],
+    ...more,
+  })
 }
 
 rmSync('dist', { recursive: true, force: true })
@@ -23,20 +37,19 @@ writeFileSync('dist/package.json', '{ "type": "commonjs" }\n')
 
 await Promise.all([
   ...commands.map((name) =>
-    build({
-      ...common,
-      entryPoints: [`cli/${name}/main.ts`],
-      outfile: `dist/bin/${name}`,
-      minify: true,
+    bundle(`cli/${name}/main.ts`, `dist/bin/${name}`, '../sodium.cjs', {
       banner: { js: '#!/usr/bin/env node' },
     }),
   ),
-  build({ ...common, entryPoints: ['agent/main.ts'], outfile: 'dist/agent.cjs', minify: true }),
+  bundle('agent/main.ts', 'dist/agent.cjs', './sodium.cjs'),
+  bundle('agent/process/argon2-worker.ts', 'dist/argon2-worker.cjs', './sodium.cjs'),
   build({
     ...common,
-    entryPoints: ['agent/process/argon2-worker.ts'],
-    outfile: 'dist/argon2-worker.cjs',
-    minify: true,
+    stdin: {
+      contents: "module.exports = require('libsodium-wrappers-sumo')",
+      resolveDir: import.meta.dirname,
+    },
+    outfile: 'dist/sodium.cjs',
   }),
 ])
 for (const name of commands) chmodSync(`dist/bin/${name}`, 0o755)
