@@ -40,9 +40,7 @@ export function waitUntil<T>(work: Promise<T>, signal: AbortSignal): Promise<T> 
       return
     }
     signal.addEventListener('abort', give, { once: true })
-    work
-      .then(resolve, reject)
-      .finally(() => signal.removeEventListener('abort', give))
+    work.then(resolve, reject).finally(() => signal.removeEventListener('abort', give))
   })
 }
 

@@ -1,4 +1,3 @@
-import { isIP } from 'node:net'
 import { connect, type PeerCertificate } from 'node:tls'
 
 /** Longest to look for a certificate that is only wanted for an error message. */
@@ -15,7 +14,8 @@ export function describeCertificate(url: URL): Promise<string | undefined> {
     const socket = connect({
       host,
       port: url.port === '' ? 443 : Number(url.port),
-      ...(isIP(host) === 0 ? { servername: host } : {}),
+      // RFC 6066 §3: addresses are not sent as server names.
+      ...(/^[\d.]+$|:/.test(host) ? {} : { servername: host }),
       // Only looked at, never trusted.
       rejectUnauthorized: false,
       timeout: LOOK_MS,

@@ -1,4 +1,9 @@
-import type { DeviceAuthorization, JsonObject, SpaceSeparated, UnixSeconds } from '../../protocol/messages.ts'
+import type {
+  DeviceAuthorization,
+  JsonObject,
+  SpaceSeparated,
+  UnixSeconds,
+} from '../../protocol/messages.ts'
 import type { Secret } from '../../protocol/secret.ts'
 
 /**
@@ -23,7 +28,11 @@ export interface OpenIdProvider {
   pollDevice(client: Client, deviceCode: string, signal: AbortSignal): Promise<TokenResponse>
 
   /** Registers a client (RFC 7591 §3). Returns the provider's response as it came. */
-  register(address: ProviderAddress, registration: ClientRegistration, signal: AbortSignal): Promise<JsonObject>
+  register(
+    address: ProviderAddress,
+    registration: ClientRegistration,
+    signal: AbortSignal,
+  ): Promise<JsonObject>
 
   /** Deletes a registered client (RFC 7592 §2.3). */
   deleteClient(registered: RegisteredClient, signal: AbortSignal): Promise<void>

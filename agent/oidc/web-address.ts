@@ -23,8 +23,7 @@ export function configEndpointOf({ configEndpoint }: ProviderAddress): string | 
  * @throws AgentError `bad-request` where it is none.
  */
 export function urlOf(text: string): URL {
-  const url = URL.parse(text)
-  if (url !== null) return url
+  if (URL.canParse(text)) return new URL(text)
   throw new AgentError('bad-request', `'${text}' is not a URL`)
 }
 

@@ -25,7 +25,20 @@ export class ScriptedProvider implements OpenIdProvider {
   grantedScope: string | undefined
   failure: AgentError | undefined
   #atOnce = 0
+  #held: Promise<void> | undefined
   readonly #spent = new Set<string>()
+
+  /** Lets refreshes wait until the returned function is called. */
+  hold(): () => void {
+    let release: () => void = () => undefined
+    this.#held = new Promise((resolve) => {
+      release = () => {
+        this.#held = undefined
+        resolve()
+      }
+    })
+    return () => release()
+  }
 
   discover(): Promise<ProviderMetadata> {
     return Promise.resolve({
@@ -43,6 +56,7 @@ export class ScriptedProvider implements OpenIdProvider {
     this.#atOnce += 1
     this.mostAtOnce = Math.max(this.mostAtOnce, this.#atOnce)
     await nextTurn()
+    await this.#held
     this.#atOnce -= 1
     if (this.failure !== undefined) throw this.failure
     if ((this.valid !== undefined && sent !== this.valid) || this.#spent.has(sent)) {

@@ -1,8 +1,8 @@
-import { generateKeyPairSync } from 'node:crypto'
 import type { ClientMetadata, Configuration, KoaContextWithOIDC } from 'oidc-provider'
 import { InvalidScope } from 'oidc-provider/lib/helpers/errors.js'
 import { createMemoryAdapters } from './memory-adapter.ts'
 import { page } from './provider-pages.ts'
+import type { SigningKey } from './signing-key.ts'
 import { covered, SUPPORTED_SCOPES, WLCG_ANY } from './wlcg-scopes.ts'
 
 /** What a test may turn while the provider runs. */
@@ -19,11 +19,12 @@ export interface ProviderRules {
 export function wlcgConfiguration(
   rules: ProviderRules,
   clients: readonly ClientMetadata[],
+  key: SigningKey,
 ): Configuration {
   return {
     adapter: createMemoryAdapters(),
     clients: [...clients],
-    jwks: { keys: [signingKey()] },
+    jwks: { keys: [{ ...key.jwk }] },
     cookies: { keys: ['not a secret: it lives as long as the test'] },
     scopes: [...SUPPORTED_SCOPES],
     claims: { openid: ['sub'], profile: ['name'], email: ['email'] },
@@ -54,7 +55,10 @@ export function wlcgConfiguration(
       deviceFlow: devicePages(),
       registration: { enabled: true },
       registrationManagement: { enabled: true, rotateRegistrationAccessToken: false },
-      revocation: { enabled: true },
+      revocation: {
+        enabled: true,
+        allowedPolicy: (_ctx, client, token) => token.clientId === client.clientId,
+      },
       introspection: { enabled: false },
       rpInitiatedLogout: { enabled: false },
       resourceIndicators: {
@@ -125,9 +129,4 @@ function devicePages(): NonNullable<Configuration['features']>['deviceFlow'] {
       ctx.body = page('Device approved', '')
     },
   }
-}
-
-function signingKey(): Record<string, unknown> {
-  const { privateKey } = generateKeyPairSync('ec', { namedCurve: 'prime256v1' })
-  return { ...privateKey.export({ format: 'jwk' }), kid: 'wlcg-1', use: 'sig', alg: 'ES256' }
 }

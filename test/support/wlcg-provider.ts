@@ -1,11 +1,12 @@
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import type { ClientMetadata } from 'oidc-provider'
+import type { ClientMetadata, Configuration } from 'oidc-provider'
 import { Provider } from 'oidc-provider/lib/provider.js'
 import { createAuthority, type ServerCertificate } from './certificates.ts'
 import { again, type Counters, type Dials, newCounters, providerFront } from './provider-front.ts'
 import { answerInteraction } from './provider-pages.ts'
+import { newSigningKey, type SigningKey } from './signing-key.ts'
 import { type RequestListener, startTlsServer } from './tls-server.ts'
 import { type ProviderRules, wlcgConfiguration } from './wlcg-configuration.ts'
 import { covered } from './wlcg-scopes.ts'
@@ -29,6 +30,8 @@ export interface WlcgProvider {
   readonly caPath: string
   readonly caPem: string
   readonly counters: Counters
+  /** Signs what the provider itself would not: a token that has expired, one with a claim missing. */
+  readonly sign: SigningKey['sign']
   /** To be turned while it runs. */
   readonly dials: Dials & ProviderRules
   /** Cuts all connections and refuses new ones, until {@link up}. Nothing issued is forgotten. */
@@ -61,12 +64,15 @@ export async function startWlcgProvider(options: WlcgProviderOptions = {}): Prom
   )
   const origin = `https://${options.host ?? 'localhost'}:${server.port}`
   const issuer = options.trailingSlash === true ? `${origin}/` : origin
-  listener = providerFront(counters, dials, answerWith(issuer, dials, options.clients ?? []))
+  const key = newSigningKey()
+  const configuration = wlcgConfiguration(dials, options.clients ?? [], key)
+  listener = providerFront(counters, dials, answerWith(issuer, configuration))
   return {
     issuer,
     caPath,
     caPem: authority.pem,
     counters,
+    sign: key.sign,
     dials,
     down: server.down,
     up: server.up,
@@ -79,10 +85,9 @@ export async function startWlcgProvider(options: WlcgProviderOptions = {}): Prom
 
 function answerWith(
   issuer: string,
-  rules: ProviderRules,
-  clients: readonly ClientMetadata[],
+  configuration: Configuration,
 ): Parameters<typeof providerFront>[2] {
-  const provider = new Provider(issuer, wlcgConfiguration(rules, clients))
+  const provider = new Provider(issuer, configuration)
   allowNarrowerPaths(provider)
   const callback = provider.callback()
   return async (request, response, body) => {

@@ -1,0 +1,180 @@
+import { sameIssuer } from '../../protocol/account.ts'
+import { AgentError } from '../../protocol/errors.ts'
+import type { JsonObject } from '../../protocol/messages.ts'
+import { waitUntil } from './deadline.ts'
+import type { HttpAnswer, HttpFetch } from './http-fetch.ts'
+import { cancelled } from './network-error.ts'
+import type { ProviderAddress, ProviderMetadata } from './provider.ts'
+import { providerText } from './provider-text.ts'
+import { type Exchange, successOf } from './upstream-error.ts'
+import { checkUrl, configEndpointOf, type Trust, trustFor, urlOf } from './web-address.ts'
+
+/** Milliseconds a discovery document is believed: endpoints move rarely, and a person may wait. */
+export const DISCOVERY_CACHE_MS = 600_000
+/** Hops within one origin; more is a loop. */
+const MAX_REDIRECTS = 3
+const EXCHANGE: Exchange = { purpose: 'discovery', secrets: [] }
+
+/** A discovery document (OpenID Connect Discovery §3), checked as far as we read it. */
+export interface DiscoveryDocument {
+  readonly issuer: string
+  readonly token_endpoint: string
+  readonly device_authorization_endpoint?: string
+  readonly registration_endpoint?: string
+  readonly revocation_endpoint?: string
+  readonly scopes_supported?: readonly string[]
+  readonly token_endpoint_auth_methods_supported?: readonly string[]
+}
+
+interface Cached {
+  readonly document: Promise<DiscoveryDocument>
+  until: number
+}
+
+/** Fetches discovery documents, each once for all who ask at the same time, and keeps them a while. */
+export class Discovery {
+  readonly #http: HttpFetch
+  readonly #now: () => number
+  readonly #cache = new Map<string, Cached>()
+
+  constructor(http: HttpFetch, now: () => number) {
+    this.#http = http
+    this.#now = now
+  }
+
+  /** @throws AgentError also `wrong-issuer`, where the document is another provider's. */
+  async find(address: ProviderAddress, signal: AbortSignal): Promise<DiscoveryDocument> {
+    const key = JSON.stringify([address.issuer, configEndpointOf(address), address.certPath])
+    const cached = this.#cache.get(key)
+    const fresh = cached !== undefined && this.#now() < cached.until
+    const { document } = fresh ? cached : this.#start(key, address)
+    try {
+      return await waitUntil(document, signal)
+    } catch (error) {
+      throw error instanceof AgentError ? error : cancelled(signal)
+    }
+  }
+
+  #start(key: string, address: ProviderAddress): Cached {
+    const started: Cached = { document: this.#fetch(address), until: Infinity }
+    this.#cache.set(key, started)
+    started.document.then(
+      () => {
+        started.until = this.#now() + DISCOVERY_CACHE_MS
+      },
+      () => {
+        // A failure is not remembered: the provider may be back.
+        if (this.#cache.get(key) === started) this.#cache.delete(key)
+      },
+    )
+    return started
+  }
+
+  async #fetch(address: ProviderAddress): Promise<DiscoveryDocument> {
+    const trust = trustFor(address)
+    // It is shared: not ended with the one who happened to ask first, only by its own deadline.
+    const { signal } = new AbortController()
+    const answer = await this.#firstFound(placesOf(address), trust, signal)
+    return checkedDocument(successOf(answer, EXCHANGE), address, answer.url.host)
+  }
+
+  async #firstFound(
+    [place, ...others]: readonly [URL, ...URL[]],
+    trust: Trust,
+    signal: AbortSignal,
+  ): Promise<HttpAnswer> {
+    const answer = await this.#get(place, trust, signal)
+    const [next, ...rest] = others
+    if (answer.status !== 404 || next === undefined) return answer
+    const other = await this.#firstFound([next, ...rest], trust, signal)
+    // Where neither exists, the first is the one to complain about.
+    return other.status === 200 ? other : answer
+  }
+
+  async #get(url: URL, trust: Trust, signal: AbortSignal): Promise<HttpAnswer> {
+    let target = url
+    for (let hop = 0; ; hop += 1) {
+      const answer = await this.#http.send(
+        { url: target.href, method: 'GET', headers: { accept: 'application/json' } },
+        trust,
+        signal,
+      )
+      const next = redirectOf(answer)
+      if (next?.origin !== url.origin || hop === MAX_REDIRECTS) return answer
+      target = next
+    }
+  }
+}
+
+/** What of a document the contract tells. */
+export function metadataOf(document: DiscoveryDocument): ProviderMetadata {
+  return {
+    issuer: document.issuer,
+    scopesSupported: document.scopes_supported ?? [],
+    hasDeviceFlow: document.device_authorization_endpoint !== undefined,
+    hasRegistration: document.registration_endpoint !== undefined,
+    hasRevocation: document.revocation_endpoint !== undefined,
+  }
+}
+
+/** Where to look: OpenID Connect Discovery §4, then RFC 8414 §3; or where the person said. */
+function placesOf(address: ProviderAddress): readonly [URL, ...URL[]] {
+  const written = configEndpointOf(address)
+  if (written !== undefined) return [urlOf(written)]
+  const issuer = urlOf(address.issuer)
+  checkUrl(issuer, trustFor(address))
+  const path = issuer.pathname.replace(/\/$/, '')
+  return [
+    new URL(`${path}/.well-known/openid-configuration`, issuer.origin),
+    new URL(`/.well-known/oauth-authorization-server${path}`, issuer.origin),
+  ]
+}
+
+function redirectOf({ url, status, headers }: HttpAnswer): URL | undefined {
+  const target = headers['location']
+  if (status < 300 || status >= 400 || target === undefined) return undefined
+  return URL.canParse(target, url.href) ? new URL(target, url.href) : undefined
+}
+
+function checkedDocument(
+  content: JsonObject,
+  address: ProviderAddress,
+  host: string,
+): DiscoveryDocument {
+  const issuer = content['issuer']
+  if (typeof issuer !== 'string') {
+    throw new AgentError('provider-answer', `${host} sent a discovery document without an issuer`)
+  }
+  // With nothing but a configuration endpoint given, there is no issuer to compare with.
+  if (address.issuer !== '' && !sameIssuer(issuer, address.issuer)) {
+    throw new AgentError(
+      'wrong-issuer',
+      `Provider uses another issuer url than expected. Expected ${address.issuer}, got ${providerText(issuer, [])}`,
+      { hint: `Use the issuer as the provider writes it: ${providerText(issuer, [])}` },
+    )
+  }
+  const endpoint = (name: string): Record<string, string> => {
+    const value = content[name]
+    return typeof value === 'string' && value !== '' ? { [name]: value } : {}
+  }
+  const list = (name: string): Record<string, readonly string[]> => {
+    const value = content[name]
+    return Array.isArray(value) ? { [name]: value.filter((item) => typeof item === 'string') } : {}
+  }
+  const { token_endpoint } = endpoint('token_endpoint')
+  if (token_endpoint === undefined) {
+    throw new AgentError(
+      'provider-answer',
+      'Could not get token endpoint from the configuration endpoint. This could be because of a network issue or because the issuer is not correct.',
+    )
+  }
+  return {
+    issuer,
+    token_endpoint,
+    ...endpoint('device_authorization_endpoint'),
+    ...endpoint('registration_endpoint'),
+    ...endpoint('revocation_endpoint'),
+    ...list('scopes_supported'),
+    ...list('token_endpoint_auth_methods_supported'),
+  }
+}

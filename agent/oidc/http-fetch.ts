@@ -1,0 +1,101 @@
+import { AgentError } from '../../protocol/errors.ts'
+import { startDeadline } from './deadline.ts'
+import { networkError } from './network-error.ts'
+import type { TrustedAgents } from './trusted-agents.ts'
+import { checkUrl, type Trust, urlOf } from './web-address.ts'
+
+/** How long a provider may take. */
+export interface Timeouts {
+  /** Milliseconds to a finished TLS handshake. */
+  readonly connectMs: number
+  /** Milliseconds from the request to the last byte of the answer. */
+  readonly totalMs: number
+}
+
+export const DEFAULT_TIMEOUTS: Timeouts = { connectMs: 5000, totalMs: 15_000 }
+
+/** Largest answer that is read. Discovery documents have some 10 kB; tokens are smaller. */
+export const MAX_ANSWER_BYTES = 1 << 20
+
+export interface HttpRequest {
+  readonly url: string
+  readonly method: 'GET' | 'POST' | 'DELETE'
+  readonly headers: Readonly<Record<string, string>>
+  readonly body?: string | undefined
+}
+
+export interface HttpAnswer {
+  readonly url: URL
+  readonly status: number
+  /** Names in lower case. */
+  readonly headers: Readonly<Record<string, string>>
+  readonly body: string
+}
+
+export interface HttpFetchOptions {
+  readonly timeouts: Timeouts
+  readonly userAgent: string
+  readonly agents: () => Promise<TrustedAgents>
+}
+
+/**
+ * One HTTP exchange with a provider: over TLS, within a deadline, no redirect followed, the answer
+ * bounded. Everything that goes wrong on the way is an AgentError; a status is not judged here.
+ */
+export class HttpFetch {
+  readonly #options: HttpFetchOptions
+
+  constructor(options: HttpFetchOptions) {
+    this.#options = options
+  }
+
+  async send(request: HttpRequest, trust: Trust, signal: AbortSignal): Promise<HttpAnswer> {
+    const url = urlOf(request.url)
+    checkUrl(url, trust)
+    const { timeouts, userAgent, agents } = this.#options
+    const deadline = startDeadline(timeouts.totalMs, signal)
+    try {
+      const agent = await (await agents()).get(trust.certPath)
+      const response = await agent.request({
+        origin: url.origin,
+        path: `${url.pathname}${url.search}`,
+        method: request.method,
+        headers: { ...request.headers, 'user-agent': userAgent },
+        body: request.body ?? null,
+        signal: deadline.signal,
+      })
+      const body = await bounded(response.body, url)
+      return { url, status: response.statusCode, headers: oneLineEach(response.headers), body }
+    } catch (error) {
+      throw await networkError(error, { url, timeouts, timedOut: deadline.passed(), signal })
+    } finally {
+      deadline.end()
+    }
+  }
+}
+
+/** Reads no further than the bound, whatever length was announced. */
+async function bounded(chunks: AsyncIterable<Uint8Array>, url: URL): Promise<string> {
+  const read: Uint8Array[] = []
+  let bytes = 0
+  // Leaving the loop ends the connection.
+  for await (const chunk of chunks) {
+    bytes += chunk.length
+    if (bytes > MAX_ANSWER_BYTES) {
+      throw new AgentError('provider-answer', `${url.host} answered with more than 1 MiB`)
+    }
+    read.push(chunk)
+  }
+  // Drops a byte order mark, at which JSON.parse would stumble.
+  return new TextDecoder().decode(Buffer.concat(read))
+}
+
+function oneLineEach(
+  headers: Readonly<Record<string, string | string[] | undefined>>,
+): Record<string, string> {
+  const lines: Record<string, string> = {}
+  for (const [name, value] of Object.entries(headers)) {
+    if (value !== undefined) lines[name] = Array.isArray(value) ? value.join(', ') : value
+  }
+  return lines
+}

@@ -1,0 +1,107 @@
+import { AgentError, wireText } from '../../protocol/errors.ts'
+import { reasonOf } from './deadline.ts'
+import type { Timeouts } from './http-fetch.ts'
+import { describeCertificate } from './peer-certificate.ts'
+import { providerText } from './provider-text.ts'
+
+/** The exchange that failed before there was an answer. */
+export interface FailedExchange {
+  readonly url: URL
+  readonly timeouts: Timeouts
+  /** Whether our own deadline ended it. */
+  readonly timedOut: boolean
+  /** The caller's. */
+  readonly signal: AbortSignal
+}
+
+/** What failed between here and the provider, as the error that says who and on what. */
+export async function networkError(error: unknown, exchange: FailedExchange): Promise<AgentError> {
+  if (error instanceof AgentError) return error
+  const { url, timeouts, timedOut, signal } = exchange
+  if (timedOut) {
+    const seconds = timeouts.totalMs / 1000
+    return new AgentError('provider-timeout', `${url.host} did not answer within ${seconds} s`, {
+      cause: error,
+    })
+  }
+  if (signal.aborted) return cancelled(signal)
+  const code = codeOf(error)
+  return isTlsCode(code) ? tlsError(error, url) : connectionError(code, error, exchange)
+}
+
+/** The error of a call its caller gave up. */
+export function cancelled(signal: AbortSignal): AgentError {
+  const cause = reasonOf(signal)
+  return cause instanceof AgentError
+    ? cause
+    : new AgentError('cancelled', 'the request was given up', { cause })
+}
+
+function connectionError(code: string, error: unknown, exchange: FailedExchange): AgentError {
+  const { url, timeouts } = exchange
+  const what =
+    code === 'UND_ERR_CONNECT_TIMEOUT'
+      ? `did not accept the connection within ${timeouts.connectMs / 1000} s`
+      : (reasons[code] ?? reasonText(error))
+  return new AgentError('network', `${wireText.network}: ${url.origin} ${what} (${code})`, {
+    cause: error,
+  })
+}
+
+/** The codes of libuv and undici that are met, in words. */
+const reasons: Readonly<Record<string, string>> = {
+  ECONNREFUSED: 'refused the connection',
+  ECONNRESET: 'cut the connection',
+  EPIPE: 'cut the connection',
+  UND_ERR_SOCKET: 'cut the connection before its answer was complete',
+  UND_ERR_RES_CONTENT_LENGTH_MISMATCH: 'cut the connection before its answer was complete',
+  ENOTFOUND: 'cannot be found: its host name is not known',
+  EAI_AGAIN: 'cannot be found: no name server answers',
+  EHOSTUNREACH: 'cannot be reached',
+  ENETUNREACH: 'cannot be reached from this network',
+  ETIMEDOUT: 'does not answer',
+}
+
+/** Reason, host and certificate: what an administrator asks for first. */
+async function tlsError(error: unknown, url: URL): Promise<AgentError> {
+  const certificate = await describeCertificate(url)
+  const shown = certificate === undefined ? '' : ` (${providerText(certificate, [])})`
+  return new AgentError(
+    'tls',
+    `${wireText.tls}: ${url.host} is not trusted: ${reasonText(error)}${shown}`,
+    { cause: error, hint: tlsHints[codeOf(error)] },
+  )
+}
+
+const ownAuthority =
+  'If this provider has a certificate authority of its own, name its PEM file:\n\t$ oidc-gen <name> --cp=<file>\n'
+
+const tlsHints: Readonly<Record<string, string>> = {
+  UNABLE_TO_GET_ISSUER_CERT: ownAuthority,
+  UNABLE_TO_GET_ISSUER_CERT_LOCALLY: ownAuthority,
+  UNABLE_TO_VERIFY_LEAF_SIGNATURE: ownAuthority,
+  SELF_SIGNED_CERT_IN_CHAIN: ownAuthority,
+  DEPTH_ZERO_SELF_SIGNED_CERT: ownAuthority,
+  CERT_HAS_EXPIRED: 'Check the clock of this machine; if it is right, tell the provider.',
+  CERT_NOT_YET_VALID: 'Check the clock of this machine; if it is right, tell the provider.',
+}
+
+/** OpenSSL's verification results, Node's TLS errors and what is no TLS at all. */
+function isTlsCode(code: string): boolean {
+  return /^(?:ERR_TLS_|ERR_SSL_|ERR_OSSL_|EPROTO$)|CERT|INVALID_CA|LEAF_SIGNATURE|PATH_LENGTH|INVALID_PURPOSE/.test(
+    code,
+  )
+}
+
+function codeOf(error: unknown): string {
+  return error instanceof Error && 'code' in error && typeof error.code === 'string'
+    ? error.code
+    : 'unknown'
+}
+
+function reasonText(error: unknown): string {
+  // OpenSSL's texts are lines like "…:SSL routines:ssl3_get_record:wrong version number:…".
+  const text = error instanceof Error ? error.message : String(error)
+  const openssl = /SSL routines:[^:]*:([^:]+):/.exec(text)
+  return providerText(openssl?.[1] ?? text, [])
+}

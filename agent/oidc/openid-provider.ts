@@ -1,0 +1,58 @@
+import { VERSION } from '../../protocol/version.ts'
+import { SYSTEM_CA_FILES } from './ca-bundles.ts'
+import { pollDevice, startDevice } from './device.ts'
+import { Discovery, metadataOf } from './discovery.ts'
+import { DEFAULT_TIMEOUTS, HttpFetch, type Timeouts } from './http-fetch.ts'
+import type { Upstream } from './openid-call.ts'
+import type { OpenIdProvider } from './provider.ts'
+import { refresh } from './refresh.ts'
+import { deleteClient, register } from './registration.ts'
+import { revoke } from './revocation.ts'
+import type { TrustedAgents } from './trusted-agents.ts'
+
+export interface OpenIdProviderOptions {
+  readonly timeouts?: Partial<Timeouts>
+  /** Milliseconds since 1970. */
+  readonly now?: () => number
+  readonly userAgent?: string
+  /** CA bundles of the system, of which the first that exists is trusted besides Node's. */
+  readonly systemCaFiles?: readonly string[]
+  /** CA bundles that are trusted besides those: what NODE_EXTRA_CA_CERTS names. */
+  readonly extraCaFiles?: readonly string[]
+}
+
+/** The providers of this world, asked over HTTPS. */
+export function createOpenIdProvider(options: OpenIdProviderOptions = {}): OpenIdProvider {
+  const timeouts = { ...DEFAULT_TIMEOUTS, ...options.timeouts }
+  const now = options.now ?? Date.now
+  let agents: Promise<TrustedAgents> | undefined
+  const http = new HttpFetch({
+    timeouts,
+    userAgent: options.userAgent ?? `oidc-agent-ts/${VERSION}`,
+    agents: () => (agents ??= openAgents(timeouts, options)),
+  })
+  const upstream: Upstream = { http, discovery: new Discovery(http, now), now }
+  return {
+    discover: async (address, signal) => metadataOf(await upstream.discovery.find(address, signal)),
+    refresh: (client, grant, signal) => refresh(client, grant, upstream, signal),
+    startDevice: (client, wish, signal) => startDevice(client, wish, upstream, signal),
+    pollDevice: (client, deviceCode, signal) => pollDevice(client, deviceCode, upstream, signal),
+    register: (address, registration, signal) => register(address, registration, upstream, signal),
+    deleteClient: (registered, signal) => deleteClient(registered, upstream, signal),
+    revoke: (client, refreshToken, signal) => revoke(client, refreshToken, upstream, signal),
+    close: async () => (await agents)?.close(),
+  }
+}
+
+/** undici takes 50 ms and 10 MB to load: only once a provider is asked. */
+async function openAgents(
+  { connectMs }: Timeouts,
+  options: OpenIdProviderOptions,
+): Promise<TrustedAgents> {
+  const { TrustedAgents } = await import('./trusted-agents.ts')
+  return new TrustedAgents({
+    connectMs,
+    systemCaFiles: options.systemCaFiles ?? SYSTEM_CA_FILES,
+    extraCaFiles: options.extraCaFiles ?? [],
+  })
+}

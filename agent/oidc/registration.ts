@@ -1,0 +1,97 @@
+import { AgentError } from '../../protocol/errors.ts'
+import type { JsonObject } from '../../protocol/messages.ts'
+import { confidentialMethod } from './client-auth.ts'
+import type { Upstream } from './openid-call.ts'
+import type { ClientRegistration, ProviderAddress, RegisteredClient } from './provider.ts'
+import { checkStatus, successOf } from './upstream-error.ts'
+import { type Trust, trustFor } from './web-address.ts'
+
+/** Flow names of protocol.md §2.5 and the grants they need. */
+const grantTypes: Readonly<Record<string, string>> = {
+  code: 'authorization_code',
+  device: 'urn:ietf:params:oauth:grant-type:device_code',
+  password: 'password',
+}
+
+/**
+ * Registers a client (RFC 7591 §3) by hand: openid-client refuses IAM's answer, which has a
+ * client_secret but no client_secret_expires_at (wlcg.md §6, "Quirks").
+ */
+export async function register(
+  address: ProviderAddress,
+  registration: ClientRegistration,
+  upstream: Upstream,
+  signal: AbortSignal,
+): Promise<JsonObject> {
+  const document = await upstream.discovery.find(address, signal)
+  if (document.registration_endpoint === undefined) {
+    throw new AgentError(
+      'unsupported-by-provider',
+      'Dynamic client registration is not supported by this issuer. Please register a client manually and then run oidc-gen with the -m flag.',
+    )
+  }
+  const token = registration.initialAccessToken
+  const metadata = {
+    ...clientMetadata(registration),
+    token_endpoint_auth_method: confidentialMethod(document),
+  }
+  const answer = await upstream.http.send(
+    {
+      url: document.registration_endpoint,
+      method: 'POST',
+      headers: {
+        accept: 'application/json',
+        'content-type': 'application/json',
+        ...(token === undefined ? {} : { authorization: `Bearer ${token.reveal()}` }),
+      },
+      body: JSON.stringify(metadata),
+    },
+    trustFor(address),
+    signal,
+  )
+  const client = successOf(answer, {
+    purpose: 'registration',
+    secrets: token === undefined ? [] : [token],
+  })
+  if (typeof client['client_id'] === 'string' && client['client_id'] !== '') return client
+  throw new AgentError(
+    'provider-answer',
+    `${answer.url.host} registered a client without a client_id`,
+  )
+}
+
+/** Deletes a registered client (RFC 7592 §2.3). */
+export async function deleteClient(
+  registered: RegisteredClient,
+  upstream: Upstream,
+  signal: AbortSignal,
+): Promise<void> {
+  const { registrationClientUri: url, registrationAccessToken: token, certPath } = registered
+  const trust: Trust = { certPath, plainHttp: url.startsWith('http://') }
+  const answer = await upstream.http.send(
+    { url, method: 'DELETE', headers: { authorization: `Bearer ${token.reveal()}` } },
+    trust,
+    signal,
+  )
+  checkStatus(answer, { purpose: 'client deletion', secrets: [token] })
+}
+
+/** What the flows need and nothing else: a device-only client has no redirect URI to be abused. */
+function clientMetadata(registration: ClientRegistration): JsonObject {
+  const { clientName, scope, flows, redirectUris } = registration
+  const grants = flows.flatMap((flow) => grantTypes[flow] ?? [])
+  const common = {
+    client_name: clientName,
+    scope,
+    grant_types: [...new Set([...grants, 'refresh_token'])],
+  }
+  // RFC 7591 §2: without response_types the code flow is assumed, and redirect URIs demanded.
+  if (!flows.includes('code')) return { ...common, response_types: [] }
+  return {
+    ...common,
+    response_types: ['code'],
+    redirect_uris: redirectUris,
+    // OpenID Connect Registration §2: what comes back to a loopback address is a native client.
+    application_type: 'native',
+  }
+}

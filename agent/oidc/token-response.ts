@@ -1,0 +1,89 @@
+import { decodeJwt } from 'jose'
+import type { JsonObject, JsonValue } from '../../protocol/messages.ts'
+import { secretOf } from '../../protocol/secret.ts'
+import type { HttpAnswer } from './http-fetch.ts'
+import type { TokenResponse } from './provider.ts'
+
+/**
+ * What of a token answer openid-client is given to check (RFC 6749 §5.1). Only the access token is
+ * worth failing for: whatever else is odd is dropped, as the answer may hold the only copy of a
+ * rotated refresh token. For the same reason the ID token is left out: openid-client refuses it when
+ * this machine's clock is off, and here it identifies nobody, it is handed on.
+ */
+export function readTokenContent(content: JsonObject): JsonObject {
+  const { access_token, expires_in, refresh_token, scope } = content
+  const seconds = secondsOf(expires_in)
+  return {
+    ...(access_token === undefined ? {} : { access_token }),
+    token_type: 'Bearer',
+    ...(seconds === undefined ? {} : { expires_in: seconds }),
+    ...(typeof refresh_token === 'string' && refresh_token !== '' ? { refresh_token } : {}),
+    ...(typeof scope === 'string' ? { scope } : {}),
+  }
+}
+
+/** What openid-client made of {@link readTokenContent}. */
+export interface CheckedTokens {
+  readonly access_token: string
+  readonly expires_in?: number | undefined
+  readonly refresh_token?: string | undefined
+  readonly scope?: string | undefined
+}
+
+/** The token response as the agent wants it; what neither the answer nor a JWT tells stays undefined. */
+export function tokenResponseOf(
+  tokens: CheckedTokens,
+  content: JsonObject,
+  { headers }: HttpAnswer,
+  nowMs: number,
+): TokenResponse {
+  const claims = claimsOf(tokens.access_token)
+  const now = Math.floor(nowMs / 1000)
+  const idToken = content['id_token']
+  return {
+    accessToken: tokens.access_token,
+    expiresAt: tokens.expires_in === undefined ? secondsOf(claims['exp']) : now + tokens.expires_in,
+    scope: tokens.scope ?? scopeOf(claims['scope']),
+    audience: audienceOf(claims['aud']),
+    refreshToken: secretOf(tokens.refresh_token),
+    idToken: typeof idToken === 'string' && idToken !== '' ? idToken : undefined,
+    clockSkewSeconds: skewOf(headers['date'], nowMs),
+  }
+}
+
+/** The payload of a JWT, unverified: it came from its issuer over TLS. Empty for opaque tokens. */
+function claimsOf(token: string): JsonObject {
+  try {
+    return decodeJwt<JsonObject>(token)
+  } catch {
+    return {}
+  }
+}
+
+/** Whole seconds; some providers write the number as text. */
+function secondsOf(value: JsonValue | undefined): number | undefined {
+  const number = typeof value === 'string' && value.trim() !== '' ? Number(value) : value
+  return typeof number === 'number' && Number.isFinite(number) && number >= 0
+    ? Math.floor(number)
+    : undefined
+}
+
+/** A space separated text in WLCG tokens, a list in SciTokens of some issuers. */
+function scopeOf(value: JsonValue | undefined): string | undefined {
+  if (typeof value === 'string') return value
+  return Array.isArray(value) ? textsOf(value).join(' ') : undefined
+}
+
+function audienceOf(value: JsonValue | undefined): readonly string[] | undefined {
+  if (typeof value === 'string') return [value]
+  return Array.isArray(value) ? textsOf(value) : undefined
+}
+
+function textsOf(list: readonly JsonValue[]): readonly string[] {
+  return list.filter((item) => typeof item === 'string')
+}
+
+function skewOf(date: string | undefined, nowMs: number): number | undefined {
+  const theirs = date === undefined ? NaN : Date.parse(date)
+  return Number.isNaN(theirs) ? undefined : Math.round((nowMs - theirs) / 1000)
+}

@@ -1,0 +1,156 @@
+import { chown, cp, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { dirname, join } from 'node:path'
+import {
+  type CommandOptions,
+  type Finished,
+  outputOf,
+  runCommand,
+  type Started,
+  startCommand,
+} from './command.ts'
+import { endProcess, isRunning } from './process-table.ts'
+
+/** Where `npm run build` leaves the commands; as far from here as from the built `dist/dev`. */
+const DIST = join(import.meta.dirname, '..', '..', 'dist')
+
+/** An agent started in a sandbox. */
+export interface SandboxAgent {
+  readonly socketPath: string
+  readonly pid: number
+}
+
+export interface SandboxOptions {
+  /** Runs everything as this user; only root can. The commands are copied to where they can be read. */
+  readonly user?: { readonly uid: number; readonly gid: number }
+}
+
+type RunOptions = Partial<CommandOptions>
+
+/**
+ * A person's account on a machine of its own, as far as our commands can tell: HOME, TMPDIR and the
+ * XDG directories below one temporary directory, nothing of the caller's environment, and the built
+ * commands first in PATH. `close` ends its agents by their pids and removes all of it.
+ */
+export class Sandbox {
+  readonly directory: string
+  readonly home: string
+  readonly configDirectory: string
+  /** Of every command; `OIDC_SOCK` and `OIDCD_PID` are those of the agent started last. */
+  readonly env: Record<string, string>
+  readonly #options: SandboxOptions
+  readonly #agents = new Set<number>()
+
+  private constructor(directory: string, bin: string, options: SandboxOptions) {
+    this.directory = directory
+    this.home = join(directory, 'home')
+    this.configDirectory = join(this.home, '.config', 'oidc-agent')
+    this.env = environment(directory, bin)
+    this.#options = options
+  }
+
+  static async create(options: SandboxOptions = {}): Promise<Sandbox> {
+    const directory = await mkdtemp(join(tmpdir(), 'oidc-sandbox-'))
+    const bin = await commandsFor(directory, options)
+    const sandbox = new Sandbox(directory, bin, options)
+    const made = [directory, sandbox.home, join(sandbox.home, '.config'), join(directory, 'tmp')]
+    for (const path of [...made, join(directory, 'run'), sandbox.configDirectory]) {
+      await mkdir(path, { recursive: true, mode: 0o700 })
+      if (options.user !== undefined) await chown(path, options.user.uid, options.user.gid)
+    }
+    return sandbox
+  }
+
+  /** Runs a command by name; ours come first. */
+  run(command: string, args: readonly string[] = [], options: RunOptions = {}): Promise<Finished> {
+    return this.start(command, args, options).finished
+  }
+
+  /** Starts a command whose end is not waited for here. */
+  start(command: string, args: readonly string[] = [], options: RunOptions = {}): Started {
+    return startCommand(command, args, this.#with(options))
+  }
+
+  /** Runs a script in the system's `sh`. */
+  async sh(script: string, options: RunOptions = {}): Promise<Finished> {
+    const finished = await runCommand('/bin/sh', ['-c', script], this.#with(options))
+    return { ...finished, line: script }
+  }
+
+  /** Writes a file below the sandbox's directory and gives its path. */
+  async file(name: string, content: string, mode = 0o600): Promise<string> {
+    const path = join(this.directory, name)
+    await writeFile(path, content, { mode })
+    const { user } = this.#options
+    if (user !== undefined) await chown(path, user.uid, user.gid)
+    return path
+  }
+
+  /** Starts an agent and makes it the one that commands find. */
+  async startAgent(args: readonly string[] = [], options: RunOptions = {}): Promise<SandboxAgent> {
+    const output = outputOf(await this.run('oidc-agent', args, options))
+    return this.adopt(output)
+  }
+
+  /** Takes an agent as this sandbox's from what `oidc-agent` printed. */
+  adopt(output: string): SandboxAgent {
+    const socketPath = /OIDC_SOCK=([^;]+);/.exec(output)?.[1]
+    const pid = Number(/OIDCD_PID=(\d+)/.exec(output)?.[1])
+    if (socketPath === undefined || !(pid > 1)) {
+      throw new Error(`this is not what oidc-agent prints:\n${output}`)
+    }
+    this.#agents.add(pid)
+    this.env['OIDC_SOCK'] = socketPath
+    this.env['OIDCD_PID'] = String(pid)
+    return { socketPath, pid }
+  }
+
+  /** Ends an agent and waits for its end. */
+  async endAgent({ pid }: SandboxAgent, signal: NodeJS.Signals = 'SIGTERM'): Promise<void> {
+    await endProcess(pid, signal)
+    this.#agents.delete(pid)
+  }
+
+  async close(): Promise<void> {
+    for (const pid of this.#agents) if (isRunning(pid)) await endProcess(pid, 'SIGKILL')
+    await rm(this.directory, { recursive: true, force: true })
+  }
+
+  #with(options: RunOptions): CommandOptions {
+    const { uid, gid } = this.#options.user ?? {}
+    return { cwd: this.home, uid, gid, ...options, env: { ...this.env, ...options.env } }
+  }
+}
+
+async function commandsFor(directory: string, { user }: SandboxOptions): Promise<string> {
+  if (user === undefined) return join(DIST, 'bin')
+  // The checkout may lie where this user cannot read, as below /root.
+  const copy = join(directory, 'dist')
+  await cp(DIST, copy, { recursive: true })
+  return join(copy, 'bin')
+}
+
+function environment(directory: string, bin: string): Record<string, string> {
+  const home = join(directory, 'home')
+  return {
+    HOME: home,
+    TMPDIR: join(directory, 'tmp'),
+    XDG_CONFIG_HOME: join(home, '.config'),
+    XDG_DATA_HOME: join(home, '.local', 'share'),
+    XDG_STATE_HOME: join(home, '.local', 'state'),
+    XDG_CACHE_HOME: join(home, '.cache'),
+    XDG_RUNTIME_DIR: join(directory, 'run'),
+    // The commands' first line looks for node in the PATH.
+    PATH: [
+      bin,
+      dirname(process.execPath),
+      '/usr/local/bin',
+      '/usr/bin',
+      '/bin',
+      '/usr/sbin',
+      '/sbin',
+    ].join(':'),
+    LANG: 'C.UTF-8',
+    TERM: 'xterm',
+  }
+}
