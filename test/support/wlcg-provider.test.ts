@@ -1,3 +1,4 @@
+import { createLocalJWKSet, type JSONWebKeySet, jwtVerify } from 'jose'
 import { Agent, fetch } from 'undici'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { approveDevice, denyDevice } from './approve.ts'
@@ -87,6 +88,17 @@ describe('the test provider, as IAM', () => {
       jti: expect.any(String) as string,
     })
     expect(String(payloadOf(token)['scope']).split(' ').sort()).toEqual(SCOPE.split(' ').sort())
+  })
+
+  test('signs on demand what it would never issue, with the key it publishes', async () => {
+    const token = provider.sign({ iss: provider.issuer, exp: 1 })
+    const keys = await (
+      await fetch(new URL('/jwks', provider.issuer), { dispatcher: agent })
+    ).json()
+    const jwks = createLocalJWKSet(keys as JSONWebKeySet)
+    const { payload } = await jwtVerify(token, jwks, { currentDate: new Date(0) })
+    expect(payload).toEqual({ iss: provider.issuer, exp: 1 })
+    await expect(jwtVerify(token, jwks)).rejects.toThrow('"exp" claim timestamp check failed')
   })
 
   test('honours the audience of the device authorization and of each refresh', async () => {
