@@ -73,6 +73,8 @@ async function answer(request: Request, services: Services, signal: AbortSignal)
 /** Class and place of an unexpected error. Not its message: V8 quotes the parsed text in some of them. */
 function whereThrown(error: unknown): string {
   if (!(error instanceof Error)) return typeof error
-  const frames = (error.stack ?? '').split('\n').filter((line) => line.trimStart().startsWith('at '))
+  const frames = (error.stack ?? '')
+    .split('\n')
+    .filter((line) => line.trimStart().startsWith('at '))
   return [error.name, ...frames.slice(0, 8)].join(' ')
 }

@@ -15,7 +15,9 @@ export type LogSink = (line: string) => void
 /** A log writing to `sink`; debug lines only where `debug` is set. */
 export function createLog(sink: LogSink, debug: boolean): Log {
   const write = (level: string, text: string): void =>
-    sink(`${new Date().toISOString()} oidc-agent[${String(process.pid)}] ${level}: ${clean(text)}\n`)
+    sink(
+      `${new Date().toISOString()} oidc-agent[${String(process.pid)}] ${level}: ${clean(text)}\n`,
+    )
   return {
     debug: debug ? (text) => write('debug', text) : () => undefined,
     warn: (text) => write('warning', text),

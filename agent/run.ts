@@ -7,15 +7,15 @@ import { AgentError, exitStatus } from '../protocol/errors.ts'
 import { newKeyPair, openSealedChannel } from '../protocol/sealed.ts'
 import { loadSodium } from '../protocol/sodium.ts'
 import { composeServices } from './compose.ts'
+import { REQUEST_TIMEOUT_MS } from './connection.ts'
 import { dispatch } from './dispatch.ts'
+import { KeyStock } from './key-stock.ts'
 import { createLog, fileSink, type Log } from './log.ts'
 import { createOpenIdProvider } from './oidc/openid-provider.ts'
 import { deriveInThread } from './process/derive-in-thread.ts'
 import { groupId } from './process/group.ts'
 import { hardenProcess } from './process/hardening.ts'
-import type { SocketPlace } from './process/socket-place.ts'
 import { prepareSocketPlace, removeSocket, shareDirectory } from './process/socket-place.ts'
-import { REQUEST_TIMEOUT_MS } from './connection.ts'
 import { startServer } from './server.ts'
 import type { Services } from './services.ts'
 import { realWorld } from './world.ts'
@@ -32,14 +32,19 @@ const LAST_REFRESHES_MS = 20_000
  */
 export async function run(): Promise<number> {
   process.title = 'oidc-agent'
-  const options = { ...defaultAgentOptions, ...(JSON.parse(process.argv[2] ?? '{}') as AgentOptions) }
+  const options = {
+    ...defaultAgentOptions,
+    ...(JSON.parse(process.argv[2] ?? '{}') as AgentOptions),
+  }
   const log = openLog(options)
   try {
     await serve(options, log)
     return 0
   } catch (error) {
     const failure =
-      error instanceof AgentError ? error : new AgentError('internal', String(error), { cause: error })
+      error instanceof AgentError
+        ? error
+        : new AgentError('internal', String(error), { cause: error })
     log.warn(failure.message)
     report({ error: failure.message, code: failure.code, hint: failure.hint })
     return exitStatus[failure.code]
@@ -60,14 +65,14 @@ async function serve(options: AgentOptions, log: Log): Promise<void> {
     options,
     world: realWorld,
     log,
-    provider: createOpenIdProvider({}),
+    provider: createOpenIdProvider({ extraCaFiles: extraCaFiles() }),
     derive: deriveInThread(join(dirname(process.argv[1] ?? ''), 'argon2-worker.cjs')),
     configDirectory: () => findConfigDirectory(process.env),
   })
-  const sodium = await loadSodium()
   if (options.group !== undefined) shareDirectory(place, groupId(options.group))
   // The mode of the socket is set by the umask while it is bound: no moment with another one.
   process.umask(options.group === undefined ? 0o177 : 0o117)
+  const keys = new KeyStock(newKeyPair)
   const server = await startServer(place.path, {
     openChannel: (key) => openSealedChannel(sodium, key, newKeyPair()),
     answer: (request, signal) => dispatch(request, services, signal),
@@ -91,6 +96,12 @@ async function serve(options: AgentOptions, log: Log): Promise<void> {
   await lastRefreshes(services)
   services.tokens.close()
   await services.provider.close()
+}
+
+/** Node reads NODE_EXTRA_CA_CERTS for its own connections only; grid sites name their CAs in it. */
+function extraCaFiles(): readonly string[] {
+  const file = process.env['NODE_EXTRA_CA_CERTS']
+  return file === undefined || file === '' ? [] : [file]
 }
 
 /** Resolves when the agent is told to end: by a signal, or by the end of `oidc-agent COMMAND`. */

@@ -1,7 +1,7 @@
 import type { AccountDirectory } from '../protocol/account-directory.ts'
 import type { AgentOptions } from '../protocol/agent-options.ts'
 import type { KnownIssuer } from '../protocol/issuer-config.ts'
-import type { RequestOf, RequestType, Replies } from '../protocol/messages.ts'
+import type { Replies, RequestOf, RequestType } from '../protocol/messages.ts'
 import type { AccountSaver } from './accounts/account-saver.ts'
 import type { LoadedAccounts } from './accounts/loaded-accounts.ts'
 import type { Lock } from './accounts/lock.ts'

@@ -1,6 +1,6 @@
 import { AgentError, knownError } from '../../protocol/errors.ts'
-import { FORMAT_VERSION } from '../../protocol/version.ts'
 import type { AccountInfoReply } from '../../protocol/messages.ts'
+import { FORMAT_VERSION } from '../../protocol/version.ts'
 import type { Handler } from '../services.ts'
 import { commandLineOptions, statusText } from './status-text.ts'
 
@@ -12,7 +12,10 @@ export const loadedAccounts: Handler<'loaded_accounts'> = (_request, { accounts 
 })
 
 /** The issuers of all issuer files, most accounts first; which accounts are loaded now. */
-export const accountInfo: Handler<'account_info'> = async (_request, { accounts, knownIssuers }) => {
+export const accountInfo: Handler<'account_info'> = async (
+  _request,
+  { accounts, knownIssuers },
+) => {
   const issuers = [...(await knownIssuers())].sort((a, b) => b.accounts.length - a.accounts.length)
   const info: Record<string, AccountInfoReply['info'][string]> = {}
   for (const { issuer, accounts: names, publicClient } of issuers) {

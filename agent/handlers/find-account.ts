@@ -13,7 +13,10 @@ interface AccountChoice {
  * the middle of a request: what is only on disk is an error with the command that loads it.
  * @throws AgentError `account-not-loaded`, `unknown-account`, `not-implemented` where neither is named.
  */
-export async function findAccount(choice: AccountChoice, services: Services): Promise<LoadedAccount> {
+export async function findAccount(
+  choice: AccountChoice,
+  services: Services,
+): Promise<LoadedAccount> {
   if (choice.account !== undefined) return byName(choice.account, services)
   if (choice.issuer !== undefined) return byIssuer(choice.issuer, services)
   throw knownError('not-implemented', { hint: 'Name an account or an issuer.' })

@@ -1,9 +1,9 @@
 import { accountOf } from '../../protocol/account.ts'
+import type { FileKey } from '../../protocol/account-file.ts'
 import { AgentError } from '../../protocol/errors.ts'
 import type { AddRequest, FileKeyMessage } from '../../protocol/messages.ts'
-import type { FileKey } from '../../protocol/account-file.ts'
-import { LoadedAccount } from '../accounts/loaded-account.ts'
 import { providerOf } from '../accounts/client-of.ts'
+import { LoadedAccount } from '../accounts/loaded-account.ts'
 import type { Handler, Services } from '../services.ts'
 import { plainWish } from '../tokens/wish.ts'
 
@@ -18,7 +18,8 @@ export const add: Handler<'add'> = async (request, services, signal) => {
   }
   const account = accountOf(request.config)
   const present = services.accounts.get(account.name)
-  if (present !== undefined && !present.loginExpired) return updateLoaded(present, request, services)
+  if (present !== undefined && !present.loginExpired)
+    return updateLoaded(present, request, services)
 
   const loaded = new LoadedAccount(account, {
     fileKey: fileKeyOf(request.file_key),

@@ -80,7 +80,11 @@ async function byRefreshToken(
     signal,
   )
   // A provider that does not rotate need not send the refresh token back (RFC 6749 §6).
-  return finish(login, { ...response, refreshToken: response.refreshToken ?? refreshToken }, services)
+  return finish(
+    login,
+    { ...response, refreshToken: response.refreshToken ?? refreshToken },
+    services,
+  )
 }
 
 async function byDevice(

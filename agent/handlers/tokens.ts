@@ -19,7 +19,9 @@ export const idToken: Handler<'id_token'> = async (request, services, signal) =>
   const loaded = await findAccount(request, services)
   if (!services.options.alwaysAllowIdToken && !loaded.alwaysAllowIdToken) {
     throw knownError('operation-forbidden', {
-      hint: 'ID tokens are given out only where that was allowed:\n\t$ oidc-agent --always-allow-idtoken\nor, for one account,\n\t$ oidc-add --always-allow-idtoken ' + loaded.name,
+      hint:
+        'ID tokens are given out only where that was allowed:\n\t$ oidc-agent --always-allow-idtoken\nor, for one account,\n\t$ oidc-add --always-allow-idtoken ' +
+        loaded.name,
     })
   }
   const wish = tokenWish(withOpenid(request.scope), request.audience)

@@ -30,7 +30,9 @@ export function hardenProcess(load: () => Native = loadKoffi): Hardening {
   try {
     const native = load()
     const libc = native.load('libc.so.6')
-    const prctl = libc.func('int prctl(int, ulong, ulong, ulong, ulong)') as (...n: number[]) => number
+    const prctl = libc.func('int prctl(int, ulong, ulong, ulong, ulong)') as (
+      ...n: number[]
+    ) => number
     const limits = libc.func('int setrlimit(int, void *)') as (which: number, b: Buffer) => number
     const gaps: string[] = []
     if (prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) !== 0) gaps.push('prctl(PR_SET_DUMPABLE) failed')

@@ -1,5 +1,13 @@
 import { randomBytes } from 'node:crypto'
-import { chownSync, lstatSync, mkdirSync, mkdtempSync, rmdirSync, statSync, unlinkSync } from 'node:fs'
+import {
+  chownSync,
+  lstatSync,
+  mkdirSync,
+  mkdtempSync,
+  rmdirSync,
+  statSync,
+  unlinkSync,
+} from 'node:fs'
 import { connect } from 'node:net'
 import { basename, dirname, join, resolve, sep } from 'node:path'
 import { AgentError } from '../../protocol/errors.ts'
@@ -31,7 +39,8 @@ export interface SocketWish {
  * @throws AgentError `file-unwritable` where the place is not ours alone, or a live agent is there.
  */
 export async function prepareSocketPlace(wish: SocketWish): Promise<SocketPlace> {
-  const place = wish.socketPath === undefined ? defaultPlace(wish) : chosenPlace(wish.socketPath, wish)
+  const place =
+    wish.socketPath === undefined ? defaultPlace(wish) : chosenPlace(wish.socketPath, wish)
   if (Buffer.byteLength(place.path) > MAX_PATH_BYTES) {
     removeDirectory(place)
     throw new AgentError(
@@ -71,7 +80,9 @@ function removeDirectory({ madeDirectory }: SocketPlace): void {
 
 function defaultPlace({ temporaryDirectory, parentPid }: SocketWish): SocketPlace {
   // mkdtemp makes it 0700 and fails rather than take an existing one.
-  const madeDirectory = makeAt(temporaryDirectory, () => mkdtempSync(join(temporaryDirectory, 'oidc-')))
+  const madeDirectory = makeAt(temporaryDirectory, () =>
+    mkdtempSync(join(temporaryDirectory, 'oidc-')),
+  )
   return { path: join(madeDirectory, `oidc-agent.${parentPid}`), madeDirectory }
 }
 
@@ -92,10 +103,14 @@ function makeAt<T>(directory: string, make: () => T): T {
     return make()
   } catch (cause) {
     const reason = cause instanceof Error ? cause.message : String(cause)
-    throw new AgentError('file-unwritable', `cannot make the directory of the socket in ${directory}: ${reason}`, {
-      hint: 'Choose another place with --socket-path, or another TMPDIR.',
-      cause,
-    })
+    throw new AgentError(
+      'file-unwritable',
+      `cannot make the directory of the socket in ${directory}: ${reason}`,
+      {
+        hint: 'Choose another place with --socket-path, or another TMPDIR.',
+        cause,
+      },
+    )
   }
 }
 
@@ -114,9 +129,13 @@ function checkTrust(directory: string, uid: number): void {
     const writable = (mode & GROUP_OR_OTHERS_WRITE) !== 0 && (mode & STICKY) === 0
     if ((owner !== uid && owner !== 0) || writable) {
       const why = writable ? 'others can write to it' : `it belongs to uid ${owner}`
-      throw new AgentError('file-unwritable', `socket path location is not trustworthy: ${path}: ${why}`, {
-        hint: 'Choose a place with --socket-path that only you can write to.',
-      })
+      throw new AgentError(
+        'file-unwritable',
+        `socket path location is not trustworthy: ${path}: ${why}`,
+        {
+          hint: 'Choose a place with --socket-path that only you can write to.',
+        },
+      )
     }
     if (path === dirname(path)) return
   }

@@ -20,8 +20,20 @@ test.each([
   ['nothing said, nothing to compare', 'a b', 'x', {}, undefined],
   ['all granted', 'a b', 'x', { scope: 'b a c', audience: ['x', 'y'] }, undefined],
   ['a scope less', 'a b', undefined, { scope: 'a' }, 'the provider did not grant the scope b'],
-  ['offline_access is no access token scope', 'a offline_access', undefined, { scope: 'a' }, undefined],
-  ['another audience', undefined, 'x', { audience: ['any'] }, 'the token is not for the audience x but for any'],
+  [
+    'offline_access is no access token scope',
+    'a offline_access',
+    undefined,
+    { scope: 'a' },
+    undefined,
+  ],
+  [
+    'another audience',
+    undefined,
+    'x',
+    { audience: ['any'] },
+    'the token is not for the audience x but for any',
+  ],
   ['a small skew is usual', undefined, undefined, { clockSkewSeconds: -59 }, undefined],
 ])('%s', (_, scope, audience, change, expected) => {
   expect(grantDifferences(tokenWish(scope, audience), response(change))).toBe(expected)

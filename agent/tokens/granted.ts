@@ -10,7 +10,11 @@ const TOLERATED_SKEW_SECONDS = 60
  * A provider may grant fewer scopes without an error (RFC 6749 §3.3), and some ignore `audience`.
  */
 export function grantDifferences(wish: TokenWish, response: TokenResponse): string | undefined {
-  const lines = [scopeDifference(wish, response), audienceDifference(wish, response), skew(response)]
+  const lines = [
+    scopeDifference(wish, response),
+    audienceDifference(wish, response),
+    skew(response),
+  ]
   const said = lines.filter((line) => line !== undefined)
   return said.length === 0 ? undefined : said.join('\n')
 }
@@ -19,7 +23,9 @@ function scopeDifference(wish: TokenWish, response: TokenResponse): string | und
   if (response.scope === undefined) return undefined
   const granted = words(response.scope)
   // offline_access asks for a refresh token and is never a scope of the access token itself.
-  const missing = wish.scopes.filter((scope) => scope !== 'offline_access' && !granted.includes(scope))
+  const missing = wish.scopes.filter(
+    (scope) => scope !== 'offline_access' && !granted.includes(scope),
+  )
   if (missing.length === 0) return undefined
   return `the provider did not grant the scope ${missing.join(' ')}`
 }

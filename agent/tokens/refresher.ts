@@ -3,8 +3,8 @@ import type { Secret } from '../../protocol/secret.ts'
 import type { AccountSaver } from '../accounts/account-saver.ts'
 import { clientOf } from '../accounts/client-of.ts'
 import type { LoadedAccount } from '../accounts/loaded-account.ts'
-import { hintFor } from '../oidc/provider-hints.ts'
 import type { OpenIdProvider, TokenResponse } from '../oidc/provider.ts'
+import { hintFor } from '../oidc/provider-hints.ts'
 import { KeyedTurns } from './turns.ts'
 import type { TokenWish } from './wish.ts'
 
@@ -30,7 +30,11 @@ export class Refresher {
    * One refresh for `wish`. Accounts of a provider that rotates refresh tokens, or may, go one
    * refresh at a time; others in parallel.
    */
-  async refresh(loaded: LoadedAccount, wish: TokenWish, signal: AbortSignal): Promise<TokenResponse> {
+  async refresh(
+    loaded: LoadedAccount,
+    wish: TokenWish,
+    signal: AbortSignal,
+  ): Promise<TokenResponse> {
     const { issuer } = loaded.account
     const one = (): Promise<TokenResponse> =>
       this.#ofIssuer.run(issuer, () => this.#refreshOrRecover(loaded, wish, signal))
@@ -128,7 +132,9 @@ function isDead(error: unknown): boolean {
 function withHint(error: unknown, name: string): unknown {
   if (!(error instanceof AgentError)) return error
   const hint = hintFor(error.code, name)
-  return hint === undefined ? error : new AgentError(error.code, error.message, { hint, cause: error })
+  return hint === undefined
+    ? error
+    : new AgentError(error.code, error.message, { hint, cause: error })
 }
 
 function listOf(list: readonly string[]): string | undefined {

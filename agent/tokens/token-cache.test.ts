@@ -59,7 +59,8 @@ test('being found marks the token used and remembers what was asked of it', () =
 
 test('the number of tokens is bounded, the oldest goes first, stored again is new', () => {
   const cache = new TokenCache()
-  for (let index = 0; index < MAX_CACHED_TOKENS; index += 1) cache.store(String(index), token(0, 60))
+  for (let index = 0; index < MAX_CACHED_TOKENS; index += 1)
+    cache.store(String(index), token(0, 60))
   cache.store('0', token(1, 60))
   cache.store('new', token(1, 60))
   expect(cache.size).toBe(MAX_CACHED_TOKENS)

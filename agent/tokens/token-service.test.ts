@@ -88,7 +88,9 @@ test('-1 asks the provider although a token is there, and the new one is kept', 
   const first = await service.accessToken(loaded, plainWish, 0, patient)
   const forced = await service.accessToken(loaded, plainWish, -1, patient)
   expect(forced.accessToken).not.toBe(first.accessToken)
-  expect((await service.accessToken(loaded, plainWish, 0, patient)).accessToken).toBe(forced.accessToken)
+  expect((await service.accessToken(loaded, plainWish, 0, patient)).accessToken).toBe(
+    forced.accessToken,
+  )
 })
 
 test('each token has its own expiry', async () => {
@@ -172,7 +174,10 @@ test('a refresh token another agent wrote into the file is found when ours is re
   provider.rotates = true
   const loaded = load()
   provider.valid = 'rt-other'
-  await directory.write('wlcg', await sealAccountFile({ ...fields, refresh_token: 'rt-other' }, key))
+  await directory.write(
+    'wlcg',
+    await sealAccountFile({ ...fields, refresh_token: 'rt-other' }, key),
+  )
   const token = await service.accessToken(loaded, plainWish, 0, patient)
   expect(token.accessToken).toBeDefined()
   expect(provider.refreshes).toEqual(['rt-0', 'rt-other'])
@@ -232,7 +237,9 @@ test('a failed refresh leaves the cached tokens usable and is tried again by the
   const first = await service.accessToken(loaded, plainWish, 0, patient)
   provider.failure = new AgentError('network', 'could not connect to url: down')
   await expect(service.accessToken(loaded, plainWish, -1, patient)).rejects.toThrow('down')
-  expect((await service.accessToken(loaded, plainWish, 0, patient)).accessToken).toBe(first.accessToken)
+  expect((await service.accessToken(loaded, plainWish, 0, patient)).accessToken).toBe(
+    first.accessToken,
+  )
   provider.failure = undefined
   await service.accessToken(loaded, plainWish, -1, patient)
 })

@@ -1,8 +1,8 @@
 import type { UnixSeconds } from '../../protocol/messages.ts'
+import { providerOf } from '../accounts/client-of.ts'
 import type { LoadedAccount } from '../accounts/loaded-account.ts'
 import type { Log } from '../log.ts'
 import type { OpenIdProvider, TokenResponse } from '../oidc/provider.ts'
-import { providerOf } from '../accounts/client-of.ts'
 import type { World } from '../world.ts'
 import { grantDifferences } from './granted.ts'
 import type { Refresher } from './refresher.ts'
@@ -84,7 +84,11 @@ export class TokenService {
   }
 
   /** Takes a token that came another way than by refresh, as from the device flow. */
-  async keep(loaded: LoadedAccount, wish: TokenWish, response: TokenResponse): Promise<IssuedToken> {
+  async keep(
+    loaded: LoadedAccount,
+    wish: TokenWish,
+    response: TokenResponse,
+  ): Promise<IssuedToken> {
     return this.#store(loaded, wish, response, await this.#issuer(loaded))
   }
 

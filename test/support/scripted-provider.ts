@@ -1,14 +1,14 @@
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import type {
+  Client,
   OpenIdProvider,
   ProviderMetadata,
   RefreshGrant,
   TokenResponse,
 } from '../../agent/oidc/provider.ts'
-import { Secret } from '../../protocol/secret.ts'
 import { AgentError } from '../../protocol/errors.ts'
-import type { Client } from '../../agent/oidc/provider.ts'
 import type { DeviceAuthorization, JsonObject } from '../../protocol/messages.ts'
+import { Secret } from '../../protocol/secret.ts'
 
 /** A provider in memory, behind the agent's own contract, for what needs no network to be true. */
 export class ScriptedProvider implements OpenIdProvider {

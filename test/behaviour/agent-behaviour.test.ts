@@ -1,0 +1,290 @@
+import { createHash } from 'node:crypto'
+import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { type DeriveKey, openAccountFile, sealAccountFile } from '../../protocol/account-file.ts'
+import { AgentError } from '../../protocol/errors.ts'
+import type { JsonObject } from '../../protocol/messages.ts'
+import {
+  type AgentUnderTest,
+  inProcess,
+  overPlainSocket,
+  overSealedSocket,
+  type StartAgent,
+} from './agents.ts'
+
+const config: JsonObject = {
+  name: 'wlcg',
+  issuer_url: 'https://op.example/',
+  client_id: 'id',
+  client_secret: 'client secret',
+  refresh_token: 'rt-0',
+}
+
+// The lock's behaviour is the same with any derivation; Argon2id has its own tests and takes 0.2 s a time.
+const quickDerive: DeriveKey = (password, salt) =>
+  Promise.resolve(createHash('sha512').update(password).update(salt).digest())
+
+describe.each<[string, StartAgent]>([
+  ['in process', inProcess],
+  ['over the socket, plain', overPlainSocket],
+  ['over the socket, sealed', overSealedSocket],
+])('the agent %s', (_, start) => {
+  let agent: AgentUnderTest
+
+  beforeEach(async () => {
+    agent = await start({}, quickDerive)
+  })
+  afterEach(() => agent.close())
+
+  const load = (more: object = {}): Promise<unknown> =>
+    agent.call({ request: 'add', config, ...more })
+
+  test('answers check', async () => {
+    expect(await agent.call({ request: 'check' })).toEqual({ status: 'success' })
+  })
+
+  test('loads an account, lists it, removes it', async () => {
+    expect(await agent.call({ request: 'loaded_accounts' })).toMatchObject({ info: [] })
+    expect(await load()).toEqual({ status: 'success' })
+    expect(await agent.call({ request: 'loaded_accounts' })).toMatchObject({ info: ['wlcg'] })
+    await agent.call({ request: 'remove', account: 'wlcg' })
+    expect(await agent.call({ request: 'loaded_accounts' })).toMatchObject({ info: [] })
+    await expect(agent.call({ request: 'remove', account: 'wlcg' })).rejects.toMatchObject({
+      message: 'account not loaded',
+    })
+  })
+
+  test('loading tests the account, and a refused one is not loaded', async () => {
+    agent.provider.valid = 'another'
+    await expect(load()).rejects.toMatchObject({ code: 'refresh-token-dead' })
+    expect(await agent.call({ request: 'loaded_accounts' })).toMatchObject({ info: [] })
+    expect(await load({ plain_add: true })).toEqual({ status: 'success' })
+  })
+
+  test('loading again changes the lifetime, not the account', async () => {
+    await load()
+    const again = await agent.call({ request: 'add', config, lifetime: 500 })
+    expect(again.info).toBe('account already loaded. Lifetime set to 500 seconds')
+    expect(agent.provider.refreshes).toHaveLength(1)
+  })
+
+  test('gives tokens by account and by issuer, with or without its final slash', async () => {
+    await load()
+    const byName = await agent.call({ request: 'access_token', account: 'wlcg' })
+    expect(byName).toMatchObject({ status: 'success', issuer: 'https://published.example/' })
+    for (const issuer of [
+      'https://op.example',
+      'https://op.example/',
+      'https://published.example',
+    ]) {
+      const token = await agent.call({ request: 'access_token', issuer })
+      expect(token.access_token).toBe(byName.access_token)
+    }
+  })
+
+  test('of several accounts of an issuer the last loaded answers', async () => {
+    await load()
+    await agent.call({
+      request: 'add',
+      config: { ...config, name: 'other', refresh_token: 'rt-x' },
+    })
+    agent.provider.refreshes.length = 0
+    await agent.call({ request: 'access_token', issuer: 'https://op.example', scope: 'a' })
+    expect(agent.provider.refreshes).toEqual(['rt-x'])
+  })
+
+  test('says what is missing: nothing named, no such account, not loaded, no such issuer', async () => {
+    const failing = (request: object): Promise<unknown> =>
+      agent.call({ request: 'access_token', ...request }).catch((error: unknown) => error)
+    expect(await failing({})).toMatchObject({ message: 'Not yet implemented' })
+    expect(await failing({ account: 'nobody' })).toMatchObject({
+      message: 'No account configured with that short name',
+      hint: expect.stringContaining('oidc-gen nobody') as string,
+    })
+    expect(await failing({ account: '../nobody' })).toMatchObject({ code: 'unknown-account' })
+    const key = { salt: Buffer.alloc(16), bytes: Buffer.alloc(64) }
+    await agent.directory.write('wlcg', await sealAccountFile(config, key))
+    expect(await failing({ account: 'wlcg' })).toMatchObject({
+      message: 'account not loaded',
+      hint: expect.stringContaining('oidc-add wlcg') as string,
+    })
+    expect(await failing({ issuer: 'https://nobody.example' })).toMatchObject({
+      message: 'account not loaded',
+    })
+  })
+
+  test('the file key that loaded an account saves its rotated refresh tokens', async () => {
+    const key = { salt: Buffer.alloc(16, 3), bytes: Buffer.alloc(64, 4) }
+    await agent.directory.write('wlcg', await sealAccountFile(config, key))
+    agent.provider.rotates = true
+    await load({
+      file_key: { salt: key.salt.toString('base64'), key: key.bytes.toString('base64') },
+    })
+    const fields = await openAccountFile(await agent.directory.read('wlcg'), key)
+    expect(fields['refresh_token']).toBe('rt-1')
+  })
+
+  test('a key that comes after the login saves what rotated meanwhile', async () => {
+    const key = { salt: Buffer.alloc(16, 3), bytes: Buffer.alloc(64, 4) }
+    agent.provider.rotates = true
+    await load()
+    await agent.directory.write('wlcg', await sealAccountFile(config, key))
+    await load({
+      plain_add: true,
+      file_key: { salt: key.salt.toString('base64'), key: key.bytes.toString('base64') },
+    })
+    const fields = await openAccountFile(await agent.directory.read('wlcg'), key)
+    expect(fields['refresh_token']).toBe('rt-1')
+  })
+
+  test('a password of the C client saves rotated refresh tokens too', async () => {
+    const salt = Buffer.alloc(16, 5)
+    const bytes = await quickDerive('secret', salt)
+    await agent.directory.write('wlcg', await sealAccountFile(config, { salt, bytes }))
+    agent.provider.rotates = true
+    await load({ pw_entry: { account: 'wlcg', type: 9, password: 'secret' } })
+    const fields = await openAccountFile(await agent.directory.read('wlcg'), { salt, bytes })
+    expect(fields['refresh_token']).toBe('rt-1')
+  })
+
+  test('locked, it answers check and unlock only, and is as before when unlocked', async () => {
+    await load()
+    const before = await agent.call({ request: 'access_token', account: 'wlcg' })
+    expect(await agent.call({ request: 'lock', password: 'pw' })).toMatchObject({
+      info: 'Agent locked',
+    })
+    for (const request of [
+      { request: 'access_token', account: 'wlcg' },
+      { request: 'loaded_accounts' },
+      { request: 'lock', password: 'pw' },
+      { request: 'remove_all' },
+      { request: 'add', config },
+      { request: 'status_json' },
+    ] as const) {
+      await expect(agent.call(request)).rejects.toMatchObject({ message: 'Agent locked' })
+    }
+    await agent.call({ request: 'check' })
+    await expect(agent.call({ request: 'unlock', password: 'guess' })).rejects.toMatchObject({
+      message: 'wrong password',
+    })
+    expect(await agent.call({ request: 'unlock', password: 'pw' })).toMatchObject({
+      info: 'Agent unlocked',
+    })
+    const after = await agent.call({ request: 'access_token', account: 'wlcg' })
+    expect(after.access_token).not.toBe(before.access_token)
+    await expect(agent.call({ request: 'unlock', password: 'pw' })).rejects.toMatchObject({
+      message: 'Agent not locked',
+    })
+  })
+
+  test('a lifetime goes on while the agent is locked', async () => {
+    await load({ lifetime: 1000 })
+    await agent.call({ request: 'lock', password: 'pw' })
+    await agent.call({ request: 'unlock', password: 'pw' })
+    expect(await agent.call({ request: 'loaded_accounts' })).toMatchObject({ info: ['wlcg'] })
+  })
+
+  test('ID tokens need permission', async () => {
+    await load()
+    await expect(agent.call({ request: 'id_token', account: 'wlcg' })).rejects.toMatchObject({
+      message: 'operation forbidden',
+    })
+    await agent.call({ request: 'add', config, always_allow_id_token: true })
+    // Now allowed; this provider has none, and that is what is said.
+    await expect(agent.call({ request: 'id_token', account: 'wlcg' })).rejects.toMatchObject({
+      code: 'provider-answer',
+    })
+  })
+
+  test('an account that wants confirmation gives no token, as there is nobody to ask', async () => {
+    await load({ confirm: true })
+    await expect(agent.call({ request: 'access_token', account: 'wlcg' })).rejects.toMatchObject({
+      message: 'operation forbidden',
+    })
+  })
+
+  test('parks data: the oldest is read, one remove uncovers the next', async () => {
+    const filename = '/tmp/oidc-gen:wlcg'
+    await agent.call({ request: 'file_write', filename, data: 'one' })
+    await agent.call({ request: 'file_write', filename, data: 'two' })
+    expect(await agent.call({ request: 'file_read', filename })).toMatchObject({ data: 'one' })
+    await agent.call({ request: 'file_remove', filename })
+    expect(await agent.call({ request: 'file_read', filename })).toMatchObject({ data: 'two' })
+    await agent.call({ request: 'file_remove', filename })
+    await agent.call({ request: 'file_remove', filename })
+    await expect(agent.call({ request: 'file_read', filename })).rejects.toMatchObject({
+      message: 'File not found',
+    })
+  })
+
+  test('status tells version, options and accounts', async () => {
+    await load()
+    const { info } = await agent.call({ request: 'status' })
+    expect(info).toContain('This agent is running version 5.3.3.\n')
+    expect(info).toContain('Lifetime:\t\tForever\n')
+    expect(info).toContain('Currently there are 1 accounts loaded: wlcg\n')
+    expect(await agent.call({ request: 'status_json' })).toEqual({
+      status: 'success',
+      info: { version: '5.3.3', command_line_options: '', loaded_accounts: ['wlcg'] },
+    })
+  })
+
+  test('gen by refresh token loads the account and gives its configuration', async () => {
+    agent.provider.rotates = true
+    const reply = await agent.call({ request: 'gen', config, flow: ['refresh'] })
+    expect(reply).toMatchObject({
+      status: 'success',
+      config: { name: 'wlcg', refresh_token: 'rt-1' },
+    })
+    expect(await agent.call({ request: 'loaded_accounts' })).toMatchObject({ info: ['wlcg'] })
+  })
+
+  test('gen with only_at keeps nothing', async () => {
+    const reply = await agent.call({ request: 'gen', config, flow: ['refresh'], only_at: true })
+    expect(reply).toMatchObject({ status: 'success', access_token: 'at-1' })
+    expect(await agent.call({ request: 'loaded_accounts' })).toMatchObject({ info: [] })
+  })
+
+  test('gen refuses flows that do not exist', async () => {
+    await expect(agent.call({ request: 'gen', config, flow: ['bogus'] })).rejects.toMatchObject({
+      message: "Unknown flow 'bogus'",
+    })
+  })
+
+  test('an unknown device code is said to be wrong', async () => {
+    const oidc_device = { device_code: 'never seen' }
+    await expect(agent.call({ request: 'device', oidc_device })).rejects.toMatchObject({
+      message: 'wrong device code',
+    })
+  })
+
+  test('deleting revokes and unloads', async () => {
+    await load()
+    await agent.call({ request: 'delete', config })
+    expect(await agent.call({ request: 'loaded_accounts' })).toMatchObject({ info: [] })
+  })
+
+  test('one account that waits for its provider makes no other wait', async () => {
+    await load()
+    await agent.call({ request: 'access_token', account: 'wlcg' })
+    const release = agent.provider.hold()
+    const slow = agent.call({ request: 'access_token', account: 'wlcg', scope: 'slow' })
+    for (let time = 0; time < 20; time += 1) {
+      await agent.call({ request: 'access_token', account: 'wlcg' })
+      await agent.call({ request: 'loaded_accounts' })
+    }
+    release()
+    expect((await slow).status).toBe('success')
+  })
+
+  test('a provider that fails is named, and the next call works', async () => {
+    await load()
+    agent.provider.failure = new AgentError('network', 'could not connect to url: op.example', {
+      hint: 'Try again.',
+    })
+    await expect(
+      agent.call({ request: 'access_token', account: 'wlcg', scope: 'a' }),
+    ).rejects.toMatchObject({ code: 'network', hint: 'Try again.' })
+    agent.provider.failure = undefined
+    await agent.call({ request: 'access_token', account: 'wlcg', scope: 'a' })
+  })
+})

@@ -1,0 +1,109 @@
+import { mkdirSync, mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { composeServices } from '../../agent/compose.ts'
+import { dispatch } from '../../agent/dispatch.ts'
+import { silentLog } from '../../agent/log.ts'
+import { startServer } from '../../agent/server.ts'
+import { AccountDirectory } from '../../protocol/account-directory.ts'
+import { type DeriveKey, deriveKey } from '../../protocol/account-file.ts'
+import { type AgentOptions, defaultAgentOptions } from '../../protocol/agent-options.ts'
+import { callAgent } from '../../protocol/client.ts'
+import { errorOfReply } from '../../protocol/errors.ts'
+import type { Replies, RequestOf, RequestType } from '../../protocol/messages.ts'
+import { newKeyPair, openSealedChannel } from '../../protocol/sealed.ts'
+import { callAgentSealed } from '../../protocol/sealed-client.ts'
+import { loadSodium } from '../../protocol/sodium.ts'
+import { ScriptedProvider } from '../support/scripted-provider.ts'
+
+/** An agent that tests talk to, by whatever way. */
+export interface AgentUnderTest {
+  call<T extends RequestType>(request: RequestOf<T>): Promise<Replies[T]>
+  readonly provider: ScriptedProvider
+  readonly directory: AccountDirectory
+  close(): Promise<void>
+}
+
+export type StartAgent = (
+  options?: Partial<AgentOptions>,
+  derive?: DeriveKey,
+) => Promise<AgentUnderTest>
+
+/** The agent without a socket: requests go straight to dispatch. */
+export const inProcess: StartAgent = (options, derive) => {
+  const { services, provider, directory, remove } = compose(options, derive)
+  const { signal } = new AbortController()
+  return Promise.resolve({
+    provider,
+    directory,
+    call: async <T extends RequestType>(request: RequestOf<T>): Promise<Replies[T]> => {
+      const reply = await dispatch(request, services, signal)
+      if (reply.status === 'failure') throw errorOfReply(reply)
+      return reply as Replies[T]
+    },
+    close: async () => {
+      services.tokens.close()
+      await services.tokens.settled()
+      remove()
+    },
+  })
+}
+
+export const overPlainSocket: StartAgent = overSocket(callAgent)
+export const overSealedSocket: StartAgent = overSocket(callAgentSealed)
+
+function overSocket(call: typeof callAgent): StartAgent {
+  return async (options, derive) => {
+    const { services, provider, directory, home, remove } = compose(options, derive)
+    const sodium = await loadSodium()
+    const path = join(home, 'agent.sock')
+    const server = await startServer(path, {
+      openChannel: (key) => openSealedChannel(sodium, key, newKeyPair()),
+      answer: (request, signal) => dispatch(request, services, signal),
+      requestTimeoutMs: 10_000,
+      admits: () => true,
+      log: silentLog,
+    })
+    return {
+      provider,
+      directory,
+      call: (request) => call({ kind: 'unix', path }, request),
+      close: async () => {
+        await server.close()
+        services.tokens.close()
+        await services.tokens.settled()
+        remove()
+      },
+    }
+  }
+}
+
+interface Composed {
+  readonly services: ReturnType<typeof composeServices>
+  readonly provider: ScriptedProvider
+  readonly directory: AccountDirectory
+  readonly home: string
+  readonly remove: () => void
+}
+
+function compose(options: Partial<AgentOptions> = {}, derive: DeriveKey = deriveKey): Composed {
+  const home = mkdtempSync(join(tmpdir(), 'behaviour-'))
+  const configDirectory = join(home, 'config')
+  mkdirSync(configDirectory, { mode: 0o700 })
+  const provider = new ScriptedProvider()
+  const services = composeServices({
+    options: { ...defaultAgentOptions, ...options },
+    world: { now: () => Date.now(), random: () => 0.5 },
+    log: silentLog,
+    provider,
+    derive,
+    configDirectory: () => configDirectory,
+  })
+  return {
+    services,
+    provider,
+    directory: new AccountDirectory(configDirectory),
+    home,
+    remove: () => rmSync(home, { recursive: true }),
+  }
+}
