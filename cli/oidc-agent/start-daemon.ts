@@ -10,9 +10,6 @@ import { isJsonObject, parseTolerantJson } from '../../protocol/json.ts'
 import type { JsonValue } from '../../protocol/messages.ts'
 import type { Host } from './host.ts'
 
-/** Time the daemon has to bind its socket; it takes some 200 ms. A machine under load gets the rest. */
-const START_TIMEOUT_MS = 30_000
-
 /** An agent may be storing a last refresh token; after this it is left to end by itself. */
 const END_TIMEOUT_MS = 5_000
 
@@ -51,7 +48,7 @@ export async function startDaemon(
       ...(options.lifeline ? ['pipe' as const] : []),
     ],
   })
-  const report = await reportOf(child)
+  const report = await reportOf(child, host.startTimeoutMs)
   if ('error' in report) {
     const code = isErrorCode(report.code) ? report.code : 'internal'
     throw new AgentError(code, report.error, { hint: report.hint })
@@ -80,19 +77,19 @@ function refuseDebugger({ execArgv }: Host, env: Environment): void {
   )
 }
 
-async function reportOf(child: ChildProcess): Promise<DaemonReport> {
+async function reportOf(child: ChildProcess, timeoutMs: number): Promise<DaemonReport> {
   const pipe = child.stdio[REPORT_FD]
   if (!(pipe instanceof Readable)) throw new Error('no pipe to the daemon')
   const failed = new Promise<never>((_, reject) => child.once('error', reject))
   const late = new AbortController()
-  const timer = setTimeout(() => late.abort(), START_TIMEOUT_MS)
+  const timer = setTimeout(() => late.abort(), timeoutMs)
   try {
     const text = await Promise.race([collect(addAbortSignal(late.signal, pipe)), failed])
     return parseReport(text)
   } catch (cause) {
     child.kill('SIGKILL')
     if (!late.signal.aborted) throw cause
-    const message = `the agent did not start within ${START_TIMEOUT_MS / 1000} s`
+    const message = `the agent did not start within ${timeoutMs / 1000} s`
     throw new AgentError('agent-timeout', message, { cause })
   } finally {
     clearTimeout(timer)
