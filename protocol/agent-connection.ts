@@ -1,0 +1,156 @@
+import { once } from 'node:events'
+import { connect, type Socket } from 'node:net'
+import { setTimeout as pause } from 'node:timers/promises'
+import type { AgentAddress } from './agent-address.ts'
+import { AgentError, knownError, wireText } from './errors.ts'
+
+export interface CallOptions {
+  /** Milliseconds for the whole call; 60 s where not given. */
+  readonly timeoutMs?: number | undefined
+  readonly signal?: AbortSignal | undefined
+}
+
+/** An autoload in the agent may ask a person for a password; a refresh alone takes at most 15 s. */
+const CALL_TIMEOUT_MS = 60_000
+
+/** Largest reply taken. A sanity bound, not part of the protocol. */
+const MAX_REPLY_BYTES = 16 << 20
+
+/** Longest pause before an agent whose backlog is full is tried again. */
+const MAX_PAUSE_MS = 100
+
+/**
+ * Connects to an agent, lets `talk` speak with it, and closes.
+ * @throws AgentError `agent-unreachable`, `agent-timeout`, `peer-disconnected`, `cancelled`, or what
+ *   `talk` throws
+ */
+export async function withAgent<T>(
+  address: AgentAddress | undefined,
+  options: CallOptions,
+  talk: (socket: Socket) => Promise<T>,
+): Promise<T> {
+  if (address === undefined) throw noAddress()
+  const timeoutMs = options.timeoutMs ?? CALL_TIMEOUT_MS
+  const deadline = AbortSignal.timeout(timeoutMs)
+  const signal = AbortSignal.any(options.signal ? [deadline, options.signal] : [deadline])
+  try {
+    const socket = await openSocket(address, signal)
+    try {
+      return await talk(socket)
+    } finally {
+      socket.destroy()
+    }
+  } catch (error) {
+    if (error instanceof AgentError) throw error
+    if (options.signal?.aborted === true) throw new AgentError('cancelled', 'cancelled')
+    if (deadline.aborted) throw timedOut(timeoutMs)
+    throw unreachable(address, error)
+  }
+}
+
+/**
+ * What the agent still has to say, until it closes.
+ * @throws AgentError `message-malformed` where it says too much
+ */
+export async function readToEnd(socket: AsyncIterable<Buffer>): Promise<string> {
+  const chunks: Buffer[] = []
+  let length = 0
+  try {
+    for await (const chunk of socket) {
+      chunks.push(chunk)
+      length += chunk.length
+      if (length > MAX_REPLY_BYTES) throw tooMuch()
+    }
+  } catch (error) {
+    // An agent that refuses what it has not read to the end resets the connection after its reply.
+    if (length === 0 || codeOf(error) !== 'ECONNRESET') throw error
+  }
+  if (length === 0) throw knownError('peer-disconnected')
+  return Buffer.concat(chunks).toString()
+}
+
+async function openSocket(address: AgentAddress, signal: AbortSignal): Promise<Socket> {
+  for (let wait = 1; ; wait = Math.min(2 * wait, MAX_PAUSE_MS)) {
+    try {
+      return await connected(address, signal)
+    } catch (error) {
+      // The backlog is full: the C agent's holds five, and it serves one client at a time.
+      if (codeOf(error) !== 'EAGAIN') throw error
+    }
+    await pause(wait, undefined, { signal })
+  }
+}
+
+async function connected(address: AgentAddress, signal: AbortSignal): Promise<Socket> {
+  signal.throwIfAborted()
+  const place =
+    address.kind === 'unix' ? { path: address.path } : { host: address.host, port: address.port }
+  const socket = connect({ ...place, signal })
+  await once(socket, 'connect')
+  return socket
+}
+
+function noAddress(): AgentError {
+  return new AgentError(
+    'agent-unreachable',
+    `${wireText['agent-unreachable']}: OIDC_SOCK is not set`,
+    {
+      hint: `Start an agent in this shell, or set OIDC_SOCK to the socket of one that runs:\n${startAgent}`,
+    },
+  )
+}
+
+const startAgent = '\teval $(oidc-agent)'
+
+function unreachable(address: AgentAddress, error: unknown): AgentError {
+  const code = codeOf(error)
+  if (code === 'ECONNRESET' || code === 'EPIPE') {
+    return knownError('peer-disconnected', { cause: error })
+  }
+  const reason =
+    address.kind === 'unix' ? unixReason(address.path, error) : tcpReason(address, error)
+  const hint =
+    address.kind === 'unix'
+      ? `Start an agent:\n${startAgent}`
+      : 'Check OIDC_REMOTE_SOCK and the relay that it names.'
+  const message = `${wireText['agent-unreachable']}: ${reason}`
+  return new AgentError('agent-unreachable', message, { hint, cause: error })
+}
+
+function unixReason(path: string, error: unknown): string {
+  const code = codeOf(error)
+  if (code === 'ENOENT') return `there is no socket ${path}`
+  if (code === 'ECONNREFUSED') return `nothing listens on ${path} any more`
+  if (code === 'EACCES') return `${path} does not let you in`
+  return `${path}: ${textOf(error)}`
+}
+
+function tcpReason(
+  address: { readonly host: string; readonly port: number },
+  error: unknown,
+): string {
+  const place = `${address.host}:${address.port}`
+  return codeOf(error) === 'ECONNREFUSED'
+    ? `nothing listens on ${place}`
+    : `${place}: ${textOf(error)}`
+}
+
+function timedOut(timeoutMs: number): AgentError {
+  return new AgentError('agent-timeout', `oidc-agent did not answer within ${timeoutMs / 1000} s`)
+}
+
+function tooMuch(): AgentError {
+  return new AgentError(
+    'message-malformed',
+    `the agent's reply is larger than ${MAX_REPLY_BYTES} bytes`,
+  )
+}
+
+/** The `code` of a system error, such as ENOENT. */
+function codeOf(error: unknown): string | undefined {
+  return error instanceof Error && 'code' in error ? String(error.code) : undefined
+}
+
+function textOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error)
+}

@@ -1,0 +1,43 @@
+import type { Socket } from 'node:net'
+import type { AgentAddress } from './agent-address.ts'
+import { type CallOptions, readToEnd, withAgent } from './agent-connection.ts'
+import { encodeBase64 } from './base64.ts'
+import { type FirstMessage, FirstMessageReader } from './frame.ts'
+import type { Replies, RequestOf, RequestType } from './messages.ts'
+import { checkReply, parseReply } from './parse-reply.ts'
+import { newKeyPair, openSealedChannel } from './sealed.ts'
+import { loadSodium } from './sodium.ts'
+
+/**
+ * Asks an agent, encrypted as the C clients do it (protocol.md §1.4).
+ * @throws AgentError what the agent replied, or why it could not be asked
+ */
+export async function callAgentSealed<T extends RequestType>(
+  address: AgentAddress | undefined,
+  request: RequestOf<T> & { readonly request: T },
+  options: CallOptions = {},
+): Promise<Replies[T]> {
+  const sodium = await loadSodium()
+  const keyPair = newKeyPair()
+  return withAgent(address, options, async (socket) => {
+    socket.write(encodeBase64(keyPair.publicKey))
+    const answer = await readAnswer(socket)
+    // What goes wrong before there is a key is said in the clear.
+    if (answer.kind === 'object') return checkReply<T>(request.request, answer.value)
+    const channel = openSealedChannel(sodium, answer.publicKey, keyPair)
+    socket.write(channel.seal(JSON.stringify(request)))
+    const reply = await readToEnd(socket)
+    const text = reply.trimStart().startsWith('{') ? reply : channel.open(reply)
+    return parseReply<T>(request.request, text)
+  })
+}
+
+/** The agent's key, or the object it answers with instead. */
+async function readAnswer(socket: Socket): Promise<FirstMessage> {
+  const reader = new FirstMessageReader()
+  for await (const chunk of socket.iterator({ destroyOnReturn: false })) {
+    const answer = reader.push(chunk as Buffer)
+    if (answer !== undefined) return answer
+  }
+  return reader.end()
+}
