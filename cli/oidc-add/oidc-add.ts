@@ -1,0 +1,75 @@
+import { callAgent } from '../../protocol/client.ts'
+import { agentFor } from '../agent-for.ts'
+import type { Arguments } from '../argv.ts'
+import { listAccounts, printNames } from '../list-accounts.ts'
+import type { Io } from '../run.ts'
+import { openTerminal, type Terminal } from '../terminal.ts'
+import { accountNamed } from './account-named.ts'
+import { load } from './load.ts'
+import { lock, unlock } from './lock.ts'
+import { modeOf } from './mode.ts'
+import type { oidcAdd } from './options.ts'
+import { printFile } from './print-file.ts'
+import { type AddSetting, tellSuccess } from './setting.ts'
+
+/** `oidc-add`: loads accounts into the agent, and what belongs to that. */
+export async function addAccounts(
+  args: Arguments<typeof oidcAdd.options>,
+  io: Io,
+  open: () => Terminal = openTerminal,
+): Promise<void> {
+  let opened: Terminal | undefined
+  const { options } = args
+  const setting: AddSetting = {
+    options,
+    io,
+    agent: agentFor(io, options.remote ? 'remote' : 'local'),
+    terminal: () => (opened ??= open()),
+    explain: (line) => {
+      if (options.verbose || options.debug) io.stderr.write(`${line}\n`)
+    },
+  }
+  try {
+    await perform(args, setting)
+  } finally {
+    opened?.close()
+  }
+}
+
+async function perform(
+  args: Arguments<typeof oidcAdd.options>,
+  setting: AddSetting,
+): Promise<void> {
+  const { io, agent } = setting
+  const mode = modeOf(args)
+  switch (mode.kind) {
+    case 'list':
+      return listAccounts(io)
+    case 'loaded':
+      return printLoaded(setting)
+    case 'lock':
+      return lock(setting)
+    case 'unlock':
+      return unlock(setting)
+    case 'remove-all':
+      tellSuccess(io, await callAgent(agent, { request: 'remove_all' }))
+      return
+    case 'print':
+      return printFile(await accountNamed(mode.operand, io.env), setting)
+    case 'remove': {
+      const account = await accountNamed(mode.operand, io.env)
+      tellSuccess(io, await callAgent(agent, { request: 'remove', account }))
+      return
+    }
+    case 'load':
+      return load(await accountNamed(mode.operand, io.env), setting)
+  }
+}
+
+async function printLoaded({ io, agent }: AddSetting): Promise<void> {
+  const { info } = await callAgent(agent, { request: 'loaded_accounts' })
+  printNames(io, info, {
+    heading: 'The following account configurations are currently loaded: ',
+    none: 'No account configurations are currently loaded.',
+  })
+}
