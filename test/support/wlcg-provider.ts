@@ -4,10 +4,10 @@ import { join } from 'node:path'
 import type { ClientMetadata, Configuration } from 'oidc-provider'
 import { Provider } from 'oidc-provider/lib/provider.js'
 import { createAuthority, type ServerCertificate } from './certificates.ts'
+import { type RequestListener, startLoopbackServer } from './loopback-server.ts'
 import { again, type Counters, type Dials, newCounters, providerFront } from './provider-front.ts'
 import { answerInteraction } from './provider-pages.ts'
 import { newSigningKey, type SigningKey } from './signing-key.ts'
-import { type RequestListener, startTlsServer } from './tls-server.ts'
 import { type ProviderRules, wlcgConfiguration } from './wlcg-configuration.ts'
 import { covered } from './wlcg-scopes.ts'
 
@@ -58,7 +58,7 @@ export async function startWlcgProvider(options: WlcgProviderOptions = {}): Prom
 
   // The issuer has the port in it, so the server listens before there is a provider to answer.
   let listener: RequestListener = (_request, response) => response.writeHead(503).end()
-  const server = await startTlsServer(
+  const server = await startLoopbackServer(
     options.certificate ?? authority.issue(),
     (request, response) => listener(request, response),
   )

@@ -1,13 +1,13 @@
 import { once } from 'node:events'
-import type { IncomingMessage, ServerResponse } from 'node:http'
-import { createServer } from 'node:https'
+import * as http from 'node:http'
+import * as https from 'node:https'
 import type { AddressInfo, Socket } from 'node:net'
 import type { ServerCertificate } from './certificates.ts'
 
-export type RequestListener = (request: IncomingMessage, response: ServerResponse) => void
+export type RequestListener = (request: http.IncomingMessage, response: http.ServerResponse) => void
 
-/** An HTTPS server on a free loopback port. */
-export interface TlsServer {
+/** A server on a free loopback port. */
+export interface LoopbackServer {
   readonly port: number
   /** Stops answering and cuts every connection; the port stays known for {@link up}. */
   readonly down: () => Promise<void>
@@ -16,13 +16,15 @@ export interface TlsServer {
   readonly close: () => Promise<void>
 }
 
-/** Starts a server; `port` 0 takes a free one. */
-export async function startTlsServer(
-  certificate: ServerCertificate,
+/** Starts a server: HTTPS with a certificate, plain HTTP without. */
+export async function startLoopbackServer(
+  certificate: ServerCertificate | undefined,
   listener: RequestListener,
-  port = 0,
-): Promise<TlsServer> {
-  const server = createServer({ cert: certificate.cert, key: certificate.key }, listener)
+): Promise<LoopbackServer> {
+  const server =
+    certificate === undefined
+      ? http.createServer(listener)
+      : https.createServer({ cert: certificate.cert, key: certificate.key }, listener)
   // A client that ends its connection in the middle of things is part of the tests.
   server.on('tlsClientError', () => undefined)
   const sockets = new Set<Socket>()
@@ -41,7 +43,7 @@ export async function startTlsServer(
     for (const socket of sockets) socket.destroy()
     await closed
   }
-  await listen(port)
+  await listen(0)
   const address = server.address() as AddressInfo
   return { port: address.port, down, up: () => listen(address.port), close: down }
 }

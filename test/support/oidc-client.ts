@@ -1,0 +1,36 @@
+import type { Client, ProviderAddress } from '../../agent/oidc/provider.ts'
+import { AgentError } from '../../protocol/errors.ts'
+import { Secret } from '../../protocol/secret.ts'
+
+/** A provider as an account names it. */
+export function addressOf(issuer: string, certPath?: string): ProviderAddress {
+  return { issuer, configEndpoint: undefined, certPath }
+}
+
+/** A confidential client. */
+export function clientAt(provider: ProviderAddress, changes: Partial<Client> = {}): Client {
+  return {
+    provider,
+    id: 'client-1',
+    secret: new Secret('client-secret-1'),
+    isPublic: false,
+    deviceAuthorizationEndpoint: undefined,
+    audienceParameter: 'audience',
+    ...changes,
+  }
+}
+
+/** A signal nobody aborts. */
+export function noAbort(): AbortSignal {
+  return new AbortController().signal
+}
+
+/** The AgentError that some work fails with; anything else fails the test. */
+export async function failureOf(work: Promise<unknown>): Promise<AgentError> {
+  const outcome = await work.then(
+    () => new Error('it did not fail'),
+    (error: unknown) => error,
+  )
+  if (outcome instanceof AgentError) return outcome
+  throw outcome
+}
