@@ -1,0 +1,41 @@
+import { spawnSync } from 'node:child_process'
+import { SERVER_USER, serverUser } from './server-user.ts'
+import { trustingRefused } from './trust.ts'
+
+/** Commands, and the Debian package of each. */
+const COMMANDS: Readonly<Record<string, string>> = {
+  xrootd: 'xrootd-server',
+  xrdcp: 'xrootd-client',
+  xrdfs: 'xrootd-client',
+  'scitokens-verify': 'scitokens-cpp',
+  rclone: 'rclone',
+  curl: 'curl',
+  openssl: 'openssl',
+  unshare: 'util-linux',
+  setpriv: 'util-linux',
+}
+
+const LIBRARIES: Readonly<Record<string, string>> = {
+  'libXrdAccSciTokens-5.so': 'xrootd-scitokens-plugins',
+  'libXrdHttp-5.so': 'xrootd-server-plugins',
+  'libXrdSecztn-5.so': 'xrootd-plugins',
+}
+
+/** Why a real XRootD cannot be run here; undefined where it can. */
+export function xrootdMissing(): string | undefined {
+  const packages = missingPackages()
+  if (packages.length > 0) return `not installed: ${packages.join(' ')}`
+  if (serverUser() === undefined) return `no user ${SERVER_USER}`
+  return trustingRefused()
+}
+
+function missingPackages(): readonly string[] {
+  const commands = Object.entries(COMMANDS).filter(([name]) => !isCommand(name))
+  const { stdout } = spawnSync('/sbin/ldconfig', ['-p'], { encoding: 'utf8' })
+  const libraries = Object.entries(LIBRARIES).filter(([name]) => !String(stdout).includes(name))
+  return [...new Set([...commands, ...libraries].map(([, debian]) => debian))]
+}
+
+function isCommand(name: string): boolean {
+  return spawnSync('/bin/sh', ['-c', 'command -v "$1"', 'sh', name]).status === 0
+}
