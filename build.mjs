@@ -30,6 +30,19 @@ function bundle(entryPoint, outfile, sodium, more = {}) {
   })
 }
 
+/** Bundles what `npm run demo` and `npm run bench` run: our own source only, in this checkout only. */
+function bundleDev(name) {
+  return build({
+    ...common,
+    entryPoints: [`test/${name}/${name}.ts`],
+    outfile: `dist/dev/${name}.mjs`,
+    format: 'esm',
+    supported: {},
+    minify: false,
+    packages: 'external',
+  })
+}
+
 rmSync('dist', { recursive: true, force: true })
 mkdirSync('dist/bin', { recursive: true })
 // The package is ESM; what is built is CommonJS, so that the commands need no file ending.
@@ -43,6 +56,8 @@ await Promise.all([
   ),
   bundle('agent/main.ts', 'dist/agent.cjs', './sodium.cjs'),
   bundle('agent/process/argon2-worker.ts', 'dist/argon2-worker.cjs', './sodium.cjs'),
+  bundleDev('demo'),
+  bundleDev('bench'),
   build({
     ...common,
     stdin: {

@@ -15,7 +15,9 @@ export async function verifiedPayload(
   const agent = new Agent({ connect: { ca: provider.caPem } })
   try {
     const response = await fetch(new URL('/jwks', provider.issuer), { dispatcher: agent })
-    const keys = createLocalJWKSet((await response.json()) as Parameters<typeof createLocalJWKSet>[0])
+    const keys = createLocalJWKSet(
+      (await response.json()) as Parameters<typeof createLocalJWKSet>[0],
+    )
     const { payload } = await jwtVerify(token, keys, { issuer: provider.issuer, audience })
     return payload
   } finally {

@@ -1,9 +1,9 @@
+import { callAgent } from '../../protocol/client.ts'
 import type { AccessTokenReply, JsonObject } from '../../protocol/messages.ts'
 import { outputOf } from './command.ts'
 import type { Sandbox, SandboxAgent } from './sandbox.ts'
 import { PASSWORD, seedAccount } from './seed-account.ts'
 import type { WlcgProvider } from './wlcg-provider.ts'
-import { callAgent } from '../../protocol/client.ts'
 
 /** Runs `oidc-add` for an account of {@link seedAccount}. */
 export async function addAccount(

@@ -10,7 +10,9 @@ export const noTerminalReason: string | undefined = findReason()
 export interface Turn {
   readonly question: string
   /** Typed and ended with Return; or what is done instead of typing. */
-  readonly answer: string | ((screen: () => string, type: (keys: string) => void) => Promise<void> | void)
+  readonly answer:
+    | string
+    | ((screen: () => string, type: (keys: string) => void) => Promise<void> | void)
 }
 
 export interface TerminalSession {
@@ -54,7 +56,11 @@ export async function runInTerminal(
       if (!asks()) throw new Error(`it ended without asking "${question}"`)
       seen = screen.indexOf(question, seen) + question.length
       if (typeof answer === 'string') child.stdin.write(`${answer}\r`)
-      else await answer(() => screen, (keys) => child.stdin.write(keys))
+      else
+        await answer(
+          () => screen,
+          (keys) => child.stdin.write(keys),
+        )
     }
     const [status] = await withDeadline(ended)
     return { screen, status }

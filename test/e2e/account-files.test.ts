@@ -1,0 +1,152 @@
+import { chmod, chown, readFile, stat, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { type Finished, outputOf } from '../support/command.ts'
+import { addAccount, startLoaded } from '../support/loaded.ts'
+import { Sandbox } from '../support/sandbox.ts'
+import { secondUser } from '../support/second-user.ts'
+import { PASSWORD, seedAccount } from '../support/seed-account.ts'
+import { startWlcgProvider, type WlcgProvider } from '../support/wlcg-provider.ts'
+
+let provider: WlcgProvider
+let sandbox: Sandbox
+let path: string
+
+beforeEach(async () => {
+  provider = await startWlcgProvider()
+  // Root may read and write everything, so what is forbidden is tried as somebody else.
+  sandbox = await Sandbox.create(secondUser === undefined ? {} : { user: secondUser })
+  path = join(sandbox.configDirectory, 'wlcg')
+})
+
+afterEach(async () => {
+  await sandbox.close()
+  await provider.close()
+})
+
+function add(): Promise<Finished> {
+  return sandbox.run('oidc-add', ['--pw-env', 'wlcg'], { env: { OIDC_ENCRYPTION_PW: PASSWORD } })
+}
+
+async function refused(): Promise<string> {
+  const { status, stdout, stderr } = await add()
+  expect({ status, stdout }, stderr).toEqual({ status: 1, stdout: '' })
+  expect(stderr).toMatch(/^Error: /)
+  return stderr
+}
+
+describe('an account file that cannot be used', () => {
+  test('truncated or empty: said to be malformed, left as it is', async () => {
+    await seedAccount(sandbox, provider, 'wlcg')
+    await sandbox.startAgent()
+    const whole = await readFile(path, 'utf8')
+    const lines = whole.split('\n')
+    const cuts = [
+      '',
+      lines.slice(0, 3).join('\n'),
+      lines.slice(0, 6).join('\n'),
+      whole.slice(0, 200),
+    ]
+    for (const cut of cuts) {
+      await writeFile(path, cut)
+      expect(await refused()).toContain('encryption malformed')
+      expect(await readFile(path, 'utf8')).toBe(cut)
+    }
+    await writeFile(path, whole)
+    outputOf(await add())
+  })
+
+  test.skipIf(secondUser === undefined && process.getuid?.() === 0)(
+    'somebody else’s: named, with the reason',
+    async () => {
+      await seedAccount(sandbox, provider, 'wlcg')
+      await sandbox.startAgent()
+      if (process.getuid?.() === 0) await chown(path, 0, 0)
+      else await chmod(path, 0)
+      const stderr = await refused()
+      expect(stderr).toContain(path)
+      expect(stderr).toMatch(/permission|EACCES/i)
+    },
+  )
+
+  test('not there: unknown account, with what to run', async () => {
+    await sandbox.startAgent()
+    const { status, stderr } = await sandbox.run('oidc-token', ['nobody'])
+    expect(status).toBe(1)
+    expect(stderr).toMatch(
+      /^Error: (No account configured with that short name|account not loaded)/,
+    )
+    expect(stderr).toMatch(/oidc-(add|gen)/)
+    const added = await sandbox.run('oidc-add', ['--pw-env', 'nobody'])
+    expect(added).toMatchObject({ status: 1, stdout: '' })
+  })
+
+  test('with no agent to load it into: says how to start one', async () => {
+    await seedAccount(sandbox, provider, 'wlcg')
+    for (const command of ['oidc-token', 'oidc-add']) {
+      const { status, stdout, stderr } = await sandbox.run(command, ['wlcg'])
+      expect({ status, stdout }, stderr).toEqual({ status: 1, stdout: '' })
+      expect(stderr).toMatch(/^Error: Could not connect to oidc-agent/)
+      expect(stderr).toContain('eval')
+    }
+    const gone = await sandbox.startAgent()
+    await sandbox.endAgent(gone, 'SIGKILL')
+    expect((await sandbox.run('oidc-token', ['wlcg'])).stderr).toContain(
+      'Could not connect to oidc-agent',
+    )
+  })
+})
+
+describe('a new refresh token that cannot be saved', () => {
+  beforeEach(() => {
+    provider.dials.rotate = true
+  })
+
+  async function forceNew(): Promise<string> {
+    const finished = await sandbox.run('oidc-token', ['-f', 'wlcg'])
+    expect(outputOf(finished)).toMatch(/^ey\S+\n$/)
+    return finished.stderr
+  }
+
+  /** Whether what the file holds works: the agent that knew better is gone. */
+  async function loadsAnew(): Promise<void> {
+    outputOf(await sandbox.run('oidc-agent', ['-k']))
+    await sandbox.startAgent()
+    await addAccount(sandbox, 'wlcg')
+  }
+
+  test.skipIf(secondUser === undefined && process.getuid?.() === 0)(
+    'for lack of permission: the token comes, the person is told, and the next try saves it',
+    async () => {
+      await startLoaded(sandbox, provider)
+      const before = await readFile(path, 'utf8')
+      await chmod(sandbox.configDirectory, 0o500)
+      expect(await forceNew()).toMatch(
+        /refresh token of wlcg is only in the agent's memory.*permission/i,
+      )
+      expect(await readFile(path, 'utf8')).toBe(before)
+      await chmod(sandbox.configDirectory, 0o700)
+      expect(await forceNew()).toBe('')
+      expect((await stat(path)).mode & 0o777).toBe(0o600)
+      await loadsAnew()
+    },
+  )
+
+  test('for lack of space: the same', async () => {
+    await seedAccount(sandbox, provider, 'wlcg')
+    // No file may grow beyond 0 bytes: every write fails as on a full disk, here with EFBIG.
+    sandbox.adopt(outputOf(await sandbox.sh('ulimit -S -f 0; oidc-agent | cat')))
+    await addAccount(sandbox, 'wlcg')
+    const before = await readFile(path, 'utf8')
+    expect(await forceNew()).toMatch(/refresh token of wlcg is only in the agent's memory/)
+    expect(await readFile(path, 'utf8')).toBe(before)
+    outputOf(
+      await sandbox.run('prlimit', [
+        '--fsize=unlimited',
+        `--pid=${sandbox.env['OIDCD_PID'] ?? ''}`,
+      ]),
+    )
+    expect(await forceNew()).toBe('')
+    await loadsAnew()
+  })
+})

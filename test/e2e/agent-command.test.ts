@@ -1,0 +1,91 @@
+import { readdir } from 'node:fs/promises'
+import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { outputOf } from '../support/command.ts'
+import { endProcess, isRunning, processEnd, until } from '../support/process-table.ts'
+import { Sandbox } from '../support/sandbox.ts'
+
+let sandbox: Sandbox
+
+beforeEach(async () => {
+  sandbox = await Sandbox.create()
+})
+
+afterEach(async () => {
+  await sandbox.close()
+})
+
+async function socketDirectories(): Promise<string[]> {
+  return readdir(sandbox.env['TMPDIR'] ?? '')
+}
+
+/** Starts `oidc-agent sh -c …`, whose command says its own pid and the agent's, and then stays. */
+async function startStaying(): Promise<{
+  launcher: number
+  agent: number
+  command: number
+  finished: Promise<{ status: number | null }>
+}> {
+  const script = 'echo "$$ $OIDCD_PID"; exec sleep 1000'
+  const { child, finished } = sandbox.start('oidc-agent', ['sh', '-c', script])
+  let said = ''
+  child.stdout?.on('data', (chunk: Buffer) => {
+    said += chunk.toString()
+  })
+  await until('the command to start', () => said.includes('\n'))
+  const [command = 0, agent = 0] = said.trim().split(' ').map(Number)
+  expect(isRunning(agent)).toBe(true)
+  return { launcher: child.pid ?? 0, agent, command, finished }
+}
+
+describe('oidc-agent COMMAND', () => {
+  test('gives the command an agent, its outputs and its status, and takes the agent away', async () => {
+    const finished = await sandbox.run(
+      'oidc-agent',
+      [
+        ...['sh', '-c'],
+        'oidc-add -a >&2; cat; echo "agent $OIDCD_PID $1"; exit 7',
+        ...['name', '-k'],
+      ],
+      { input: 'standard input\n' },
+    )
+    expect(finished).toMatchObject({ status: 7, signal: null })
+    expect(finished.stdout).toMatch(/^standard input\nagent \d+ -k\n$/)
+    expect(finished.stderr).not.toContain('Error')
+    await processEnd(Number(/agent (\d+)/.exec(finished.stdout)?.[1]))
+    expect(await socketDirectories()).toEqual([])
+  })
+
+  test('with options before the command, and -- between', async () => {
+    const socket = `${sandbox.home}/my.sock`
+    const args = ['-a', socket, '--', 'sh', '-c', 'echo $OIDC_SOCK']
+    expect(outputOf(await sandbox.run('oidc-agent', args))).toBe(`${socket}\n`)
+  })
+
+  test('a signal that ends the command is told as a shell does', async () => {
+    const { status } = await sandbox.sh("oidc-agent sh -c 'kill -TERM $$'; exit $?")
+    expect(status).toBe(128 + 15)
+  })
+
+  test('a command that is not there fails as in a shell, and leaves no agent', async () => {
+    const { status, stderr } = await sandbox.run('oidc-agent', ['no-such-command'])
+    expect(status).not.toBe(0)
+    expect(stderr).toContain('no-such-command')
+    expect(await socketDirectories()).toEqual([])
+  })
+
+  test('SIGTERM to the launcher ends command and agent', async () => {
+    const { launcher, agent, command, finished } = await startStaying()
+    process.kill(launcher, 'SIGTERM')
+    await Promise.all([processEnd(command), processEnd(agent)])
+    expect((await finished).status).not.toBe(0)
+    expect(await socketDirectories()).toEqual([])
+  })
+
+  test('kill -9 of the launcher ends the agent', async () => {
+    const { launcher, agent, command } = await startStaying()
+    process.kill(launcher, 'SIGKILL')
+    await processEnd(agent)
+    expect(await socketDirectories()).toEqual([])
+    await endProcess(command, 'SIGKILL')
+  })
+})

@@ -1,0 +1,209 @@
+import { lstat, mkdir, readdir, readFile, stat } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
+import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { outputOf, startCommand } from '../support/command.ts'
+import { endProcess, isRunning, processEnd, until } from '../support/process-table.ts'
+import { exchange } from '../support/raw-client.ts'
+import { Sandbox, type SandboxAgent } from '../support/sandbox.ts'
+
+let sandbox: Sandbox
+
+beforeEach(async () => {
+  sandbox = await Sandbox.create()
+})
+
+afterEach(async () => {
+  await sandbox.close()
+})
+
+async function isAnswering({ socketPath }: SandboxAgent): Promise<boolean> {
+  return (await exchange(socketPath, '{"request":"check"}')) === '{"status":"success"}'
+}
+
+async function exists(path: string): Promise<boolean> {
+  return lstat(path).then(
+    () => true,
+    () => false,
+  )
+}
+
+describe('starting', () => {
+  test('prints what sh evaluates, and accepts at once', async () => {
+    const { stdout } = await sandbox.sh(
+      'eval "$(oidc-agent)"; oidc-add -a; echo "$OIDC_SOCK $OIDCD_PID"; env | grep -c ^OIDC; oidc-agent -k',
+    )
+    expect(stdout).toMatch(/^Agent pid (\d+)\n(.*\n)?\/.*\/oidc-agent\.\d+ \1\n2\n/)
+  })
+
+  test('its lines are those of the C agent, in each form', async () => {
+    const plain = outputOf(await sandbox.run('oidc-agent'))
+    expect(plain).toMatch(
+      /^OIDC_SOCK=\/\S+\/oidc-[A-Za-z0-9]{6}\/oidc-agent\.\d+; export OIDC_SOCK;\nOIDCD_PID=\d+; export OIDCD_PID;\necho Agent pid \$OIDCD_PID\n$/,
+    )
+    const first = sandbox.adopt(plain)
+    const quiet = outputOf(await sandbox.run('oidc-agent', ['--quiet']))
+    expect(quiet).toMatch(/^OIDC_SOCK=.*\nOIDCD_PID=.*; export OIDCD_PID;\n$/)
+    sandbox.adopt(quiet)
+    const json = outputOf(await sandbox.run('oidc-agent', ['--json']))
+    expect(json).toMatch(/^\{\n\t"socket":\t"\/[^"]+",\n\t"dpid":\t"\d+"\n\}$/)
+    const { dpid } = JSON.parse(json) as { dpid: string }
+    await endProcess(Number(dpid))
+    expect(await isAnswering(first)).toBe(true)
+  })
+
+  test('keeps the socket to its owner, and leaves nothing behind', async () => {
+    const agent = await sandbox.startAgent(['--pid-file', join(sandbox.home, 'pid')])
+    expect((await stat(agent.socketPath)).mode & 0o777).toBe(0o600)
+    expect((await stat(dirname(agent.socketPath))).mode & 0o777).toBe(0o700)
+    expect(await readFile(join(sandbox.home, 'pid'), 'utf8')).toBe(`${agent.pid}\n`)
+    for (const signal of ['SIGTERM', 'SIGINT'] as const) {
+      const one = await sandbox.startAgent()
+      await sandbox.endAgent(one, signal)
+      expect(await exists(dirname(one.socketPath))).toBe(false)
+    }
+    await sandbox.endAgent(agent)
+    expect(await exists(join(sandbox.home, 'pid'))).toBe(false)
+    expect(await readdir(sandbox.env['TMPDIR'] ?? '')).toEqual([])
+  })
+
+  test.each([
+    ['a path', 'one/two/my.sock', /\/one\/two\/my\.sock$/],
+    ['a directory', 'one/', /\/one\/oidc-agent\.\d+$/],
+    ['a random directory', 'one/oidc-XXXXXX/my.sock', /\/one\/oidc-(?!XXXXXX)\w{6}\/my\.sock$/],
+  ])('-a takes %s', async (_, wish, expected) => {
+    for (const option of ['-a', '--socket-path', '--bind-address', '--bind_address']) {
+      const agent = await sandbox.startAgent([option, `${sandbox.home}/${wish}`])
+      expect(agent.socketPath).toMatch(expected)
+      expect((await stat(dirname(agent.socketPath))).mode & 0o777).toBe(0o700)
+      expect(await isAnswering(agent)).toBe(true)
+      await sandbox.endAgent(agent)
+      expect(await exists(agent.socketPath)).toBe(false)
+    }
+  })
+
+  test('replaces a stale socket, refuses a live one', async () => {
+    const path = join(sandbox.home, 'my.sock')
+    const killed = await sandbox.startAgent(['-a', path])
+    await sandbox.endAgent(killed, 'SIGKILL')
+    expect((await stat(path)).isSocket()).toBe(true)
+
+    const agent = await sandbox.startAgent(['-a', path])
+    const second = await sandbox.run('oidc-agent', ['-a', path])
+    expect(second).toMatchObject({ status: 1, stdout: '' })
+    expect(second.stderr).toContain(`an agent is running already on ${path}`)
+    expect(await isAnswering(agent)).toBe(true)
+
+    const file = await sandbox.file('home/precious', 'not a socket')
+    const third = await sandbox.run('oidc-agent', ['-a', file])
+    expect(third).toMatchObject({ status: 1, stdout: '' })
+    expect(await readFile(file, 'utf8')).toBe('not a socket')
+  })
+
+  test('refuses a place others can write to', async () => {
+    const open = join(sandbox.directory, 'open')
+    await mkdir(open, { mode: 0o777 })
+    outputOf(await sandbox.run('chmod', ['777', open]))
+    const refused = await sandbox.run('oidc-agent', ['-a', join(open, 'my.sock')])
+    expect(refused).toMatchObject({ status: 1, stdout: '' })
+    expect(refused.stderr).toContain(`socket path location is not trustworthy: ${open}`)
+  })
+
+  test('-d stays in the foreground', async () => {
+    const log = join(sandbox.directory, 'log')
+    const { child, finished } = sandbox.start('sh', ['-c', `exec oidc-agent -d -g 2>'${log}'`])
+    let said = ''
+    child.stdout?.on('data', (chunk: Buffer) => {
+      said += chunk.toString()
+    })
+    await until('the agent to announce itself', () => said.includes('OIDCD_PID'))
+    const agent = sandbox.adopt(said)
+    expect(await isAnswering(agent)).toBe(true)
+    process.kill(child.pid ?? 0, 'SIGINT')
+    await finished
+    await processEnd(agent.pid)
+    expect(await exists(agent.socketPath)).toBe(false)
+    expect(await readFile(log, 'utf8')).toContain(`listening on ${agent.socketPath}`)
+  })
+})
+
+describe('-k', () => {
+  test('ends the agent and unsets the variables', async () => {
+    const agent = await sandbox.startAgent()
+    const killed = await sandbox.run('oidc-agent', ['-k'])
+    expect(outputOf(killed)).toBe(
+      `unset OIDC_SOCK;\nunset OIDCD_PID;\necho Agent pid ${agent.pid} killed;\n`,
+    )
+    expect(isRunning(agent.pid)).toBe(false)
+    expect(await exists(dirname(agent.socketPath))).toBe(false)
+  })
+
+  test('says when there is none to end', async () => {
+    const unset = await sandbox.run('oidc-agent', ['-k'])
+    expect(unset).toMatchObject({ status: 1, stdout: '' })
+    expect(unset.stderr).toContain('OIDCD_PID not set, cannot kill Agent')
+    const agent = await sandbox.startAgent()
+    await sandbox.endAgent(agent)
+    expect(await sandbox.run('oidc-agent', ['-k'])).toMatchObject({ status: 1, stdout: '' })
+  })
+})
+
+describe('--status', () => {
+  test('tells options and accounts, as text and as JSON', async () => {
+    await sandbox.startAgent(['-t', '3600', '--no-autoload'])
+    const text = outputOf(await sandbox.run('oidc-agent', ['--status']))
+    expect(text).toMatch(/3600/)
+    expect(text).toMatch(/Currently there are 0 accounts loaded/)
+    const json = outputOf(await sandbox.run('oidc-agent', ['--status', '--json']))
+    expect(JSON.parse(json)).toMatchObject({
+      version: expect.any(String) as string,
+      command_line_options: expect.stringContaining('--lifetime') as string,
+      loaded_accounts: [],
+    })
+  })
+
+  test('without an agent, fails and says what to run', async () => {
+    const { status, stdout, stderr } = await sandbox.run('oidc-agent', ['--status'])
+    expect({ status, stdout }).toEqual({ status: 1, stdout: '' })
+    expect(stderr).toMatch(/^Error: .+\n[\s\S]*oidc-agent/)
+  })
+})
+
+describe('nobody looks inside', () => {
+  /** Whether anybody listens on Node's debugger port, 9229 = 0x240D (proc_net_tcp(5)). */
+  async function debuggerListens(): Promise<boolean> {
+    const tables = await Promise.all(
+      ['/proc/net/tcp', '/proc/net/tcp6'].map((path) => readFile(path, 'utf8').catch(() => '')),
+    )
+    return tables.some((table) => /:240D \S+ 0A /.test(table))
+  }
+
+  test.skipIf(process.platform !== 'linux')('SIGUSR1 opens no debugger port', async () => {
+    expect(await debuggerListens()).toBe(false)
+    const plain = startCommand('node', ['-e', 'console.log(1); setInterval(() => {}, 1e6)'], {
+      env: sandbox.env,
+    })
+    const pid = plain.child.pid ?? 0
+    await new Promise((resolve) => plain.child.stdout?.once('data', resolve))
+    process.kill(pid, 'SIGUSR1')
+    await until('plain Node to open its debugger', debuggerListens)
+    await endProcess(pid, 'SIGKILL')
+
+    const agent = await sandbox.startAgent()
+    process.kill(agent.pid, 'SIGUSR1')
+    for (let round = 0; round < 20; round += 1) {
+      expect(await isAnswering(agent)).toBe(true)
+      expect(await debuggerListens()).toBe(false)
+    }
+  })
+
+  test.each(['--inspect=0', '--title=x --inspect-port=0 --inspect'])(
+    'NODE_OPTIONS=%s is refused',
+    async (options) => {
+      const refused = await sandbox.run('oidc-agent', [], { env: { NODE_OPTIONS: options } })
+      expect(refused).toMatchObject({ stdout: '', signal: null })
+      expect(refused.status).not.toBe(0)
+      expect(refused.stderr).toMatch(/Error: .*inspect/)
+      expect(await readdir(sandbox.env['TMPDIR'] ?? '')).toEqual([])
+    },
+  )
+})

@@ -1,0 +1,142 @@
+import { readdir } from 'node:fs/promises'
+import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { approveDevice, denyDevice } from '../support/approve.ts'
+import { outputOf, type Started } from '../support/command.ts'
+import { until } from '../support/process-table.ts'
+import { Sandbox } from '../support/sandbox.ts'
+import { PASSWORD, SCOPE } from '../support/seed-account.ts'
+import { startWlcgProvider, type WlcgProvider } from '../support/wlcg-provider.ts'
+
+let provider: WlcgProvider
+let sandbox: Sandbox
+
+beforeEach(async () => {
+  provider = await startWlcgProvider({
+    clients: [
+      {
+        client_id: 'given',
+        client_secret: 'of the person',
+        scope: SCOPE,
+        grant_types: ['urn:ietf:params:oauth:grant-type:device_code', 'refresh_token'],
+        response_types: [],
+        redirect_uris: [],
+      },
+      {
+        client_id: 'everybody',
+        scope: SCOPE,
+        token_endpoint_auth_method: 'none',
+        grant_types: ['urn:ietf:params:oauth:grant-type:device_code', 'refresh_token'],
+        response_types: [],
+        redirect_uris: [],
+      },
+    ],
+  })
+  sandbox = await Sandbox.create()
+  await sandbox.startAgent()
+})
+
+afterEach(async () => {
+  await sandbox.close()
+  await provider.close()
+})
+
+interface Login extends Started {
+  readonly uri: string
+  readonly userCode: string
+}
+
+/** Starts oidc-gen and waits for the code it shows. */
+async function startLogin(...options: readonly string[]): Promise<Login> {
+  const started = sandbox.start(
+    'oidc-gen',
+    ['-w', 'device', `--iss=${provider.issuer}`, `--cp=${provider.caPath}`, ...options, 'wlcg'],
+    { env: { OIDC_ENCRYPTION_PW: PASSWORD } },
+  )
+  let said = ''
+  started.child.stderr?.on('data', (chunk: Buffer) => {
+    said += chunk.toString()
+  })
+  const shownCode = (): RegExpExecArray | null => /(https:\S+)[\s\S]*code: *([\w-]+)\s/.exec(said)
+  const { exitCode } = started.child
+  await until('a device code', () => shownCode() !== null || exitCode !== null, 20_000)
+  const [, uri = '', userCode = ''] = shownCode() ?? []
+  return { ...started, uri, userCode }
+}
+
+const bySelf = ['--pw-env', '--prompt=none', `--scope=${SCOPE}`]
+
+async function files(): Promise<string[]> {
+  return (await readdir(sandbox.configDirectory)).filter((name) => !name.endsWith('.config'))
+}
+
+async function loaded(): Promise<string> {
+  return outputOf(await sandbox.run('oidc-add', ['-a'])).trim()
+}
+
+describe('a login by device code', () => {
+  test('denied: says so, keeps nothing', async () => {
+    const { finished, uri, userCode } = await startLogin(...bySelf)
+    await denyDevice({ verificationUri: uri, userCode, caPem: provider.caPem })
+    const { status, stderr } = await finished
+    expect(status).toBe(1)
+    expect(stderr).toMatch(/^Error: .*access_denied/m)
+    expect(await files()).toEqual([])
+    expect(await loaded()).toBe('')
+  })
+
+  test('not approved in time: says so, keeps nothing', async () => {
+    provider.dials.deviceCodeSeconds = 2
+    const { finished } = await startLogin(...bySelf)
+    const { status, stderr } = await finished
+    expect(status).toBe(1)
+    expect(stderr).toMatch(/^Error: .*expired/m)
+    expect(await files()).toEqual([])
+  })
+
+  test('Ctrl-C while it waits ends it and nothing else', async () => {
+    const { child, finished } = await startLogin(...bySelf)
+    child.kill('SIGINT')
+    const { status, signal } = await finished
+    expect(status === 130 || signal === 'SIGINT').toBe(true)
+    expect(await files()).toEqual([])
+    expect(await loaded()).toBe('')
+  })
+
+  test('with a given client, and with a public one', async () => {
+    for (const options of [
+      ['-m', '--client-id=given', '--client-secret=of the person'],
+      ['--pub', '--client-id=everybody'],
+    ]) {
+      const { finished, uri, userCode } = await startLogin(...bySelf, ...options)
+      await approveDevice({ verificationUri: uri, userCode, caPem: provider.caPem })
+      expect(outputOf(await finished)).toContain('Everything setup correctly!')
+      expect(outputOf(await sandbox.run('oidc-token', ['-f', 'wlcg']))).toMatch(/^ey\S+\n$/)
+      expect(await files()).toEqual(['wlcg'])
+      outputOf(await sandbox.run('oidc-add', ['-r', 'wlcg']))
+      outputOf(await sandbox.run('rm', ['.config/oidc-agent/wlcg']))
+    }
+    const registrations = provider.counters.requests.filter(({ path }) => path === '/reg')
+    expect(registrations).toEqual([])
+  })
+
+  test('--only-at prints a token and keeps nothing', async () => {
+    const { finished, uri, userCode } = await startLogin('--only-at', ...bySelf)
+    await approveDevice({ verificationUri: uri, userCode, caPem: provider.caPem })
+    expect(outputOf(await finished)).toMatch(/^ey[\w.-]+\n$/m)
+    expect(await files()).toEqual([])
+    expect(await loaded()).toBe('')
+  })
+
+  test('what is registered is what the flow needs', async () => {
+    const { child, finished } = await startLogin(...bySelf)
+    const registration = provider.counters.requests.find(({ path }) => path === '/reg')
+    const asked = JSON.parse(registration?.body ?? '{}') as Record<string, unknown>
+    expect(asked['redirect_uris'] ?? []).toEqual([])
+    expect(asked['grant_types']).toEqual(
+      expect.arrayContaining(['urn:ietf:params:oauth:grant-type:device_code', 'refresh_token']),
+    )
+    expect(asked['grant_types']).not.toContain('authorization_code')
+    child.kill('SIGINT')
+    await finished
+  })
+})

@@ -1,0 +1,164 @@
+import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { callAgent } from '../../protocol/client.ts'
+import { outputOf } from '../support/command.ts'
+import { addAccount, startLoaded, tokenFrom } from '../support/loaded.ts'
+import { noTerminalReason, runInTerminal } from '../support/pseudo-terminal.ts'
+import { Sandbox, type SandboxAgent } from '../support/sandbox.ts'
+import { PASSWORD, seedAccount } from '../support/seed-account.ts'
+import { startWlcgProvider, type WlcgProvider } from '../support/wlcg-provider.ts'
+
+let provider: WlcgProvider
+let sandbox: Sandbox
+
+beforeEach(async () => {
+  provider = await startWlcgProvider()
+  sandbox = await Sandbox.create()
+})
+
+afterEach(async () => {
+  await sandbox.close()
+  await provider.close()
+})
+
+async function loaded(): Promise<string> {
+  return outputOf(await sandbox.run('oidc-add', ['-a']))
+}
+
+const onlyWithTerminal = noTerminalReason === undefined ? '' : ` (skipped: ${noTerminalReason})`
+
+describe('the password of an account file', () => {
+  test('wrong, and nobody to ask: fails, nothing is loaded', async () => {
+    await seedAccount(sandbox, provider, 'wlcg')
+    await sandbox.startAgent()
+    const env = { OIDC_ENCRYPTION_PW: 'wrong' }
+    const { status, stdout, stderr } = await sandbox.run('oidc-add', ['--pw-env', 'wlcg'], { env })
+    expect({ status, stdout }, stderr).toEqual({ status: 1, stdout: '' })
+    expect(await loaded()).not.toContain('wlcg')
+    expect(provider.counters.tokenRequests['refresh_token']).toBeUndefined()
+  })
+
+  test('from each source', async () => {
+    await seedAccount(sandbox, provider, 'wlcg')
+    await sandbox.startAgent()
+    const file = await sandbox.file('password', `${PASSWORD}\nsecond line\n`)
+    const env = { OIDC_ENCRYPTION_PW: PASSWORD, MINE: PASSWORD }
+    for (const option of [
+      '--pw-env',
+      '--pw-env=MINE',
+      `--pw-file=${file}`,
+      `--pw-cmd=cat ${file} | head -1`,
+    ]) {
+      expect(outputOf(await sandbox.run('oidc-add', [option, 'wlcg'], { env }))).toBe('success\n')
+      outputOf(await sandbox.run('oidc-add', ['-r', 'wlcg']))
+    }
+  })
+
+  test.skipIf(noTerminalReason !== undefined)(
+    `wrong three times: asked three times, then an end${onlyWithTerminal}`,
+    async () => {
+      await seedAccount(sandbox, provider, 'wlcg')
+      await sandbox.startAgent()
+      const wrong = { question: 'password', answer: 'wrong' }
+      const { screen, status } = await runInTerminal(sandbox, 'oidc-add wlcg', [
+        wrong,
+        wrong,
+        wrong,
+      ])
+      expect(status).toBe(1)
+      expect(screen).toContain('reached maximum number of tries')
+      expect(await loaded()).not.toContain('wlcg')
+    },
+  )
+
+  test.skipIf(noTerminalReason !== undefined)(
+    `in a terminal oidc-token asks for it, loads, prints the token only${onlyWithTerminal}`,
+    async () => {
+      await seedAccount(sandbox, provider, 'wlcg')
+      await sandbox.startAgent()
+      const { screen, status } = await runInTerminal(sandbox, 'oidc-token wlcg >token', [
+        { question: 'password', answer: 'wrong' },
+        { question: 'password', answer: PASSWORD },
+      ])
+      expect(status, screen).toBe(0)
+      expect(outputOf(await sandbox.run('cat', ['token']))).toMatch(/^ey\S+\n$/)
+      expect(await loaded()).toContain('wlcg')
+    },
+  )
+
+  test.skipIf(noTerminalReason !== undefined)(
+    `Ctrl-C at the question ends the command and leaves the terminal as it was${onlyWithTerminal}`,
+    async () => {
+      await seedAccount(sandbox, provider, 'wlcg')
+      await sandbox.startAgent()
+      const line =
+        'stty -g >before; oidc-add wlcg; echo "status $?"; stty -g | cmp - before && echo same'
+      const { screen } = await runInTerminal(sandbox, line, [
+        { question: 'password', answer: (_, type) => type('\u0003') },
+      ])
+      expect(screen).toMatch(/status 130\s+same/)
+      expect(await loaded()).not.toContain('wlcg')
+    },
+  )
+})
+
+describe('the lock', () => {
+  async function lock(agent: SandboxAgent, request: 'lock' | 'unlock', password: string) {
+    return callAgent({ kind: 'unix', path: agent.socketPath }, { request, password })
+  }
+
+  test('keeps everything in until the same password opens it', async () => {
+    const { agent } = await startLoaded(sandbox, provider)
+    await lock(agent, 'lock', 'sesame')
+    for (const [command, ...args] of [
+      ['oidc-token', 'wlcg'],
+      ['oidc-add', '-a'],
+      ['oidc-add', '-r', 'wlcg'],
+    ] as const) {
+      const { status, stdout, stderr } = await sandbox.run(command, args)
+      expect({ status, stdout }).toEqual({ status: 1, stdout: '' })
+      expect(stderr).toMatch(/^Error: Agent locked/)
+    }
+    await expect(lock(agent, 'unlock', 'simsim')).rejects.toMatchObject({ code: 'wrong-password' })
+    await lock(agent, 'unlock', 'sesame')
+    await expect(lock(agent, 'unlock', 'sesame')).rejects.toMatchObject({
+      code: 'agent-not-locked',
+    })
+    expect(await tokenFrom(agent)).toMatchObject({ status: 'success' })
+  })
+
+  test.skipIf(noTerminalReason !== undefined)(
+    `is asked for twice to lock and once to unlock${onlyWithTerminal}`,
+    async () => {
+      await startLoaded(sandbox, provider)
+      const enter = (answer: string) => ({ question: 'Enter lock password', answer })
+      const confirm = (answer: string) => ({ question: 'Confirm lock password', answer })
+      const typo = await runInTerminal(sandbox, 'oidc-add -x', [enter('sesame'), confirm('semase')])
+      expect(typo).toMatchObject({ status: 1 })
+      const locked = await runInTerminal(sandbox, 'oidc-add -x', [
+        enter('sesame'),
+        confirm('sesame'),
+      ])
+      expect(locked.screen).toContain('Agent locked')
+      const wrong = await runInTerminal(sandbox, 'oidc-add -X', [enter('simsim')])
+      expect(wrong).toMatchObject({ status: 1 })
+      const unlocked = await runInTerminal(sandbox, 'oidc-add -X', [enter('sesame')])
+      expect(unlocked.screen).toContain('Agent unlocked')
+      expect(outputOf(await sandbox.run('oidc-token', ['wlcg']))).toMatch(/^ey\S+\n$/)
+    },
+  )
+})
+
+describe('the lifetime of an account', () => {
+  test('given to oidc-add or to the agent, ends its stay', async () => {
+    await seedAccount(sandbox, provider, 'wlcg')
+    await seedAccount(sandbox, provider, 'other')
+    await seedAccount(sandbox, provider, 'staying')
+    const agent = await sandbox.startAgent(['-t', '2'])
+    await addAccount(sandbox, 'wlcg')
+    await addAccount(sandbox, 'other', ['-t', '1'])
+    await addAccount(sandbox, 'staying', ['-t', '0'])
+    await tokenFrom(agent, { account: 'staying' })
+    await expect.poll(loaded, { timeout: 10_000 }).toBe('staying\n')
+    await expect(tokenFrom(agent)).rejects.toMatchObject({ code: 'unknown-account' })
+  })
+})

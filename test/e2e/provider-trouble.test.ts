@@ -1,0 +1,173 @@
+import { writeFile } from 'node:fs/promises'
+import type { ServerResponse } from 'node:http'
+import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { newFileKey, sealAccountFile } from '../../protocol/account-file.ts'
+import { createAuthority } from '../support/certificates.ts'
+import { outputOf } from '../support/command.ts'
+import { startLoaded } from '../support/loaded.ts'
+import { Sandbox } from '../support/sandbox.ts'
+import { PASSWORD, seedAccount } from '../support/seed-account.ts'
+import { startWlcgProvider, type WlcgProvider } from '../support/wlcg-provider.ts'
+
+const TOKEN_PATH = '/token'
+
+let provider: WlcgProvider
+let sandbox: Sandbox
+
+beforeEach(async () => {
+  provider = await startWlcgProvider()
+  sandbox = await Sandbox.create()
+})
+
+afterEach(async () => {
+  await sandbox.close()
+  await provider.close()
+})
+
+/** Has the token endpoint answered by `answer` instead. */
+function answerTokens(answer: (response: ServerResponse) => void): void {
+  provider.dials.onRequest = (request, response) => {
+    if (request.url !== TOKEN_PATH) return false
+    answer(response)
+    return true
+  }
+}
+
+async function failure(): Promise<string> {
+  const { status, stdout, stderr } = await sandbox.run('oidc-token', ['-f', 'wlcg'])
+  expect({ status, stdout }, stderr).toEqual({ status: 1, stdout: '' })
+  expect(stderr).toMatch(/^Error: /)
+  return stderr
+}
+
+describe('a provider in trouble is named, and used again when it is well', () => {
+  beforeEach(async () => {
+    await startLoaded(sandbox, provider)
+  })
+
+  afterEach(async () => {
+    expect(outputOf(await sandbox.run('oidc-token', ['-f', 'wlcg']))).toMatch(/^ey\S+\n$/)
+  })
+
+  test('down', async () => {
+    await provider.down()
+    expect(await failure()).toContain(new URL(provider.issuer).host)
+    // What is in memory is still good.
+    expect(outputOf(await sandbox.run('oidc-token', ['wlcg']))).toMatch(/^ey\S+\n$/)
+    await provider.up()
+  })
+
+  test('too slow', async () => {
+    answerTokens(() => undefined)
+    const startedAt = performance.now()
+    expect(await failure()).toContain(new URL(provider.issuer).host)
+    expect(performance.now() - startedAt).toBeLessThan(20_000)
+    provider.dials.onRequest = undefined
+  })
+
+  test('slow, but in time', async () => {
+    provider.dials.latencyMs = 3000
+    expect(outputOf(await sandbox.run('oidc-token', ['-f', 'wlcg']))).toMatch(/^ey\S+\n$/)
+    provider.dials.latencyMs = 0
+  })
+
+  test('answering HTML', async () => {
+    answerTokens((response) => {
+      response.writeHead(200, { 'content-type': 'text/html' }).end('<html>captive portal</html>')
+    })
+    expect(await failure()).toContain('JSON expected')
+    provider.dials.onRequest = undefined
+  })
+
+  test('500, then 200', async () => {
+    answerTokens((response) => response.writeHead(500).end())
+    expect(await failure()).toContain('Received Http Status Code 500')
+    provider.dials.onRequest = undefined
+  })
+
+  test('an answer without end', async () => {
+    answerTokens((response) => {
+      response.writeHead(200, { 'content-type': 'application/json' })
+      const more = (): void => {
+        while (!response.destroyed && response.write(' '.repeat(65_536)));
+      }
+      response.on('drain', more)
+      more()
+    })
+    await failure()
+    provider.dials.onRequest = undefined
+  })
+
+  test('redirecting the token endpoint', async () => {
+    let followed = 0
+    provider.dials.onRequest = (request, response) => {
+      if (request.url === '/elsewhere') followed += 1
+      if (request.url !== TOKEN_PATH) return false
+      response.writeHead(307, { location: '/elsewhere' }).end()
+      return true
+    }
+    await failure()
+    expect(followed).toBe(0)
+    provider.dials.onRequest = undefined
+  })
+
+  test('its own error', async () => {
+    answerTokens((response) => {
+      const body = { error: 'invalid_scope', error_description: 'Up-scoping is not allowed.' }
+      response.writeHead(400, { 'content-type': 'application/json' }).end(JSON.stringify(body))
+    })
+    expect(await failure()).toMatch(/^Error: invalid_scope: Up-scoping is not allowed\.\n./)
+    provider.dials.onRequest = undefined
+  })
+
+  test('a scope it does not grant', async () => {
+    const { status, stderr } = await sandbox.run('oidc-token', ['-s', 'compute.modify', 'wlcg'])
+    expect(status).toBe(1)
+    expect(stderr).toMatch(/^Error: invalid_scope: /)
+  })
+})
+
+describe('certificates', () => {
+  async function refusal(): Promise<string> {
+    await sandbox.startAgent()
+    const env = { OIDC_ENCRYPTION_PW: PASSWORD }
+    const { status, stderr } = await sandbox.run('oidc-add', ['--pw-env', 'wlcg'], { env })
+    expect(status).toBe(1)
+    expect(stderr).toMatch(/^Error: error with ssl cert/)
+    expect(stderr).toContain('localhost')
+    return stderr
+  }
+
+  test('of an authority nobody knows', async () => {
+    await seedAccount(sandbox, provider, 'wlcg')
+    const other = createAuthority()
+    await writeFile(provider.caPath, other.pem)
+    expect(await refusal()).toMatch(/unable to|self.signed|issuer/i)
+  })
+
+  test('that has expired', async () => {
+    const authority = createAuthority()
+    const yesterday = new Date(Date.now() - 86_400_000)
+    const expired = await startWlcgProvider({
+      certificate: authority.issue({
+        notBefore: new Date(yesterday.getTime() - 86_400_000),
+        notAfter: yesterday,
+      }),
+    })
+    try {
+      const account = {
+        name: 'wlcg',
+        issuer_url: expired.issuer,
+        client_id: 'x',
+        client_secret: 'x',
+      }
+      const ca = await sandbox.file('ca.pem', authority.pem)
+      const fields = { ...account, refresh_token: 'x', cert_path: ca }
+      const text = await sealAccountFile(fields, await newFileKey(PASSWORD))
+      await sandbox.file('home/.config/oidc-agent/wlcg', text)
+      expect(await refusal()).toMatch(/expired/)
+    } finally {
+      await expired.close()
+    }
+  })
+})

@@ -1,0 +1,102 @@
+import { readFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { afterEach, beforeEach, expect, test } from 'vitest'
+import { unlockAccountFile } from '../../protocol/account-file.ts'
+import { outputOf } from '../support/command.ts'
+import { addAccount, startLoaded, tokenFrom } from '../support/loaded.ts'
+import { Sandbox, type SandboxAgent } from '../support/sandbox.ts'
+import { PASSWORD, seedAccount } from '../support/seed-account.ts'
+import { startWlcgProvider, type WlcgProvider } from '../support/wlcg-provider.ts'
+
+let provider: WlcgProvider
+let sandbox: Sandbox
+
+beforeEach(async () => {
+  // A second use of any refresh token revokes the whole grant: one mistake and nothing works again.
+  provider = await startWlcgProvider({ rotate: true })
+  sandbox = await Sandbox.create()
+})
+
+afterEach(async () => {
+  await sandbox.close()
+  await provider.close()
+})
+
+async function refreshTokenInFile(): Promise<unknown> {
+  const text = await readFile(join(sandbox.configDirectory, 'wlcg'), 'utf8')
+  return (await unlockAccountFile(text, PASSWORD)).fields['refresh_token']
+}
+
+async function restarted(agent: SandboxAgent, signal: NodeJS.Signals): Promise<SandboxAgent> {
+  await sandbox.endAgent(agent, signal)
+  const next = await sandbox.startAgent()
+  await addAccount(sandbox, 'wlcg')
+  return next
+}
+
+test('nothing is lost over 100 refreshes, an orderly restart and two kills', async () => {
+  const { account, agent: first } = await startLoaded(sandbox, provider)
+  let agent = first
+  const restartBefore = new Map<number, NodeJS.Signals>([
+    [25, 'SIGTERM'],
+    [50, 'SIGKILL'],
+    [51, 'SIGKILL'],
+  ])
+  const seen = new Set<string>()
+  for (let round = 0; round < 100; round += 1) {
+    const signal = restartBefore.get(round)
+    if (signal !== undefined) agent = await restarted(agent, signal)
+    seen.add((await tokenFrom(agent, { force: true })).access_token)
+  }
+  expect(seen.size).toBe(100)
+  expect(provider.counters.tokenRequests['refresh_token']).toBe(100 + 1 + restartBefore.size)
+  const kept = await refreshTokenInFile()
+  expect(kept).not.toBe(account['refresh_token'])
+
+  // What is in the file is what the provider takes next.
+  await sandbox.endAgent(agent, 'SIGKILL')
+  await sandbox.startAgent()
+  await addAccount(sandbox, 'wlcg')
+  expect(provider.counters.requests.at(-1)?.form['refresh_token']).toBe(kept)
+  expect(outputOf(await sandbox.run('oidc-token', ['-f', 'wlcg']))).toMatch(/^ey\S+\n$/)
+})
+
+test('50 audiences at once use 50 refresh tokens, one after the other', async () => {
+  const { agent } = await startLoaded(sandbox, provider)
+  provider.counters.requests.length = 0
+  const audiences = Array.from({ length: 50 }, (_, index) => `se${index}.example.org`)
+  await Promise.all(audiences.map((audience) => tokenFrom(agent, { audience })))
+  const sent = provider.counters.requests.map(({ form }) => form['refresh_token'])
+  expect(new Set(sent).size).toBe(50)
+  expect(sent).not.toContain(await refreshTokenInFile())
+})
+
+test('an agent that ends with refreshes under way saves what they bring', async () => {
+  const { agent } = await startLoaded(sandbox, provider)
+  provider.dials.latencyMs = 500
+  const { length } = provider.counters.requests
+  const pending = tokenFrom(agent, { force: true }).catch((error: unknown) => error)
+  await expect.poll(() => provider.counters.requests.length, { interval: 5 }).toBe(length + 1)
+  await sandbox.endAgent(agent)
+  await pending
+  provider.dials.latencyMs = 0
+  await sandbox.startAgent()
+  await addAccount(sandbox, 'wlcg')
+})
+
+test('two agents with accounts of their own do not disturb each other', async () => {
+  const { agent: one } = await startLoaded(sandbox, provider)
+  await seedAccount(sandbox, provider, 'other')
+  const two = await sandbox.startAgent()
+  await addAccount(sandbox, 'other')
+  await Promise.all(
+    Array.from({ length: 5 }, async () => {
+      await tokenFrom(one, { force: true })
+      await tokenFrom(two, { account: 'other', force: true })
+    }),
+  )
+  expect(await tokenFrom(one, { audience: 'a' })).toMatchObject({ status: 'success' })
+  expect(await tokenFrom(two, { account: 'other', audience: 'a' })).toMatchObject({
+    status: 'success',
+  })
+})

@@ -1,0 +1,31 @@
+import { defineConfig } from 'vitest/config'
+
+export default defineConfig({
+  test: {
+    projects: [
+      {
+        test: {
+          name: 'unit',
+          include: ['{protocol,agent,cli}/**/*.test.ts', 'test/{support,behaviour}/**/*.test.ts'],
+        },
+      },
+      {
+        test: {
+          name: 'e2e',
+          include: ['test/{e2e,interop}/**/*.test.ts'],
+          // Each test starts several processes; on a small machine each takes a second to come up.
+          testTimeout: 90_000,
+          hookTimeout: 60_000,
+        },
+      },
+    ],
+    // The processes under test need a core too.
+    maxWorkers: 2,
+    coverage: {
+      provider: 'v8',
+      include: ['{protocol,agent,cli}/**/*.ts'],
+      exclude: ['**/*.test.ts', 'cli/test-io.ts'],
+      reporter: ['text-summary', 'html'],
+    },
+  },
+})
