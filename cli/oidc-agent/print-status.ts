@@ -1,11 +1,9 @@
 import { agentAddresses, callAgent } from '../../protocol/client.ts'
-import { knownError } from '../../protocol/errors.ts'
 import type { Io } from '../run.ts'
 
 /** `oidc-agent --status`: what the running agent says of itself. */
 export async function printStatus(json: boolean, { env, uid, stdout }: Io): Promise<void> {
   const { local } = agentAddresses(env, uid)
-  if (local === undefined) throw knownError('agent-unreachable')
   if (json) {
     const { info } = await callAgent(local, { request: 'status_json' })
     // No end of line: byte for byte what oidc-agent 5 prints.

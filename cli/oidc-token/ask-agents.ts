@@ -1,5 +1,5 @@
 import { type AgentAddresses, callAgent } from '../../protocol/client.ts'
-import { AgentError, knownError } from '../../protocol/errors.ts'
+import { AgentError } from '../../protocol/errors.ts'
 import type { Replies, RequestOf } from '../../protocol/messages.ts'
 
 /**
@@ -17,7 +17,6 @@ export async function askAgents<T extends 'access_token' | 'id_token'>(
   request: RequestOf<T>,
 ): Promise<Replies[T]> {
   try {
-    if (addresses.local === undefined) throw notRunning()
     return await callAgent(addresses.local, request, { timeoutMs: TIMEOUT_MS })
   } catch (localError) {
     if (addresses.remote === undefined || !isForRemote(localError)) throw localError
@@ -32,8 +31,4 @@ export async function askAgents<T extends 'access_token' | 'id_token'>(
 function isForRemote(error: unknown): boolean {
   if (!(error instanceof AgentError)) return false
   return error.code === 'unknown-account' || error.code === 'agent-unreachable'
-}
-
-function notRunning(): AgentError {
-  return knownError('agent-unreachable', { hint: 'Start one: eval `oidc-agent`' })
 }

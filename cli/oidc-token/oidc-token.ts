@@ -14,7 +14,7 @@ export async function getToken(
   const output = outputOf(options)
   const wanted = {
     ...targetOf(operands[0] ?? ''),
-    scope: options.scope.join(' '),
+    scope: options.scope.length > 0 ? options.scope.join(' ') : undefined,
     audience: options.audience,
     application_hint: options.name ?? oidcToken.name,
   }

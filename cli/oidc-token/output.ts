@@ -45,21 +45,29 @@ export function outputOf(options: OutputOptions): Output {
  * @throws AgentError `provider-answer` where a value could not be printed without harm.
  */
 export function printed(output: Output, reply: AccessTokenReply): string {
-  const values = {
-    token: printable('access token', reply.access_token),
-    issuer: printable('issuer', reply.issuer),
-    expiresAt: String(reply.expires_at),
-  }
   switch (output.form) {
     case 'bearer':
-      return `Bearer ${values.token}\n`
+      return `Bearer ${valueOf('token', reply)}\n`
     case 'auth-header':
       // No end of line, as the C tool: scripts put it into an argument as it is.
-      return `Authorization: Bearer ${values.token}`
+      return `Authorization: Bearer ${valueOf('token', reply)}`
     case 'bare':
-      return output.parts.map((part) => `${values[part]}\n`).join('')
+      return output.parts.map((part) => `${valueOf(part, reply)}\n`).join('')
     case 'exports':
-      return [...output.names].map(([part, name]) => `${exportLine(name, values[part])}\n`).join('')
+      return [...output.names]
+        .map(([part, name]) => `${exportLine(name, valueOf(part, reply))}\n`)
+        .join('')
+  }
+}
+
+function valueOf(part: Part, reply: AccessTokenReply): string {
+  switch (part) {
+    case 'token':
+      return printable('access token', reply.access_token)
+    case 'issuer':
+      return printable('issuer', reply.issuer)
+    case 'expiresAt':
+      return String(reply.expires_at)
   }
 }
 

@@ -1,0 +1,163 @@
+import { afterEach, describe, expect, test } from 'vitest'
+import type { JsonObject } from '../../protocol/messages.ts'
+import { run } from '../run.ts'
+import { type ScriptedAgent, scriptedAgent } from '../scripted-agent.ts'
+import { testIo } from '../test-io.ts'
+import { getToken } from './oidc-token.ts'
+import { oidcToken } from './options.ts'
+
+const token = {
+  status: 'success',
+  access_token: 'TOKEN',
+  issuer: 'https://issuer.example',
+  expires_at: 1700000000,
+}
+const unknown = {
+  status: 'failure',
+  error: 'No account configured with that short name',
+}
+
+const agents: ScriptedAgent[] = []
+
+afterEach(async () => {
+  await Promise.all(agents.splice(0).map((agent) => agent.close()))
+})
+
+async function agentThatSays(reply: JsonObject | string): Promise<ScriptedAgent> {
+  const agent = await scriptedAgent(() => reply)
+  agents.push(agent)
+  return agent
+}
+
+async function oidcTokenOf(
+  argv: readonly string[],
+  env: Record<string, string>,
+): Promise<{ status: number; stdout: string; stderr: string }> {
+  // No account directory: nothing can be loaded from disk.
+  const io = testIo({ argv, env: { HOME: '/nonexistent', TMPDIR: '/nonexistent', ...env } })
+  const status = await run(oidcToken, getToken, io)
+  return { status, stdout: io.stdout.text, stderr: io.stderr.text }
+}
+
+describe('one agent', () => {
+  test('is asked for what is on the command line', async () => {
+    const { path: OIDC_SOCK, requests } = await agentThatSays(token)
+    const asks = (...argv: string[]): Promise<unknown> => oidcTokenOf(argv, { OIDC_SOCK })
+    await asks('wlcg')
+    await asks('https://issuer.example', '-f', '-t', '60')
+    await asks('-s', 'a b', 'http://x', '--scope=c', '--aud=one', '--aud', 'two three', '-t60')
+    await asks('--name=job wrapper', 'wlcg')
+    expect(requests).toEqual([
+      { request: 'access_token', account: 'wlcg', application_hint: 'oidc-token' },
+      {
+        request: 'access_token',
+        issuer: 'https://issuer.example',
+        application_hint: 'oidc-token',
+        min_valid_period: -1,
+      },
+      {
+        request: 'access_token',
+        account: 'http://x',
+        scope: 'a b c',
+        audience: 'two three',
+        application_hint: 'oidc-token',
+        min_valid_period: 60,
+      },
+      { request: 'access_token', account: 'wlcg', application_hint: 'job wrapper' },
+    ])
+  })
+
+  test('gives a token: that on stdout, what is to be said of it on stderr', async () => {
+    const { path: OIDC_SOCK } = await agentThatSays({ ...token, info: 'scope differs: x' })
+    expect(await oidcTokenOf(['wlcg'], { OIDC_SOCK })).toEqual({
+      status: 0,
+      stdout: 'TOKEN\n',
+      stderr: 'scope differs: x\n',
+    })
+  })
+
+  test('gives an id token, for which scope and audience count too', async () => {
+    const { path: OIDC_SOCK, requests } = await agentThatSays({
+      status: 'success',
+      id_token: 'JWT',
+      issuer: 'https://issuer.example',
+    })
+    const outcome = await oidcTokenOf(['--id-token', '-s', 'openid', '-c', 'wlcg'], { OIDC_SOCK })
+    expect(outcome).toEqual({ status: 0, stdout: 'JWT\n', stderr: '' })
+    expect(requests).toEqual([
+      { request: 'id_token', account: 'wlcg', scope: 'openid', application_hint: 'oidc-token' },
+    ])
+  })
+
+  test('fails: its error, its hint, nothing on stdout', async () => {
+    const { path: OIDC_SOCK } = await agentThatSays({
+      status: 'failure',
+      error: 'invalid_scope: no such scope',
+      info: 'oidc-gen -m wlcg\n',
+    })
+    expect(await oidcTokenOf(['-a', 'wlcg'], { OIDC_SOCK })).toEqual({
+      status: 1,
+      stdout: '',
+      stderr: 'Error: invalid_scope: no such scope\noidc-gen -m wlcg\n',
+    })
+  })
+
+  test.each([
+    ['no JSON', 'hello'],
+    ['no token', { status: 'success' }],
+    ['a token no terminal should see', { ...token, access_token: 'a\u001b[2Jb' }],
+    ['a token of two lines', { ...token, access_token: 'a\nb', info: 'fine' }],
+  ])('answers with %s: nothing on stdout', async (_, reply) => {
+    const { path: OIDC_SOCK } = await agentThatSays(reply)
+    const outcome = await oidcTokenOf(['wlcg'], { OIDC_SOCK })
+    expect(outcome).toMatchObject({ status: 1, stdout: '' })
+    expect(outcome.stderr).toMatch(/^Error: .*\n$/)
+  })
+
+  test('is not asked when the command line is wrong', async () => {
+    const { path: OIDC_SOCK, requests } = await agentThatSays(token)
+    expect(await oidcTokenOf(['-o1', 'wlcg'], { OIDC_SOCK })).toMatchObject({ status: 64 })
+    expect(await oidcTokenOf(['-t', 'x', 'wlcg'], { OIDC_SOCK })).toMatchObject({ status: 64 })
+    expect(await oidcTokenOf([], { OIDC_SOCK })).toMatchObject({ status: 64 })
+    expect(requests).toEqual([])
+  })
+})
+
+describe('a local and a remote agent', () => {
+  const nobody = '/nonexistent/agent.sock'
+
+  test('the remote one is asked where the local one does not know the account', async () => {
+    const local = await agentThatSays(unknown)
+    const remote = await agentThatSays({ ...token, access_token: 'REMOTE' })
+    const env = { OIDC_SOCK: local.path, OIDC_REMOTE_SOCK: remote.address }
+    expect(await oidcTokenOf(['wlcg'], env)).toEqual({ status: 0, stdout: 'REMOTE\n', stderr: '' })
+    expect(remote.requests).toEqual(local.requests)
+  })
+
+  test.each([[{ OIDC_SOCK: nobody }], [{}]])('and where there is none: %j', async (env) => {
+    const remote = await agentThatSays(token)
+    const outcome = await oidcTokenOf(['wlcg'], { ...env, OIDC_REMOTE_SOCK: remote.address })
+    expect(outcome).toEqual({ status: 0, stdout: 'TOKEN\n', stderr: '' })
+  })
+
+  test('the local error counts where both fail', async () => {
+    const local = await agentThatSays(unknown)
+    const remote = await agentThatSays({ status: 'failure', error: 'Agent locked' })
+    const env = { OIDC_SOCK: local.path, OIDC_REMOTE_SOCK: remote.address }
+    const outcome = await oidcTokenOf(['wlcg'], env)
+    expect(outcome).toEqual({ status: 1, stdout: '', stderr: `Error: ${unknown.error}\n` })
+    expect(remote.requests).toHaveLength(1)
+
+    const neither = await oidcTokenOf(['wlcg'], { ...env, OIDC_SOCK: nobody })
+    expect(neither.stderr).toMatch(/^Error: Could not connect to oidc-agent: .*\/nonexistent\//)
+  })
+
+  test('the remote one is left alone where the local one knows better', async () => {
+    const remote = await agentThatSays(token)
+    for (const reply of [token, { status: 'failure', error: 'Agent locked' }]) {
+      const local = await agentThatSays(reply)
+      await oidcTokenOf(['wlcg'], { OIDC_SOCK: local.path, OIDC_REMOTE_SOCK: remote.address })
+    }
+    expect(remote.requests).toEqual([])
+  })
+})
