@@ -3,6 +3,7 @@ import { connect, type Socket } from 'node:net'
 import { setTimeout as pause } from 'node:timers/promises'
 import type { AgentAddress } from './agent-address.ts'
 import { AgentError, knownError, wireText } from './errors.ts'
+import { systemCode, systemReason } from './system-error.ts'
 
 export interface CallOptions {
   /** Milliseconds for the whole call; 60 s where not given. */
@@ -63,7 +64,7 @@ export async function readToEnd(socket: AsyncIterable<Buffer>): Promise<string> 
     }
   } catch (error) {
     // An agent that refuses what it has not read to the end resets the connection after its reply.
-    if (length === 0 || codeOf(error) !== 'ECONNRESET') throw error
+    if (length === 0 || systemCode(error) !== 'ECONNRESET') throw error
   }
   if (length === 0) throw knownError('peer-disconnected')
   return Buffer.concat(chunks).toString()
@@ -75,7 +76,7 @@ async function openSocket(address: AgentAddress, signal: AbortSignal): Promise<S
       return await connected(address, signal)
     } catch (error) {
       // The backlog is full: the C agent's holds five, and it serves one client at a time.
-      if (codeOf(error) !== 'EAGAIN') throw error
+      if (systemCode(error) !== 'EAGAIN') throw error
     }
     await pause(wait, undefined, { signal })
   }
@@ -103,7 +104,7 @@ function noAddress(): AgentError {
 const startAgent = '\teval $(oidc-agent)'
 
 function unreachable(address: AgentAddress, error: unknown): AgentError {
-  const code = codeOf(error)
+  const code = systemCode(error)
   if (code === 'ECONNRESET' || code === 'EPIPE') {
     return knownError('peer-disconnected', { cause: error })
   }
@@ -118,11 +119,11 @@ function unreachable(address: AgentAddress, error: unknown): AgentError {
 }
 
 function unixReason(path: string, error: unknown): string {
-  const code = codeOf(error)
+  const code = systemCode(error)
   if (code === 'ENOENT') return `there is no socket ${path}`
   if (code === 'ECONNREFUSED') return `nothing listens on ${path} any more`
   if (code === 'EACCES') return `${path} does not let you in`
-  return `${path}: ${textOf(error)}`
+  return `${path}: ${systemReason(error)}`
 }
 
 function tcpReason(
@@ -130,9 +131,9 @@ function tcpReason(
   error: unknown,
 ): string {
   const place = `${address.host}:${address.port}`
-  return codeOf(error) === 'ECONNREFUSED'
+  return systemCode(error) === 'ECONNREFUSED'
     ? `nothing listens on ${place}`
-    : `${place}: ${textOf(error)}`
+    : `${place}: ${systemReason(error)}`
 }
 
 function timedOut(timeoutMs: number): AgentError {
@@ -144,13 +145,4 @@ function tooMuch(): AgentError {
     'message-malformed',
     `the agent's reply is larger than ${MAX_REPLY_BYTES} bytes`,
   )
-}
-
-/** The `code` of a system error, such as ENOENT. */
-function codeOf(error: unknown): string | undefined {
-  return error instanceof Error && 'code' in error ? String(error.code) : undefined
-}
-
-function textOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error)
 }

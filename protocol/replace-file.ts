@@ -1,0 +1,63 @@
+import { randomBytes } from 'node:crypto'
+import { constants, type FileHandle, open, realpath, rename, rm } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
+import { systemCode, unwritable } from './system-error.ts'
+
+/**
+ * Writes a whole file, mode 0600: after a crash or on a full disk there is the old text or the new,
+ * never half of one. A symbolic link stays one: what it points to is replaced.
+ * @throws AgentError `file-unwritable`; nothing is left behind then
+ */
+export async function replaceFile(path: string, text: string): Promise<void> {
+  try {
+    const target = await finalTarget(path)
+    // In the same directory, so that the rename is atomic; with a dot, so that it is never listed.
+    const temporary = join(dirname(target), `.${randomBytes(8).toString('hex')}.tmp`)
+    try {
+      await writeNew(temporary, text)
+      await rename(temporary, target)
+    } catch (error) {
+      await rm(temporary, { force: true })
+      throw error
+    }
+    await syncDirectory(dirname(target))
+  } catch (error) {
+    throw unwritable(path, error)
+  }
+}
+
+async function finalTarget(path: string): Promise<string> {
+  try {
+    return await realpath(path)
+  } catch (error) {
+    if (systemCode(error) === 'ENOENT') return path
+    throw error
+  }
+}
+
+async function writeNew(path: string, text: string): Promise<void> {
+  await withFile(path, constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL, async (file) => {
+    // The umask may have taken bits from the mode it was opened with.
+    await file.chmod(0o600)
+    await file.writeFile(text)
+    await file.sync()
+  })
+}
+
+/** Makes the rename outlast a crash of the machine. */
+async function syncDirectory(path: string): Promise<void> {
+  await withFile(path, constants.O_RDONLY | constants.O_DIRECTORY, (directory) => directory.sync())
+}
+
+async function withFile(
+  path: string,
+  flags: number,
+  work: (file: FileHandle) => Promise<void>,
+): Promise<void> {
+  const file = await open(path, flags, 0o600)
+  try {
+    await work(file)
+  } finally {
+    await file.close()
+  }
+}
