@@ -82,14 +82,14 @@ export class Connection {
           const message = reader.push(chunk)
           if (message !== undefined) done(() => resolve(message))
         } catch (error) {
-          done(() => reject(error as Error))
+          done(() => reject(error))
         }
       }
       const onEnd = (): void => {
         try {
           reader.end()
         } catch (error) {
-          done(() => reject(error as Error))
+          done(() => reject(error))
         }
       }
       socket.on('data', onData)

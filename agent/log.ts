@@ -46,6 +46,5 @@ export function fileSink(directory: string): LogSink {
 
 /** Control characters out: a provider's text must not forge lines or move a terminal's cursor. */
 function clean(text: string): string {
-  // eslint-disable-next-line no-control-regex -- control characters are what this is about
   return text.replace(/[\u0000-\u001f\u007f-\u009f]+/g, ' ')
 }

@@ -74,7 +74,8 @@ async function serve(options: AgentOptions, log: Log): Promise<void> {
   process.umask(options.group === undefined ? 0o177 : 0o117)
   const keys = new KeyStock(newKeyPair)
   const server = await startServer(place.path, {
-    openChannel: (key) => openSealedChannel(sodium, key, newKeyPair()),
+    // libsodium comes with the first sealed client: an agent of our own clients never needs it.
+    openChannel: async (key) => openSealedChannel(await loadSodium(), key, keys.take()),
     answer: (request, signal) => dispatch(request, services, signal),
     requestTimeoutMs: REQUEST_TIMEOUT_MS,
     // Group access is what --with-group is for; otherwise only ourselves and root.

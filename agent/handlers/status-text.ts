@@ -29,19 +29,21 @@ Currently there are ${loaded.length} accounts loaded: ${loaded.join(', ')}
 
 /** The options as a command line, in the C agent's order; oidc-agent-service restarts with them. */
 export function commandLineOptions(options: AgentOptions): string {
-  return [
-    options.lifetime > 0 && `--lifetime=${options.lifetime}`,
-    options.confirm && '--confirm',
-    !options.autoload && '--no-autoload',
-    !options.autoReauthenticate && '--no-autoreauthenticate',
-    !options.customUriScheme && '--no-scheme',
-    !options.webserver && '--no-webserver',
-    options.alwaysAllowIdToken && '--always-allow-idtoken',
-    options.group !== undefined && `--with-group=${options.group}`,
-    options.console && '--console',
-    options.debug && '--debug',
-    options.logStderr && '--log-stderr',
+  const words: readonly (readonly [boolean, string])[] = [
+    [options.lifetime > 0, `--lifetime=${options.lifetime}`],
+    [options.confirm, '--confirm'],
+    [!options.autoload, '--no-autoload'],
+    [!options.autoReauthenticate, '--no-autoreauthenticate'],
+    [!options.customUriScheme, '--no-scheme'],
+    [!options.webserver, '--no-webserver'],
+    [options.alwaysAllowIdToken, '--always-allow-idtoken'],
+    [options.group !== undefined, `--with-group=${options.group ?? ''}`],
+    [options.console, '--console'],
+    [options.debug, '--debug'],
+    [options.logStderr, '--log-stderr'],
   ]
-    .filter((option) => option !== false)
+  return words
+    .filter(([isSet]) => isSet)
+    .map(([, word]) => word)
     .join(' ')
 }

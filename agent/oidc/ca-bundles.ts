@@ -1,3 +1,4 @@
+import { X509Certificate } from 'node:crypto'
 import { readFile, stat } from 'node:fs/promises'
 import { createSecureContext, rootCertificates, type SecureContext } from 'node:tls'
 import { AgentError, wireText } from '../../protocol/errors.ts'
@@ -70,17 +71,22 @@ export async function readSecureContext(files: CaFiles): Promise<SecureContext> 
   for (const certificate of files.besidesNode ? rootCertificates : []) {
     authorities.set(certificate.replace(/\s/g, ''), certificate)
   }
-  try {
-    return createSecureContext({ ca: [...authorities.values()] })
-  } catch (error) {
-    throw unreadable(files.paths.join(', '), 'it holds a broken certificate', error)
-  }
+  return createSecureContext({ ca: [...authorities.values()] })
 }
 
 function certificatesIn(text: string, path: string): readonly string[] {
   const found = text.match(/-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g)
-  if (found === null) throw unreadable(path, 'it holds no PEM certificate')
+  // Node passes over what it cannot read, and then trusts nobody without saying why.
+  if (found?.some(isCertificate) !== true) throw unreadable(path, 'it holds no PEM certificate')
   return found
+}
+
+function isCertificate(pem: string): boolean {
+  try {
+    return new X509Certificate(pem).raw.length > 0
+  } catch {
+    return false
+  }
 }
 
 async function textOf(path: string): Promise<string> {

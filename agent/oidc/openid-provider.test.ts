@@ -54,8 +54,8 @@ async function registered(flows: readonly string[] = ['device']): Promise<JsonOb
 async function newClient(): Promise<Client> {
   const fields = await registered()
   return clientAt(address, {
-    id: String(fields['client_id']),
-    secret: new Secret(String(fields['client_secret'])),
+    id: textIn(fields, 'client_id'),
+    secret: new Secret(textIn(fields, 'client_secret')),
   })
 }
 
@@ -74,6 +74,12 @@ async function login(client: Client, audience?: string): Promise<TokenResponse> 
     caPem: iam.caPem,
   })
   return oidc.pollDevice(client, device.device_code, noAbort())
+}
+
+function textIn(fields: JsonObject, key: string): string {
+  const value = fields[key]
+  if (typeof value === 'string') return value
+  throw new Error(`${key} did not come`)
 }
 
 function refreshTokenOf({ refreshToken }: TokenResponse): Secret {
@@ -219,8 +225,8 @@ describe('against a provider set up like IAM', () => {
   test('revokes a refresh token and deletes a client', async () => {
     const fields = await registered()
     const client = clientAt(address, {
-      id: String(fields['client_id']),
-      secret: new Secret(String(fields['client_secret'])),
+      id: textIn(fields, 'client_id'),
+      secret: new Secret(textIn(fields, 'client_secret')),
     })
     const refreshToken = refreshTokenOf(await login(client))
     const grant = { refreshToken, scope: undefined, audience: undefined }
@@ -229,8 +235,8 @@ describe('against a provider set up like IAM', () => {
       code: 'refresh-token-dead',
     })
     const registration = {
-      registrationClientUri: String(fields['registration_client_uri']),
-      registrationAccessToken: new Secret(String(fields['registration_access_token'])),
+      registrationClientUri: textIn(fields, 'registration_client_uri'),
+      registrationAccessToken: new Secret(textIn(fields, 'registration_access_token')),
       certPath: iam.caPath,
     }
     await oidc.deleteClient(registration, noAbort())

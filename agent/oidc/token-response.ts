@@ -85,5 +85,6 @@ function textsOf(list: readonly JsonValue[]): readonly string[] {
 
 function skewOf(date: string | undefined, nowMs: number): number | undefined {
   const theirs = date === undefined ? NaN : Date.parse(date)
-  return Number.isNaN(theirs) ? undefined : Math.round((nowMs - theirs) / 1000)
+  // The header has whole seconds, cut off.
+  return Number.isNaN(theirs) ? undefined : Math.floor(nowMs / 1000) - theirs / 1000
 }

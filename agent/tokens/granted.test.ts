@@ -16,26 +16,26 @@ function response(change: Partial<TokenResponse>): TokenResponse {
   }
 }
 
-test.each([
-  ['nothing said, nothing to compare', 'a b', 'x', {}, undefined],
-  ['all granted', 'a b', 'x', { scope: 'b a c', audience: ['x', 'y'] }, undefined],
-  ['a scope less', 'a b', undefined, { scope: 'a' }, 'the provider did not grant the scope b'],
+test.each<
   [
-    'offline_access is no access token scope',
-    'a offline_access',
-    undefined,
-    { scope: 'a' },
-    undefined,
-  ],
+    string,
+    [scope?: string | undefined, audience?: string],
+    Partial<TokenResponse>,
+    string | undefined,
+  ]
+>([
+  ['nothing said, nothing to compare', ['a b', 'x'], {}, undefined],
+  ['all granted', ['a b', 'x'], { scope: 'b a c', audience: ['x', 'y'] }, undefined],
+  ['a scope less', ['a b'], { scope: 'a' }, 'the provider did not grant the scope b'],
+  ['offline_access is no access token scope', ['a offline_access'], { scope: 'a' }, undefined],
   [
     'another audience',
-    undefined,
-    'x',
+    [undefined, 'x'],
     { audience: ['any'] },
     'the token is not for the audience x but for any',
   ],
-  ['a small skew is usual', undefined, undefined, { clockSkewSeconds: -59 }, undefined],
-])('%s', (_, scope, audience, change, expected) => {
+  ['a small skew is usual', [], { clockSkewSeconds: -59 }, undefined],
+])('%s', (_, [scope, audience], change, expected) => {
   expect(grantDifferences(tokenWish(scope, audience), response(change))).toBe(expected)
 })
 
