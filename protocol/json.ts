@@ -17,6 +17,11 @@ export function isJsonObject(value: unknown): value is JsonObject {
   return typeof value === 'object' && value !== null && !Array.isArray(value)
 }
 
+/** Whether a JSON value is an array. `Array.isArray` alone makes its items `any`. */
+export function isJsonArray(value: JsonValue | undefined): value is readonly JsonValue[] {
+  return Array.isArray(value)
+}
+
 function parsed(text: string): { readonly json: JsonValue } | undefined {
   try {
     return { json: JSON.parse(text) as JsonValue }

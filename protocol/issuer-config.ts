@@ -1,0 +1,88 @@
+import { readdir, readFile, stat } from 'node:fs/promises'
+import { join } from 'node:path'
+import {
+  type KnownIssuer,
+  mergeIssuers,
+  parseIssuerFile,
+  publicClientIssuers,
+  systemIssuers,
+  userIssuers,
+} from './issuer-entry.ts'
+import { systemCode, unreadable } from './system-error.ts'
+
+export type { KnownIssuer } from './issuer-entry.ts'
+
+/** Where the administrator's files are. */
+const SYSTEM_DIRECTORY = '/etc/oidc-agent'
+
+/**
+ * Every issuer the config files know, what is said first first (protocol.md §3.5): the user's
+ * `issuer.config` and `issuer.config.d`, the system's, then the `pubclients.config` of 4.x.
+ * @throws AgentError `file-unreadable` or `file-malformed`, naming the file
+ */
+export async function readKnownIssuers(
+  directory: string | undefined,
+  systemDirectory: string = SYSTEM_DIRECTORY,
+): Promise<readonly KnownIssuer[]> {
+  const user = directory === undefined ? [] : await issuersIn(directory, userIssuers)
+  const system = await issuersIn(systemDirectory, systemIssuers)
+  const directories = [systemDirectory, ...(directory === undefined ? [] : [directory])]
+  const publicClients = await Promise.all(directories.map(publicClientsIn))
+  return mergeIssuers([...user, ...system, ...publicClients.flat()])
+}
+
+/** The text of a file, or undefined where there is none. */
+export async function readIfThere(path: string): Promise<string | undefined> {
+  try {
+    return await readFile(path, 'utf8')
+  } catch (error) {
+    if (isAbsent(error)) return undefined
+    throw unreadable(path, error)
+  }
+}
+
+type ReadIssuers = (file: ReturnType<typeof parseIssuerFile>) => readonly KnownIssuer[]
+
+async function issuersIn(directory: string, read: ReadIssuers): Promise<readonly KnownIssuer[]> {
+  const paths = [
+    join(directory, 'issuer.config'),
+    ...(await filesIn(join(directory, 'issuer.config.d'))),
+  ]
+  const texts = await Promise.all(paths.map(readIfThere))
+  return texts.flatMap((text, index) =>
+    text === undefined ? [] : read(parseIssuerFile(text, paths[index] ?? directory)),
+  )
+}
+
+async function publicClientsIn(directory: string): Promise<readonly KnownIssuer[]> {
+  return publicClientIssuers((await readIfThere(join(directory, 'pubclients.config'))) ?? '')
+}
+
+/** The regular files of a directory, oldest first. */
+async function filesIn(directory: string): Promise<readonly string[]> {
+  const names = await namesIn(directory)
+  const files = await Promise.all(
+    names.map(async (name) => ({
+      path: join(directory, name),
+      stats: await stat(join(directory, name)),
+    })),
+  )
+  return files
+    .filter(({ stats }) => stats.isFile())
+    .sort((one, other) => one.stats.mtimeMs - other.stats.mtimeMs)
+    .map(({ path }) => path)
+}
+
+async function namesIn(directory: string): Promise<readonly string[]> {
+  try {
+    return (await readdir(directory)).filter((name) => !name.startsWith('.')).sort()
+  } catch (error) {
+    if (isAbsent(error)) return []
+    throw unreadable(directory, error)
+  }
+}
+
+function isAbsent(error: unknown): boolean {
+  const code = systemCode(error)
+  return code === 'ENOENT' || code === 'ENOTDIR'
+}

@@ -1,0 +1,181 @@
+import { sameIssuer, words } from './account.ts'
+import { AgentError } from './errors.ts'
+import { isJsonArray, isJsonObject, parseTolerantJson } from './json.ts'
+import type { JsonObject, JsonValue, SpaceSeparated } from './messages.ts'
+
+/** What the config files know of an issuer (protocol.md §3.5). */
+export interface KnownIssuer {
+  readonly issuer: string
+  /** Short names of the accounts made with this issuer. */
+  readonly accounts: readonly string[]
+  readonly defaultAccount?: string | undefined
+  readonly publicClient?: PublicClient | undefined
+  readonly configEndpoint?: string | undefined
+  readonly certPath?: string | undefined
+  readonly deviceAuthorizationEndpoint?: string | undefined
+  /** True: the provider wants `audience=`, not RFC 8707's `resource=`. */
+  readonly legacyAudienceMode?: boolean | undefined
+  /** Where to register a client by hand. */
+  readonly registerHint?: string | undefined
+  readonly contact?: string | undefined
+  /** True: the agent keeps the file password in memory unless told otherwise. */
+  readonly storePassword?: boolean | undefined
+}
+
+/** A client that anybody may use. */
+export interface PublicClient {
+  readonly clientId: string
+  readonly clientSecret?: string | undefined
+  /** The scopes it may ask for. */
+  readonly scope?: SpaceSeparated | undefined
+}
+
+/** An `issuer.config` of 5.x as it stands, or the lines of one of 4.x. */
+export type IssuerFile =
+  | { readonly format: 'json'; readonly entries: readonly JsonValue[] }
+  | { readonly format: 'text'; readonly lines: readonly string[] }
+
+/**
+ * Takes an issuer file apart: JSON is an array, or one object in a file of `issuer.config.d`.
+ * @throws AgentError `file-malformed` for what begins like JSON and is none
+ */
+export function parseIssuerFile(text: string, path: string): IssuerFile {
+  const lines = text.split(/\r?\n/).filter((line) => line.trim() !== '')
+  const content = lines
+    .filter((line) => !isComment(line))
+    .join('\n')
+    .trimStart()
+  if (!/^[[{]/.test(content)) return { format: 'text', lines }
+  const value = jsonOf(content, path)
+  return { format: 'json', entries: isJsonArray(value) ? value : [value] }
+}
+
+function jsonOf(content: string, path: string): JsonValue {
+  try {
+    return parseTolerantJson(content)
+  } catch (cause) {
+    throw new AgentError('file-malformed', `${path} is not valid JSON`, { cause })
+  }
+}
+
+/** The issuers of a user's file. */
+export function userIssuers(file: IssuerFile): readonly KnownIssuer[] {
+  return file.format === 'json' ? jsonIssuers(file.entries) : file.lines.flatMap(userLine)
+}
+
+/** The issuers of a file in /etc, whose lines have other columns: issuer, registration page, contact. */
+export function systemIssuers(file: IssuerFile): readonly KnownIssuer[] {
+  return file.format === 'json' ? jsonIssuers(file.entries) : file.lines.flatMap(systemLine)
+}
+
+/** The issuers of a 4.x `pubclients.config`: `client_id[:secret]@issuer[@scopes]` a line. */
+export function publicClientIssuers(text: string): readonly KnownIssuer[] {
+  return text.split(/\r?\n/).flatMap(publicClientLine)
+}
+
+function publicClientLine(line: string): readonly KnownIssuer[] {
+  const [client = '', issuer = '', scope] = line.trim().split('@')
+  const [clientId = '', clientSecret] = client.split(':')
+  if (isComment(line) || clientId === '' || !isUrl(issuer)) return []
+  const publicClient = { clientId, clientSecret: orAbsent(clientSecret), scope: orAbsent(scope) }
+  return [{ issuer, accounts: [], publicClient }]
+}
+
+/** The issuer that an entry of a JSON file is for. */
+export function issuerOfEntry(entry: JsonValue): string | undefined {
+  if (!isJsonObject(entry)) return undefined
+  return text(entry, 'issuer') ?? text(entry, 'issuer_url')
+}
+
+/** Joins what several sources say of the same issuers: earlier ones win, later ones add. */
+export function mergeIssuers(found: readonly KnownIssuer[]): readonly KnownIssuer[] {
+  const merged: KnownIssuer[] = []
+  for (const entry of found) {
+    const at = merged.findIndex(({ issuer }) => sameIssuer(issuer, entry.issuer))
+    const earlier = merged[at]
+    if (earlier === undefined) merged.push(entry)
+    else merged[at] = joined(earlier, entry)
+  }
+  return merged
+}
+
+function joined(earlier: KnownIssuer, later: KnownIssuer): KnownIssuer {
+  return {
+    ...later,
+    ...withoutAbsent(earlier),
+    issuer: earlier.issuer,
+    accounts: [...new Set([...earlier.accounts, ...later.accounts])],
+  }
+}
+
+function withoutAbsent(entry: KnownIssuer): Partial<KnownIssuer> {
+  return Object.fromEntries(Object.entries(entry).filter(([, value]) => value !== undefined))
+}
+
+function jsonIssuers(entries: readonly JsonValue[]): readonly KnownIssuer[] {
+  return entries.flatMap((entry) => {
+    const issuer = issuerOfEntry(entry)
+    return issuer === undefined || !isJsonObject(entry) ? [] : [jsonIssuer(issuer, entry)]
+  })
+}
+
+function jsonIssuer(issuer: string, entry: JsonObject): KnownIssuer {
+  return {
+    issuer,
+    accounts: texts(entry['accounts']),
+    defaultAccount: text(entry, 'default_account'),
+    publicClient: publicClient(entry['pubclient']),
+    configEndpoint: text(entry, 'config_endpoint'),
+    certPath: text(entry, 'cert_path'),
+    deviceAuthorizationEndpoint: text(entry, 'device_authorization_endpoint'),
+    legacyAudienceMode: flag(entry, 'legacy_aud_mode'),
+    registerHint: text(entry, 'register'),
+    contact: text(entry, 'contact'),
+    storePassword: flag(entry, 'pw-store'),
+  }
+}
+
+function publicClient(value: JsonValue | undefined): PublicClient | undefined {
+  if (!isJsonObject(value)) return undefined
+  const clientId = text(value, 'client_id')
+  if (clientId === undefined) return undefined
+  return { clientId, clientSecret: text(value, 'client_secret'), scope: text(value, 'scope') }
+}
+
+/** `issuer[ account]`: the account of an issuer's first line is its default. */
+function userLine(line: string): readonly KnownIssuer[] {
+  const [issuer = '', account] = words(line)
+  if (!isUrl(issuer)) return []
+  return [{ issuer, accounts: account === undefined ? [] : [account], defaultAccount: account }]
+}
+
+function systemLine(line: string): readonly KnownIssuer[] {
+  const [issuer = '', registerHint, contact] = words(line)
+  return isUrl(issuer) ? [{ issuer, accounts: [], registerHint, contact }] : []
+}
+
+function isComment(line: string): boolean {
+  return line.trimStart().startsWith('#')
+}
+
+function orAbsent(text: string | undefined): string | undefined {
+  return text === '' ? undefined : text
+}
+
+function isUrl(text: string): boolean {
+  return /^https?:\/\//.test(text)
+}
+
+function text(entry: JsonObject, key: string): string | undefined {
+  const value = entry[key]
+  return typeof value === 'string' && value !== '' ? value : undefined
+}
+
+function texts(value: JsonValue | undefined): readonly string[] {
+  return isJsonArray(value) ? value.filter((item) => typeof item === 'string') : []
+}
+
+function flag(entry: JsonObject, key: string): boolean | undefined {
+  const value = entry[key]
+  return typeof value === 'boolean' ? value : undefined
+}
