@@ -35,7 +35,7 @@ export async function findCaFiles(
   if (certPath !== undefined && certPath !== '') {
     const stamp = await stampOf(certPath)
     if (stamp !== undefined) return { paths: [certPath], besidesNode: false, stamp }
-    if (!SYSTEM_CA_FILES.includes(certPath)) throw unreadable(certPath, 'it does not exist')
+    if (!SYSTEM_CA_FILES.includes(certPath)) throw unreadable(certPath, await absence(certPath))
   }
   const found: { path: string; stamp: string }[] = []
   for (const path of systemFiles) {
@@ -104,6 +104,15 @@ async function stampOf(path: string): Promise<string | undefined> {
   } catch {
     return undefined
   }
+}
+
+/** Why a file has no stamp: there is none, or not for this user. */
+async function absence(path: string): Promise<string> {
+  const error = await stat(path).then(
+    () => undefined,
+    (reason: NodeJS.ErrnoException) => reason,
+  )
+  return error === undefined || error.code === 'ENOENT' ? 'it does not exist' : error.message
 }
 
 function unreadable(path: string, why: string, cause?: unknown): AgentError {
