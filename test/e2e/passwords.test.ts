@@ -159,6 +159,6 @@ describe('the lifetime of an account', () => {
     await addAccount(sandbox, 'staying', ['-t', '0'])
     await tokenFrom(agent, { account: 'staying' })
     await expect.poll(loaded, { timeout: 10_000 }).toBe('staying\n')
-    await expect(tokenFrom(agent)).rejects.toMatchObject({ code: 'unknown-account' })
+    await expect(tokenFrom(agent)).rejects.toMatchObject({ code: 'account-not-loaded' })
   })
 })

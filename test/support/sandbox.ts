@@ -1,11 +1,11 @@
-import { chown, cp, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { readFileSync } from 'node:fs'
+import { access, chown, cp, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import {
   type CommandOptions,
   type Finished,
   outputOf,
-  runCommand,
   type Started,
   startCommand,
 } from './command.ts'
@@ -50,6 +50,10 @@ export class Sandbox {
   }
 
   static async create(options: SandboxOptions = {}): Promise<Sandbox> {
+    // Without them the PATH would find other programs of the same names.
+    await access(join(DIST, 'bin', 'oidc-gen')).catch(() => {
+      throw new Error(`there are no commands in ${DIST}: npm run build`)
+    })
     const directory = await mkdtemp(join(tmpdir(), 'oidc-sandbox-'))
     const bin = await commandsFor(directory, options)
     const sandbox = new Sandbox(directory, bin, options)
@@ -68,13 +72,14 @@ export class Sandbox {
 
   /** Starts a command whose end is not waited for here. */
   start(command: string, args: readonly string[] = [], options: RunOptions = {}): Started {
-    return startCommand(command, args, this.#with(options))
+    const { child, finished } = startCommand(command, args, this.#with(options))
+    child.stdout?.on('data', (chunk: Buffer) => this.#noteAgents(chunk.toString()))
+    return { child, finished }
   }
 
   /** Runs a script in the system's `sh`. */
   async sh(script: string, options: RunOptions = {}): Promise<Finished> {
-    const finished = await runCommand('/bin/sh', ['-c', script], this.#with(options))
-    return { ...finished, line: script }
+    return { ...(await this.run('/bin/sh', ['-c', script], options)), line: script }
   }
 
   /** Writes a file below the sandbox's directory and gives its path. */
@@ -99,7 +104,7 @@ export class Sandbox {
     if (socketPath === undefined || !(pid > 1)) {
       throw new Error(`this is not what oidc-agent prints:\n${output}`)
     }
-    this.#agents.add(pid)
+    this.#noteAgents(output)
     this.env['OIDC_SOCK'] = socketPath
     this.env['OIDCD_PID'] = String(pid)
     return { socketPath, pid }
@@ -112,13 +117,30 @@ export class Sandbox {
   }
 
   async close(): Promise<void> {
-    for (const pid of this.#agents) if (isRunning(pid)) await endProcess(pid, 'SIGKILL')
+    for (const pid of this.#agents) if (isAgent(pid)) await endProcess(pid, 'SIGKILL')
     await rm(this.directory, { recursive: true, force: true })
+  }
+
+  /** Remembers every agent a command tells of, so that none outlives a test that fails. */
+  #noteAgents(output: string): void {
+    for (const [, pid] of output.matchAll(/(?:OIDCD_PID=|Agent pid |"dpid":\t")(\d+)/g)) {
+      this.#agents.add(Number(pid))
+    }
   }
 
   #with(options: RunOptions): CommandOptions {
     const { uid, gid } = this.#options.user ?? {}
     return { cwd: this.home, uid, gid, ...options, env: { ...this.env, ...options.env } }
+  }
+}
+
+/** By now the number may be somebody else's. */
+function isAgent(pid: number): boolean {
+  if (!isRunning(pid)) return false
+  try {
+    return readFileSync(`/proc/${pid}/cmdline`, 'utf8').includes('agent')
+  } catch {
+    return process.platform !== 'linux'
   }
 }
 

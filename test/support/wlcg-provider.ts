@@ -1,4 +1,4 @@
-import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { chmod, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { ClientMetadata, Configuration } from 'oidc-provider'
@@ -46,6 +46,8 @@ export async function startWlcgProvider(options: WlcgProviderOptions = {}): Prom
   const directory = await mkdtemp(join(tmpdir(), 'wlcg-provider-'))
   const caPath = join(directory, 'ca.pem')
   await writeFile(caPath, authority.pem)
+  // Public, as certificates are: tests also run commands as another user.
+  await chmod(directory, 0o755)
 
   const counters = newCounters()
   const dials: Dials & ProviderRules = {
