@@ -108,11 +108,12 @@ async function stampOf(path: string): Promise<string | undefined> {
 
 /** Why a file has no stamp: there is none, or not for this user. */
 async function absence(path: string): Promise<string> {
-  const error = await stat(path).then(
-    () => undefined,
-    (reason: NodeJS.ErrnoException) => reason,
-  )
-  return error === undefined || error.code === 'ENOENT' ? 'it does not exist' : error.message
+  try {
+    await stat(path)
+  } catch (error) {
+    if (error instanceof Error && !error.message.startsWith('ENOENT')) return error.message
+  }
+  return 'it does not exist'
 }
 
 function unreadable(path: string, why: string, cause?: unknown): AgentError {
