@@ -49,6 +49,8 @@ export function providerFront(
 ): (request: IncomingMessage, response: ServerResponse) => void {
   let atOnce = 0
   const serve = async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
+    // As nginx does before an IAM: an issuer that ends in a slash makes callers send two.
+    request.url = request.url?.replace(/^\/{2,}/, '/')
     const body = await bodyOf(request)
     const recorded = record(counters, request, body)
     if (recorded.path !== TOKEN_PATH) {

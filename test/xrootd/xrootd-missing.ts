@@ -30,10 +30,14 @@ export function xrootdMissing(): string | undefined {
 }
 
 function missingPackages(): readonly string[] {
-  const commands = Object.entries(COMMANDS).filter(([name]) => !isCommand(name))
-  const { stdout } = spawnSync('/sbin/ldconfig', ['-p'], { encoding: 'utf8' })
-  const libraries = Object.entries(LIBRARIES).filter(([name]) => !String(stdout).includes(name))
-  return [...new Set([...commands, ...libraries].map(([, debian]) => debian))]
+  const known = spawnSync('/sbin/ldconfig', ['-p'], { encoding: 'utf8' })
+  const lacking = [
+    ...Object.entries(COMMANDS).filter(([name]) => !isCommand(name)),
+    ...Object.entries(LIBRARIES).filter(
+      ([name]) => known.status !== 0 || !known.stdout.includes(name),
+    ),
+  ]
+  return [...new Set(lacking.map(([, debian]) => debian))]
 }
 
 function isCommand(name: string): boolean {
