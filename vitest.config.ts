@@ -18,6 +18,15 @@ export default defineConfig({
           hookTimeout: 60_000,
         },
       },
+      {
+        test: {
+          // A real storage server; skipped, with the reason, where its packages are not installed.
+          name: 'xrootd',
+          include: ['test/xrootd/**/*.test.ts'],
+          testTimeout: 90_000,
+          hookTimeout: 60_000,
+        },
+      },
     ],
     // The processes under test need a core too.
     maxWorkers: 2,
