@@ -295,14 +295,15 @@ describe('for a command', () => {
       // No terminal of ours: its signals would count as sent to both.
       detached: true,
     })
+    pids.add(child.pid ?? 0)
     let text = ''
     child.stdout.on('data', (chunk: Buffer) => {
       text += chunk.toString()
     })
     await until('the command to run', () => text.includes('\n'))
-    const [pid = ''] = text.split(' ')
-    pids.add(Number(pid))
-    return { child, pid: Number(pid), text: () => text }
+    const [pid = 0, command = 0] = text.split(' ').map(Number)
+    pids.add(pid).add(command)
+    return { child, pid, text: () => text }
   }
 
   const loop = 'echo "$OIDCD_PID $$ ready"; while :; do sleep 0.05; done'
@@ -322,8 +323,7 @@ describe('for a command', () => {
   )
 
   test('the agent does not outlive a launcher that was killed', async () => {
-    const { child, pid, text } = await running(loop)
-    pids.add(Number(text().split(' ')[1]))
+    const { child, pid } = await running(loop)
     child.kill('SIGKILL')
     await processEnd(pid)
   })
@@ -337,11 +337,12 @@ describe('-d', () => {
       stdio: ['ignore', 'pipe', 'inherit'],
       detached: true,
     })
+    pids.add(child.pid ?? 0)
     const [chunk] = (await once(child.stdout, 'data')) as [Buffer]
     const { OIDC_SOCK, OIDCD_PID } = variables(chunk.toString())
     pids.add(Number(OIDCD_PID))
     expect(existsSync(OIDC_SOCK)).toBe(true)
-    expect(told()).toMatchObject({ console: true, lifeline: false })
+    expect(told()).toMatchObject({ console: true, lifeline: true })
     const exit = once(child, 'exit')
     child.kill('SIGINT')
     expect(await exit).toEqual([0, null])

@@ -23,13 +23,13 @@ export async function launch(
     return 0
   }
   if (operands.length > 0) return await launchFor(operands, { options, io, host })
+  if (options.console) return await launchInForeground({ options, io, host })
   const daemon = await startDaemon(
     agentOptions(options, { ...host, lifeline: false }),
     host,
     io.env,
   )
   io.stdout.write(announcement(daemon, options))
-  if (options.console) return await statusOf(daemon.process)
   daemon.process.unref()
   return 0
 }
@@ -51,4 +51,13 @@ async function launchFor(words: readonly string[], { options, io, host }: Start)
   } finally {
     await endDaemon(daemon)
   }
+}
+
+/** `oidc-agent -d`: we stand for the agent, in our signals and its end. */
+async function launchInForeground({ options, io, host }: Start): Promise<number> {
+  const daemon = await startDaemon(agentOptions(options, { ...host, lifeline: true }), host, io.env)
+  // Before the announcement: who reads it may send a signal at once.
+  const ended = statusOf(() => daemon.process)
+  io.stdout.write(announcement(daemon, options))
+  return await ended
 }

@@ -4,10 +4,10 @@ import { constants } from 'node:os'
 import type { Environment } from '../../protocol/client.ts'
 import { AgentError } from '../../protocol/errors.ts'
 
-/** What a shell's wrapper passes on to the process it stands for. */
-const forwarded = ['SIGTERM', 'SIGHUP', 'SIGUSR1', 'SIGUSR2'] as const
-/** What a terminal sends to all of its foreground processes: passed on only where there is none. */
-const fromTerminal = ['SIGINT', 'SIGQUIT'] as const
+/** What is passed on to the process we stand for. */
+const forwarded = ['SIGTERM', 'SIGHUP', 'SIGINT', 'SIGQUIT', 'SIGUSR1', 'SIGUSR2'] as const
+/** What a terminal sends to all of its foreground processes at once. */
+const fromTerminal: ReadonlySet<NodeJS.Signals> = new Set(['SIGINT', 'SIGQUIT'])
 
 /**
  * Runs a command in our place: our streams, our signals. Resolves to the exit status a shell would
@@ -17,32 +17,41 @@ const fromTerminal = ['SIGINT', 'SIGQUIT'] as const
 export async function runCommand(words: readonly string[], env: Environment): Promise<number> {
   const [file = '', ...args] = words
   try {
-    return await statusOf(spawn(file, args, { env, stdio: 'inherit' }))
+    return await statusOf(() => spawn(file, args, { env, stdio: 'inherit' }), inForeground)
   } catch (cause) {
     const reason = cause instanceof Error ? cause.message : String(cause)
     throw new AgentError('command-not-run', `cannot run '${file}': ${reason}`, { cause })
   }
 }
 
-/** Passes on the signals that come to us until `child` ends, and gives its exit status. */
-export async function statusOf(child: ChildProcess): Promise<number> {
-  const pass = (signal: NodeJS.Signals): void => void child.kill(signal)
-  const passUnlessTerminal = (signal: NodeJS.Signals): void => {
-    if (!inForeground()) child.kill(signal)
+/**
+ * Passes on the signals that come to us, from before the child's start to its end, and gives its
+ * exit status. Those of a terminal are left out while `reached` says that they reach it anyway.
+ */
+export async function statusOf(
+  start: () => ChildProcess,
+  reached: () => boolean = () => false,
+): Promise<number> {
+  let child: ChildProcess | undefined
+  const pass = (signal: NodeJS.Signals): void => {
+    if (!fromTerminal.has(signal) || !reached()) child?.kill(signal)
   }
   for (const signal of forwarded) process.on(signal, pass)
-  for (const signal of fromTerminal) process.on(signal, passUnlessTerminal)
   try {
-    return await new Promise((resolve, reject) => {
-      child.once('error', reject)
-      child.once('exit', (status, signal) =>
-        resolve(status ?? 128 + constants.signals[signal ?? 'SIGKILL']),
-      )
-    })
+    child = start()
+    return await exitOf(child)
   } finally {
     for (const signal of forwarded) process.removeListener(signal, pass)
-    for (const signal of fromTerminal) process.removeListener(signal, passUnlessTerminal)
   }
+}
+
+function exitOf(child: ChildProcess): Promise<number> {
+  return new Promise((resolve, reject) => {
+    child.once('error', reject)
+    child.once('exit', (status, signal) =>
+      resolve(status ?? 128 + constants.signals[signal ?? 'SIGKILL']),
+    )
+  })
 }
 
 /**
