@@ -77,21 +77,20 @@ export class Connection {
         socket.off('close', onEnd)
         settle()
       }
-      const onData = (chunk: Buffer): void => {
+      const attempt = (work: () => void): void => {
         try {
+          work()
+        } catch (error) {
+          done(() => reject(error instanceof Error ? error : new Error(String(error))))
+        }
+      }
+      const onData = (chunk: Buffer): void => {
+        attempt(() => {
           const message = reader.push(chunk)
           if (message !== undefined) done(() => resolve(message))
-        } catch (error) {
-          done(() => reject(error))
-        }
+        })
       }
-      const onEnd = (): void => {
-        try {
-          reader.end()
-        } catch (error) {
-          done(() => reject(error))
-        }
-      }
+      const onEnd = (): void => attempt(() => reader.end())
       socket.on('data', onData)
       socket.on('end', onEnd)
       socket.on('close', onEnd)

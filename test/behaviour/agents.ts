@@ -18,7 +18,7 @@ import { ScriptedProvider } from '../support/scripted-provider.ts'
 
 /** An agent that tests talk to, by whatever way. */
 export interface AgentUnderTest {
-  call<T extends RequestType>(request: RequestOf<T>): Promise<Replies[T]>
+  call<T extends RequestType>(request: RequestOf<T> & { readonly request: T }): Promise<Replies[T]>
   readonly provider: ScriptedProvider
   readonly directory: AccountDirectory
   close(): Promise<void>
