@@ -1,7 +1,10 @@
-import { wordSet } from '../../protocol/account.ts'
+import { wordSet, words } from '../../protocol/account.ts'
 import type { SpaceSeparated } from '../../protocol/messages.ts'
 
-/** What a token is asked to be good for: sorted unique scopes (none = the account's default) and audiences. */
+/**
+ * What a token is asked to be good for: unique scopes (none = the account's default) and audiences,
+ * in the order in which they were asked for, which is how many providers write them into the token.
+ */
 export interface TokenWish {
   readonly scopes: readonly string[]
   readonly audiences: readonly string[]
@@ -13,9 +16,11 @@ export function tokenWish(
   scope: SpaceSeparated | undefined,
   audience: SpaceSeparated | undefined,
 ): TokenWish {
-  const scopes = wordSet(scope)
-  const audiences = wordSet(audience)
-  return { scopes, audiences, key: JSON.stringify([scopes, audiences]) }
+  return {
+    scopes: [...new Set(words(scope))],
+    audiences: [...new Set(words(audience))],
+    key: JSON.stringify([wordSet(scope), wordSet(audience)]),
+  }
 }
 
 /** The wish for a token as the account gives it. */
