@@ -1,7 +1,7 @@
 import { readdir } from 'node:fs/promises'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { approveDevice, denyDevice } from '../support/approve.ts'
-import { outputOf, type Started } from '../support/command.ts'
+import { outputOf, type Started, shown } from '../support/command.ts'
 import { until } from '../support/process-table.ts'
 import { Sandbox } from '../support/sandbox.ts'
 import { PASSWORD, SCOPE } from '../support/seed-account.ts'
@@ -57,13 +57,19 @@ async function startLogin(...options: readonly string[]): Promise<Login> {
     said += chunk.toString()
   })
   const shownCode = (): RegExpExecArray | null => /(https:\S+)[\s\S]*code: *([\w-]+)\s/.exec(said)
-  const { exitCode } = started.child
-  await until('a device code', () => shownCode() !== null || exitCode !== null, 20_000)
+  let ended = false
+  started.child.once('close', () => {
+    ended = true
+  })
+  await until('a device code', () => shownCode() !== null || ended, 20_000)
+  if (shownCode() === null) throw new Error(shown(await started.finished))
   const [, uri = '', userCode = ''] = shownCode() ?? []
   return { ...started, uri, userCode }
 }
 
 const bySelf = ['--pw-env', '--prompt=none', `--scope=${SCOPE}`]
+
+const given = ['-m', '--client-id=given', '--client-secret=of the person']
 
 async function files(): Promise<string[]> {
   return (await readdir(sandbox.configDirectory)).filter((name) => !name.endsWith('.config'))
@@ -103,10 +109,7 @@ describe('a login by device code', () => {
   })
 
   test('with a given client, and with a public one', async () => {
-    for (const options of [
-      ['-m', '--client-id=given', '--client-secret=of the person'],
-      ['--pub', '--client-id=everybody'],
-    ]) {
+    for (const options of [given, ['--pub', '--client-id=everybody']]) {
       const { finished, uri, userCode } = await startLogin(...bySelf, ...options)
       await approveDevice({ verificationUri: uri, userCode, caPem: provider.caPem })
       expect(outputOf(await finished)).toContain('Everything setup correctly!')
@@ -120,7 +123,7 @@ describe('a login by device code', () => {
   })
 
   test('--only-at prints a token and keeps nothing', async () => {
-    const { finished, uri, userCode } = await startLogin('--only-at', ...bySelf)
+    const { finished, uri, userCode } = await startLogin('--only-at', ...given, ...bySelf)
     await approveDevice({ verificationUri: uri, userCode, caPem: provider.caPem })
     expect(outputOf(await finished)).toMatch(/^ey[\w.-]+\n$/m)
     expect(await files()).toEqual([])

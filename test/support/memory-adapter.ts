@@ -18,7 +18,9 @@ function memoryAdapter(model: string, entries: Map<string, Entry>): Adapter {
   const keyOf = (id: string): string => `${model}:${id}`
   const find = (id: string): AdapterPayload | undefined => {
     const entry = entries.get(keyOf(id))
-    if (entry === undefined || entry.expiresAt > Date.now()) return entry?.payload
+    // A device code is remembered past its time: its poll is to be told `expired_token`.
+    const isKept = entry === undefined || entry.expiresAt > Date.now() || model === 'DeviceCode'
+    if (isKept) return entry?.payload
     entries.delete(keyOf(id))
     return undefined
   }
