@@ -1,4 +1,5 @@
 import { AgentError } from '../protocol/errors.ts'
+import { parseFileLines } from '../protocol/file-lines.ts'
 import { type OpenedAccount, openWithTries, passwordQuestion } from './load-account.ts'
 import { type PasswordSources, sourcedPassword } from './password-source.ts'
 import type { Io } from './run.ts'
@@ -26,6 +27,8 @@ export async function unlockAccount(
   text: string,
   { sources, io, terminal }: PasswordWays,
 ): Promise<UnlockedAccount> {
+  // A damaged file is told of before anybody is asked for its password.
+  parseFileLines(text)
   const warn = (line: string): void => void io.stderr.write(`${line}\n`)
   let from: 'source' | 'person' = 'person'
   const passwordFor = async (attempt: number): Promise<string> => {

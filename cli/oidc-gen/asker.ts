@@ -1,0 +1,122 @@
+import { AgentError } from '../../protocol/errors.ts'
+import type { Questions } from '../piped-answers.ts'
+import type { Terminal } from '../terminal.ts'
+import type { GenOptions } from './options.ts'
+
+/** A value that an option gives, or a person. */
+export interface Wanted {
+  /** In the C tool's error text: `issuer url`. */
+  readonly label: string
+  /** Without the dashes. */
+  readonly option: string
+  readonly question: string
+}
+
+export type Answer = 'yes' | 'no' | 'quit'
+
+type AskingOptions = Pick<GenOptions, 'prompt' | 'confirmYes' | 'confirmNo' | 'confirmDefault'>
+
+/** How the person is reached. */
+export interface Reach {
+  /** @throws AgentError `no-terminal` */
+  openTerminal(): Terminal
+  /** Where answers come from if there is no terminal. */
+  openPipe(): Questions
+}
+
+/** Asks the person, or says which option would have answered. */
+export class Asker {
+  readonly #options: AskingOptions
+  readonly #reach: Reach
+  #terminal: Terminal | undefined
+  #pipe: Questions | undefined
+
+  /** Nothing is opened before the first question. */
+  constructor(options: AskingOptions, reach: Reach) {
+    this.#options = options
+    this.#reach = reach
+  }
+
+  /**
+   * For passwords: they are asked for even with --prompt=none, as by the C tool.
+   * @throws AgentError `no-terminal`
+   */
+  passwords(): Terminal {
+    this.#terminal ??= this.#reach.openTerminal()
+    return this.#terminal
+  }
+
+  /**
+   * The answer, not empty.
+   * @throws AgentError `no-terminal` with --prompt=none.
+   */
+  async ask(wanted: Wanted, fallback?: string): Promise<string> {
+    this.#checkMayAsk(wanted)
+    const given = fallback === undefined ? {} : { default: fallback }
+    for (;;) {
+      const answer = (await this.#questions().ask(wanted.question, given)).trim()
+      if (answer !== '') return answer
+    }
+  }
+
+  /** As {@link ask}, without showing what is typed; `keeps` is what an empty answer means. */
+  async askSecret(wanted: Wanted, keeps?: string): Promise<string> {
+    this.#checkMayAsk(wanted)
+    const question = keeps === undefined ? wanted.question : `${wanted.question} [***]`
+    for (;;) {
+      const answer = await this.passwords().askSecret(question)
+      if (answer !== '') return answer
+      if (keeps !== undefined) return keeps
+    }
+  }
+
+  /** Shows something that helps to answer the next question. */
+  say(text: string): void {
+    if (this.#options.prompt !== 'none') this.#questions().say(text)
+  }
+
+  /** A question for yes or no (cli.md §1.4, "-d"): only a whole `yes` overrules a No. */
+  async confirm(question: string, standard: 'yes' | 'no'): Promise<Answer> {
+    const settled = this.#settledAnswer(standard)
+    if (settled !== undefined) return settled
+    this.#checkMayAsk({ label: `answer to '${question}'`, option: 'confirm-yes', question })
+    const choices = standard === 'yes' ? '[Yes/no/quit]' : '[No/yes/quit]'
+    for (;;) {
+      const answer = (await this.#questions().ask(`${question} ${choices}`)).trim().toLowerCase()
+      if (answer === '') return standard
+      if (answer === 'yes' || answer === 'no' || answer === 'quit') return answer
+      if (standard === 'no') return 'no'
+    }
+  }
+
+  #settledAnswer(standard: 'yes' | 'no'): Answer | undefined {
+    const { confirmYes, confirmNo, confirmDefault } = this.#options
+    if (confirmYes) return 'yes'
+    if (confirmNo) return 'no'
+    return confirmDefault ? standard : undefined
+  }
+
+  close(): void {
+    this.#terminal?.close()
+    this.#pipe?.close()
+  }
+
+  #questions(): Questions {
+    if (this.#pipe !== undefined) return this.#pipe
+    try {
+      return this.passwords()
+    } catch (error) {
+      if (!(error instanceof AgentError) || error.code !== 'no-terminal') throw error
+      this.#pipe = this.#reach.openPipe()
+      return this.#pipe
+    }
+  }
+
+  #checkMayAsk({ label, option }: Wanted): void {
+    if (this.#options.prompt !== 'none') return
+    throw new AgentError(
+      'no-terminal',
+      `Required argument ${label} not given. Please enable a prompt mode or pass ${label} to the '--${option}' option.`,
+    )
+  }
+}

@@ -1,0 +1,52 @@
+import type { AccountDirectory } from '../../protocol/account-directory.ts'
+import { AgentError } from '../../protocol/errors.ts'
+import type { GenSetting } from './setting.ts'
+
+/**
+ * The short name of an account that is to be made.
+ * @throws AgentError `bad-request` where it was given and there is such an account; a person who
+ *   was asked is asked again.
+ */
+export async function newAccountName(
+  given: string | undefined,
+  directory: AccountDirectory | undefined,
+  setting: GenSetting,
+): Promise<string> {
+  const exists = async (name: string): Promise<boolean> => (await directory?.has(name)) ?? false
+  if (given !== undefined) {
+    if (await exists(given)) throw configured(given)
+    return given
+  }
+  for (;;) {
+    const name = await askName(setting)
+    if (!(await exists(name))) return name
+    setting.asker.say(alreadyConfigured)
+  }
+}
+
+/** The short name of an account that may exist. */
+export function askName({ asker, options }: GenSetting): Promise<string> {
+  if (options.prompt === 'none') {
+    throw new AgentError('no-terminal', 'No account short name given.')
+  }
+  return asker.ask({
+    label: 'short name',
+    option: 'account',
+    question: 'Enter short name for the account to configure',
+  })
+}
+
+const alreadyConfigured = 'An account with that shortname is already configured'
+
+function configured(name: string): AgentError {
+  return new AgentError('bad-request', alreadyConfigured, {
+    hint: [
+      'For a new refresh token run',
+      `\t$ oidc-gen --reauthenticate ${name}`,
+      'to change it',
+      `\t$ oidc-gen -m ${name}`,
+      'and to delete it',
+      `\t$ oidc-gen -d ${name}`,
+    ].join('\n'),
+  })
+}

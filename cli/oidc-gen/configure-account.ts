@@ -1,0 +1,133 @@
+import { AccountDirectory } from '../../protocol/account-directory.ts'
+import { callAgent } from '../../protocol/client.ts'
+import { findConfigDirectory } from '../../protocol/config-directory.ts'
+import { readKnownIssuers } from '../../protocol/issuer-config.ts'
+import type { JsonObject } from '../../protocol/messages.ts'
+import { type UnlockedAccount, unlockAccount } from '../unlock-account.ts'
+import { fieldText } from './account-field.ts'
+import { type ChosenIssuer, chooseIssuer } from './choose-issuer.ts'
+import { askName } from './choose-name.ts'
+import { chooseScope } from './choose-scope.ts'
+import { draftAccount, type ProviderPlace, providerPlace } from './draft.ts'
+import { plannedPassword } from './encryption-password.ts'
+import { withGivenClient } from './given-client.ts'
+import { login } from './login.ts'
+import { withPublicClient } from './public-client.ts'
+import { readConfiguration } from './read-configuration.ts'
+import { givenRefreshToken } from './refresh-token.ts'
+import { type Sealing, saveAccount } from './save-account.ts'
+import { type GenSetting, passwordWays } from './setting.ts'
+
+/**
+ * Makes an account with a client that was registered beforehand, or changes an existing account: what
+ * it has are the answers proposed then.
+ */
+export async function configureAccount(
+  given: string | undefined,
+  setting: GenSetting,
+): Promise<void> {
+  const { agent, io } = setting
+  await callAgent(agent, { request: 'check' })
+  const name = given ?? (await askName(setting))
+  const old = await existingAccount(name, setting)
+  if (old === undefined) {
+    io.stdout.write('No account exists with this short name. Creating new configuration ...\n')
+  }
+  const fields = await configured(name, old?.fields ?? {}, setting)
+  const sealing = await sealingFor(old, setting)
+  io.stdout.write('Generating account configuration ...\n')
+  await saveAccount(await login(fields, setting), sealing, setting)
+}
+
+/** The account of that name, opened, if there is one. */
+export async function existingAccount(
+  name: string,
+  setting: GenSetting,
+): Promise<UnlockedAccount | undefined> {
+  const path = findConfigDirectory(setting.io.env)
+  if (path === undefined) return undefined
+  const directory = new AccountDirectory(path)
+  if (!(await directory.has(name))) return undefined
+  return unlockAccount(name, await directory.read(name), passwordWays(setting))
+}
+
+async function sealingFor(old: UnlockedAccount | undefined, setting: GenSetting): Promise<Sealing> {
+  if (setting.options.noSave) return { kind: 'new', password: { kind: 'ask' } }
+  const password = await plannedPassword(setting)
+  if (old === undefined) return { kind: 'new', password }
+  return { kind: 'changed', password, key: old.key }
+}
+
+/** The account as asked for, on top of what its file and the file of -f have. */
+export async function configured(
+  name: string,
+  old: JsonObject,
+  setting: GenSetting,
+): Promise<JsonObject> {
+  const { io, options } = setting
+  const file = options.file === undefined ? {} : await readConfiguration(options.file, setting)
+  const stored = { ...old, ...file }
+  const known = await readKnownIssuers(findConfigDirectory(io.env))
+  const storedIssuer = fieldText(stored, 'issuer_url') ?? fieldText(stored, 'issuer')
+  const issuer = await chooseIssuer(name, known, setting, storedIssuer)
+  const place = placeWith(stored, providerPlace(issuer, setting), setting)
+  const storedScope = fieldText(stored, 'auth_scope') ?? fieldText(stored, 'scope')
+  const scope = await chooseScope(place, setting, storedScope)
+
+  const draft = draftAccount({ name, issuer, place, scope }, setting)
+  const merged = { ...draft, ...filled(stored), ...decided(draft, setting) }
+  if (usesPublicClient(stored, issuer, setting)) return withPublicClient(merged, issuer)
+  return { ...(await withGivenClient(merged, stored, setting)), ...givenRefreshToken(setting) }
+}
+
+/** With --only-at, which registers no client, a public one also without --pub. */
+function usesPublicClient(
+  stored: JsonObject,
+  { known }: ChosenIssuer,
+  { options }: GenSetting,
+): boolean {
+  if (options.clientId !== undefined) return false
+  if (options.pub || stored['client_id'] !== undefined) return options.pub
+  return options.onlyToken && !options.manual && known?.publicClient !== undefined
+}
+
+/** An option wins over what is stored, which wins over what the issuer files say. */
+function placeWith(
+  stored: JsonObject,
+  place: ProviderPlace,
+  { options }: GenSetting,
+): ProviderPlace {
+  return {
+    issuer: place.issuer,
+    configEndpoint:
+      options.configEndpoint ?? fieldText(stored, 'config_endpoint') ?? place.configEndpoint,
+    certPath:
+      options.certPath === undefined
+        ? (fieldText(stored, 'cert_path') ?? place.certPath)
+        : place.certPath,
+  }
+}
+
+/** The members that say something. */
+function filled(fields: JsonObject): JsonObject {
+  return Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== ''))
+}
+
+/** The members of the draft that were decided now and replace what is stored. */
+function decided(draft: JsonObject, { options }: GenSetting): JsonObject {
+  const keys = [
+    'name',
+    'issuer_url',
+    'config_endpoint',
+    'cert_path',
+    'scope',
+    'auth_scope',
+    'refresh_scope',
+  ]
+  if (options.clientName !== undefined) keys.push('client_name')
+  if (options.audience !== undefined) keys.push('audience')
+  if (options.deviceEndpoint !== undefined) {
+    keys.push('device_authorization_endpoint', 'daeSetByUser')
+  }
+  return Object.fromEntries(Object.entries(draft).filter(([key]) => keys.includes(key)))
+}

@@ -1,0 +1,49 @@
+import { callAgent } from '../../protocol/client.ts'
+import { AgentError } from '../../protocol/errors.ts'
+import type { DeviceAuthorization, Replies } from '../../protocol/messages.ts'
+import { showDeviceCode } from './device-code.ts'
+import type { GenSetting } from './setting.ts'
+
+/** RFC 8628 §3.5: what `slow_down` adds to the pause, in seconds. */
+const SLOW_DOWN_SECONDS = 5
+/** RFC 8628 §3.2: the pause where the provider says none. */
+const DEFAULT_INTERVAL_SECONDS = 5
+
+/**
+ * Shows the code and asks the agent again and again, until the person has approved or denied it or
+ * its time is up.
+ */
+export async function waitForApproval(
+  device: DeviceAuthorization,
+  onlyToken: boolean,
+  setting: GenSetting,
+  signal: AbortSignal,
+): Promise<Replies['device']> {
+  const { io, host, agent } = setting
+  const deadline = io.now() + device.expires_in * 1000
+  await showDeviceCode(device, io)
+  const { device_code } = device
+  const request = { request: 'device', oidc_device: { device_code }, only_at: onlyToken } as const
+  let interval = device.interval > 0 ? device.interval : DEFAULT_INTERVAL_SECONDS
+  while (io.now() < deadline) {
+    await host.pause(interval * 1000, signal)
+    try {
+      return await callAgent(agent, request, { signal })
+    } catch (error) {
+      interval = nextInterval(error, interval)
+    }
+  }
+  throw new AgentError('provider-error', 'Device code is not valid any more!', {
+    hint: `It was to be entered within ${device.expires_in} seconds. Run oidc-gen again for a new one.`,
+  })
+}
+
+/** The pause after an answer that leaves the flow open; others end it. */
+function nextInterval(error: unknown, interval: number): number {
+  if (!(error instanceof AgentError)) throw error
+  if (error.code === 'authorization-pending') return interval
+  if (error.code === 'slow-down') return interval + SLOW_DOWN_SECONDS
+  // RFC 8628 §3.5: back off exponentially after a connection timeout.
+  if (error.code === 'network' || error.code === 'provider-timeout') return interval * 2
+  throw error
+}

@@ -1,0 +1,155 @@
+import type { CommandSpec } from '../argv.ts'
+import {
+  choice,
+  choices,
+  flag,
+  optionalText,
+  text,
+  texts,
+  type Values,
+  wholeNumbers,
+} from '../option.ts'
+import { passwordOptions } from '../password-source.ts'
+
+const managing = {
+  accounts: flag(
+    '-l, --accounts',
+    'Prints a list of all configured account configurations. Same as oidc-add -l',
+  ),
+  print: text(
+    '-p, --print=FILE',
+    'Prints the decrypted content of FILE. FILE can be a path or the name of an account configuration',
+  ),
+  update: text(
+    '-u, --update=FILE',
+    'Decrypts and reencrypts FILE, which updates its format. FILE can be a path or the name of an account configuration',
+  ),
+  rename: text('--rename=NEW_SHORTNAME', 'Renames an existing account configuration'),
+  delete: flag('-d, --delete', 'Deletes the account configuration of the given account'),
+  reauthenticate: flag(
+    '--reauthenticate',
+    'Gets a new refresh token for an existing account configuration and changes nothing else',
+  ),
+} as const
+
+const generating = {
+  file: text('-f, --file=FILE', "Reads the client configuration from FILE. Implicitly sets '-m'"),
+  manual: flag(
+    '-m, --manual',
+    'Does not use dynamic client registration: the client has been registered beforehand. With an existing account, changes it',
+  ),
+  pub: flag('--pub', 'Uses a public client that is configured for the issuer'),
+  clientId: text(
+    '--client-id=CLIENT_ID',
+    "Use CLIENT_ID as client id, of a client registered beforehand. Implicitly sets '-m'",
+  ),
+  clientSecret: text(
+    '--client-secret=CLIENT_SECRET',
+    "Use CLIENT_SECRET as client secret; '' where the client has none",
+  ),
+  issuer: text('--issuer, --iss=ISSUER_URL', 'Set ISSUER_URL as the issuer url to be used'),
+  scope: texts(
+    '--scope=SCOPE',
+    "Set SCOPE as the scope to be used. For more than one, separate them by spaces or repeat the option. 'max' means all available",
+  ),
+  scopeMax: flag(
+    '--scope-max, --scope-all',
+    "Use all scopes available at the provider. Same as '--scope=max'",
+  ),
+  flow: choices(
+    '-w, --flow=code|device|password|refresh',
+    ['code', 'device', 'password', 'refresh'],
+    "The OIDC flow to use. Can be repeated, most wanted first. The default is 'device'",
+  ),
+  noSave: flag('--no-save', 'Only load the account into the agent, save no file'),
+} as const
+
+const special = {
+  accessToken: text(
+    '--access-token, --at=ACCESS_TOKEN',
+    'Use ACCESS_TOKEN for authorization at the registration endpoint',
+  ),
+  audience: text(
+    '--audience, --aud=AUDIENCE',
+    'Limit issued tokens to AUDIENCE. For more than one, separate them by spaces',
+  ),
+  clientName: text(
+    '--client-name-identifier, --cnid=IDENTIFIER',
+    'What distinguishes the client name from those of other machines. The default is the host name',
+  ),
+  certPath: text(
+    '--cert-path, --cert-file, --cp=FILE',
+    "CA bundle to trust at this provider instead of the system's",
+  ),
+  configEndpoint: text(
+    '--configuration-endpoint, --config-endpoint, --discovery-endpoint=ENDPOINT_URI',
+    'Where the configuration of the provider is, if not at the usual place',
+  ),
+  deviceEndpoint: text(
+    '--device-authorization-endpoint, --dae=ENDPOINT_URI',
+    'Use this uri as device authorization endpoint',
+  ),
+  oauth2: flag('--oauth2, --oauth', 'The provider supports OAuth 2 only, not OpenID Connect'),
+  onlyToken: flag(
+    '--only-at',
+    'Print an access token and keep nothing. Needs a client registered beforehand or a public one',
+  ),
+  refreshToken: text(
+    '--refresh-token, --rt=REFRESH_TOKEN',
+    'Use REFRESH_TOKEN instead of a login. Implicitly sets --flow=refresh',
+  ),
+  refreshTokenEnv: optionalText(
+    '--refresh-token-env, --rt-env[=OIDC_REFRESH_TOKEN]',
+    'Like --rt, with the token in an environment variable (default: OIDC_REFRESH_TOKEN)',
+  ),
+  redirectUri: texts(
+    '--redirect-uri, --redirect-url=URI',
+    'Redirect URI of the client, http://localhost:<port>[/*] or edu.kit.data.oidc-agent:/<anything>',
+  ),
+  port: wholeNumbers('--port=PORT', 'Same as --redirect-uri=http://localhost:PORT'),
+  username: text('--op-username=USERNAME', "User name for the flow 'password'"),
+  password: text('--op-password=PASSWORD', "Password for the flow 'password'"),
+  noWebserver: flag('--no-webserver', "No web server for the redirect of the flow 'code'"),
+  noScheme: flag('--no-scheme', "No redirect to a custom uri scheme in the flow 'code'"),
+  noUrlCall: flag('--no-url-call', "Does not open a browser for the flow 'code'"),
+} as const
+
+const asking = {
+  ...passwordOptions,
+  prompt: choice(
+    '--prompt=cli|gui|none',
+    ['cli', 'gui', 'none'],
+    "How to ask for what is missing. The default is 'cli'",
+  ),
+  pwPrompt: choice(
+    '--pw-prompt=cli|gui',
+    ['cli', 'gui'],
+    "How to ask for passwords. The default is 'cli'",
+  ),
+  confirmYes: flag('--confirm-yes', 'Confirms all confirmation prompts with yes'),
+  confirmNo: flag('--confirm-no', 'Confirms all confirmation prompts with no'),
+  confirmDefault: flag(
+    '--confirm-default',
+    'Confirms all confirmation prompts with the default value',
+  ),
+  verbose: flag('-v, --verbose', 'Say on stderr what is being done'),
+  debug: flag('-g, --debug', 'As --verbose'),
+} as const
+
+const options = { ...managing, ...generating, ...special, ...asking } as const
+
+/** What is on the command line of `oidc-gen` (cli.md §1.4). */
+export type GenOptions = Values<typeof options>
+
+export const oidcGen: CommandSpec<typeof options> = {
+  name: 'oidc-gen',
+  summary: 'Make account configurations that oidc-add can load.',
+  options,
+  operands: { label: '[ACCOUNT]', min: 0, max: 1 },
+  headings: {
+    accounts: 'Managing account configurations',
+    file: 'Generating a new account configuration',
+    accessToken: 'Generating a new account configuration, advanced',
+    pwEnv: 'Questions and answers',
+  },
+}

@@ -1,0 +1,45 @@
+import { accountOf } from '../../protocol/account.ts'
+import { sealAccountFile } from '../../protocol/account-file.ts'
+import { callAgent } from '../../protocol/client.ts'
+import { AgentError } from '../../protocol/errors.ts'
+import { addIssuerAccount, removeIssuerAccount } from '../../protocol/issuer-accounts.ts'
+import { accountDirectory } from '../list-accounts.ts'
+import { unlockAccount } from '../unlock-account.ts'
+import { type GenSetting, passwordWays } from './setting.ts'
+
+/** `--rename`: moves an account to another name; all but the name stays as it is. */
+export async function renameAccount(from: string, to: string, setting: GenSetting): Promise<void> {
+  const directory = accountDirectory(setting.io.env)
+  if (!(await directory.has(from))) throw noSuchAccount()
+  if (await directory.has(to)) {
+    throw new AgentError('bad-request', `Account configuration '${to}' already exists`)
+  }
+  const text = await directory.read(from)
+  const { fields, key } = await unlockAccount(from, text, passwordWays(setting))
+  const renamed = { ...fields, name: to }
+  await directory.write(to, await sealAccountFile(renamed, key))
+  await directory.remove(from)
+  await removeIssuerAccount(directory.path, from)
+  const { issuer } = accountOf(renamed)
+  await addIssuerAccount(directory.path, issuer, to)
+  await unloadOldName(from, to, setting)
+}
+
+/** An agent that goes on under the old name would have no file for a rotated refresh token. */
+async function unloadOldName(from: string, to: string, { agent, io }: GenSetting): Promise<void> {
+  try {
+    await callAgent(agent, { request: 'remove', account: from })
+  } catch (error) {
+    // No agent, or it does not have the account: renaming needs neither.
+    if (error instanceof AgentError) return
+    throw error
+  }
+  io.stderr.write(`Account ${from} was unloaded. Load it again with\n\t$ oidc-add ${to}\n`)
+}
+
+/** Told of a name that has no file. */
+export function noSuchAccount(): AgentError {
+  return new AgentError('unknown-account', 'No account configuration found with that shortname', {
+    hint: 'What there is shows: oidc-gen -l',
+  })
+}

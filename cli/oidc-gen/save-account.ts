@@ -1,0 +1,129 @@
+import { accountOf } from '../../protocol/account.ts'
+import { AccountDirectory } from '../../protocol/account-directory.ts'
+import { type FileKey, newFileKey, sealAccountFile } from '../../protocol/account-file.ts'
+import { callAgent } from '../../protocol/client.ts'
+import { createConfigDirectory } from '../../protocol/config-directory.ts'
+import { AgentError } from '../../protocol/errors.ts'
+import { addIssuerAccount } from '../../protocol/issuer-accounts.ts'
+import type { JsonObject } from '../../protocol/messages.ts'
+import { addRequest } from '../load-account.ts'
+import { passwordEntry } from '../password-source.ts'
+import { askNewPassword, type PlannedPassword } from './encryption-password.ts'
+import type { GenSetting } from './setting.ts'
+
+/** What an account's file is sealed with. */
+export type Sealing =
+  | { readonly kind: 'new'; readonly password: PlannedPassword }
+  /** A file that exists: its password may stay. */
+  | { readonly kind: 'changed'; readonly password: PlannedPassword; readonly key: FileKey }
+  | { readonly kind: 'same'; readonly key: FileKey }
+
+interface Sealed {
+  readonly key: FileKey
+  /** Known if it was not kept. */
+  readonly password: string | undefined
+}
+
+/** Saves an account that the agent has loaded, and lets the agent keep the file up to date. */
+export async function saveAccount(
+  fields: JsonObject,
+  sealing: Sealing,
+  setting: GenSetting,
+): Promise<void> {
+  const { io, options } = setting
+  const { name } = accountOf(fields)
+  if (!options.noSave) {
+    try {
+      const sealed = await sealedWith(name, sealing, setting)
+      await writeUntilSaved(name, fields, sealed.key, setting)
+      await introduceFile(fields, sealed, setting)
+    } catch (error) {
+      throw error instanceof AgentError ? unsaved(name, sealing, error) : error
+    }
+  }
+  io.stdout.write('Everything setup correctly!\n')
+}
+
+async function sealedWith(name: string, sealing: Sealing, setting: GenSetting): Promise<Sealed> {
+  if (sealing.kind === 'same') return { key: sealing.key, password: undefined }
+  const password =
+    sealing.password.kind === 'given'
+      ? sealing.password.password
+      : await askNewPassword(name, setting, sealing.kind === 'new' ? 'none' : 'may be kept')
+  if (password !== undefined) return { key: await newFileKey(password), password }
+  if (sealing.kind === 'changed') return { key: sealing.key, password }
+  throw new TypeError('a new account has a new password')
+}
+
+/** The refresh token exists only here and in the agent, so the person may mend what is wrong. */
+async function writeUntilSaved(
+  name: string,
+  fields: JsonObject,
+  key: FileKey,
+  { io, asker, options, explain }: GenSetting,
+): Promise<void> {
+  for (;;) {
+    try {
+      const directory = new AccountDirectory(createConfigDirectory(io.env))
+      await directory.write(name, await sealAccountFile(fields, key))
+      explain(`saved in ${directory.path}`)
+      return
+    } catch (error) {
+      const automatic = options.prompt === 'none' || options.confirmYes || options.confirmDefault
+      if (!(error instanceof AgentError) || automatic) throw error
+      io.stderr.write(`Error: ${error.message}\n`)
+      const again = await orUnanswered(
+        asker.confirm('Do you want to try to save it again?', 'yes'),
+        error,
+      )
+      if (again !== 'yes') throw error
+    }
+  }
+}
+
+/** Where nobody can answer the question, the error that led to it is the one to tell. */
+async function orUnanswered<T>(answer: Promise<T>, error: AgentError): Promise<T> {
+  try {
+    return await answer
+  } catch {
+    throw error
+  }
+}
+
+/** Tells issuer.config and the agent of the file; the account is good without. */
+async function introduceFile(
+  fields: JsonObject,
+  { key, password }: Sealed,
+  setting: GenSetting,
+): Promise<void> {
+  const { io, agent, sources } = setting
+  const { name, issuer } = accountOf(fields)
+  const fromVariable = sources.variable !== undefined && password !== undefined
+  const keep = fromVariable ? { password, seconds: 0 } : undefined
+  try {
+    await addIssuerAccount(createConfigDirectory(io.env), issuer, name)
+    await callAgent(
+      agent,
+      addRequest(
+        { fields, key, password: password ?? '' },
+        { pw_entry: passwordEntry(name, sources, keep, io.now), plain_add: true },
+      ),
+    )
+  } catch (error) {
+    if (!(error instanceof AgentError)) throw error
+    io.stderr.write(`Warning: account ${name} is saved, but: ${error.message}\n`)
+  }
+}
+
+function unsaved(name: string, { kind }: Sealing, error: AgentError): AgentError {
+  const next =
+    kind === 'new'
+      ? `\t$ oidc-add -r ${name}\nand make it again.`
+      : `\t$ oidc-gen --reauthenticate ${name}`
+  const hint = [
+    ...(error.hint === undefined ? [] : [error.hint]),
+    `Account ${name} is loaded in the agent and works as long as the agent runs, but it is not saved. Once it can be, run`,
+    next,
+  ].join('\n')
+  return new AgentError(error.code, error.message, { hint, cause: error })
+}

@@ -1,0 +1,32 @@
+import type { AgentAddress } from '../../protocol/client.ts'
+import type { OnInterrupt } from '../interruptible.ts'
+import type { PasswordSources } from '../password-source.ts'
+import type { Io } from '../run.ts'
+import type { PasswordWays } from '../unlock-account.ts'
+import type { Asker, Reach } from './asker.ts'
+import type { GenOptions } from './options.ts'
+
+/** The machine `oidc-gen` runs on, where it is more than {@link Io}. */
+export interface GenHost extends Reach {
+  readonly hostName: string
+  /** Resolves after so many milliseconds, rejects when `signal` is aborted. */
+  pause(milliseconds: number, signal: AbortSignal): Promise<void>
+  readonly onInterrupt: OnInterrupt
+}
+
+/** What each thing `oidc-gen` does works with. */
+export interface GenSetting {
+  readonly options: GenOptions
+  readonly io: Io
+  readonly host: GenHost
+  readonly agent: AgentAddress | undefined
+  readonly asker: Asker
+  readonly sources: PasswordSources
+  /** Said to a person who asked for it by `--verbose`. */
+  readonly explain: (line: string) => void
+}
+
+/** How an existing account file's password is come by. */
+export function passwordWays({ sources, io, asker }: GenSetting): PasswordWays {
+  return { sources, io, terminal: () => asker.passwords() }
+}

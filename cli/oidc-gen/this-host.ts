@@ -1,0 +1,24 @@
+import { hostname } from 'node:os'
+import { setTimeout as pause } from 'node:timers/promises'
+import { AgentError } from '../../protocol/errors.ts'
+import { onInterrupt } from '../interruptible.ts'
+import { PipedAnswers } from '../piped-answers.ts'
+import { openTerminal } from '../terminal.ts'
+import type { GenHost } from './setting.ts'
+
+/** The machine this process runs on. */
+export function thisHost(): GenHost {
+  return {
+    hostName: hostname(),
+    openTerminal,
+    openPipe: () => new PipedAnswers(process.stdin, process.stderr),
+    onInterrupt,
+    pause: async (milliseconds, signal) => {
+      try {
+        await pause(milliseconds, undefined, { signal })
+      } catch (cause) {
+        throw new AgentError('cancelled', 'cancelled: interrupted', { cause })
+      }
+    },
+  }
+}
