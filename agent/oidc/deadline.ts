@@ -1,3 +1,5 @@
+import { setMaxListeners } from 'node:events'
+
 /** A signal that is aborted by the caller's signal or after a time, and says by which. */
 export interface Deadline {
   readonly signal: AbortSignal
@@ -14,19 +16,17 @@ export interface Deadline {
 export function startDeadline(milliseconds: number, caller: AbortSignal): Deadline {
   const controller = new AbortController()
   let passed = false
-  const give = (): void => controller.abort(caller.reason)
   const timer = setTimeout(() => {
     passed = true
     controller.abort()
   }, milliseconds)
-  if (caller.aborted) give()
-  else caller.addEventListener('abort', give, { once: true })
+  const forget = onAbort(caller, () => controller.abort(caller.reason))
   return {
     signal: controller.signal,
     passed: () => passed,
     end: () => {
       clearTimeout(timer)
-      caller.removeEventListener('abort', give)
+      forget()
     },
   }
 }
@@ -34,17 +34,21 @@ export function startDeadline(milliseconds: number, caller: AbortSignal): Deadli
 /** Waits for shared work no longer than `signal` allows; the work goes on for the others. */
 export function waitUntil<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
   return new Promise<T>((resolve, reject) => {
-    const give = (): void => reject(reasonOf(signal))
-    if (signal.aborted) {
-      give()
-      return
-    }
-    signal.addEventListener('abort', give, { once: true })
-    work.then(resolve, reject).finally(() => signal.removeEventListener('abort', give))
+    const forget = onAbort(signal, () => reject(reasonOf(signal)))
+    work.then(resolve, reject).finally(forget)
   })
 }
 
 /** Why a signal was aborted, as an error. */
 export function reasonOf(signal: AbortSignal): Error {
   return signal.reason instanceof Error ? signal.reason : new Error('aborted')
+}
+
+/** Calls back when `signal` is aborted, at once if it is already. Returns how to stop that. */
+function onAbort(signal: AbortSignal, callback: () => void): () => void {
+  if (signal.aborted) callback()
+  // A signal may be shared by any number of requests: Node would warn of the eleventh.
+  else setMaxListeners(0, signal)
+  signal.addEventListener('abort', callback, { once: true })
+  return () => signal.removeEventListener('abort', callback)
 }

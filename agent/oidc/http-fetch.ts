@@ -1,7 +1,7 @@
 import { AgentError } from '../../protocol/errors.ts'
+import type { Connections } from './connections.ts'
 import { startDeadline } from './deadline.ts'
 import { networkError } from './network-error.ts'
-import type { TrustedAgents } from './trusted-agents.ts'
 import { checkUrl, type Trust, urlOf } from './web-address.ts'
 
 /** How long a provider may take. */
@@ -35,7 +35,7 @@ export interface HttpAnswer {
 export interface HttpFetchOptions {
   readonly timeouts: Timeouts
   readonly userAgent: string
-  readonly agents: () => Promise<TrustedAgents>
+  readonly connections: () => Promise<Connections>
 }
 
 /**
@@ -52,20 +52,26 @@ export class HttpFetch {
   async send(request: HttpRequest, trust: Trust, signal: AbortSignal): Promise<HttpAnswer> {
     const url = urlOf(request.url)
     checkUrl(url, trust)
-    const { timeouts, userAgent, agents } = this.#options
+    const { timeouts, userAgent, connections } = this.#options
     const deadline = startDeadline(timeouts.totalMs, signal)
     try {
-      const agent = await (await agents()).get(trust.certPath)
-      const response = await agent.request({
-        origin: url.origin,
-        path: `${url.pathname}${url.search}`,
-        method: request.method,
-        headers: { ...request.headers, 'user-agent': userAgent },
-        body: request.body ?? null,
-        signal: deadline.signal,
-      })
-      const body = await bounded(response.body, url)
-      return { url, status: response.statusCode, headers: oneLineEach(response.headers), body }
+      const { method, body } = request
+      const response = await (await connections()).send(
+        url,
+        {
+          method,
+          headers: { ...request.headers, 'user-agent': userAgent, ...lengthOf(body) },
+          body,
+          signal: deadline.signal,
+        },
+        trust.certPath,
+      )
+      return {
+        url,
+        status: response.statusCode ?? 0,
+        headers: oneLineEach(response.headers),
+        body: await bounded(response, url),
+      }
     } catch (error) {
       throw await networkError(error, { url, timeouts, timedOut: deadline.passed(), signal })
     } finally {
@@ -74,9 +80,13 @@ export class HttpFetch {
   }
 }
 
+function lengthOf(body: string | undefined): Record<string, string> {
+  return body === undefined ? {} : { 'content-length': String(Buffer.byteLength(body)) }
+}
+
 /** Reads no further than the bound, whatever length was announced. */
-async function bounded(chunks: AsyncIterable<Uint8Array>, url: URL): Promise<string> {
-  const read: Uint8Array[] = []
+async function bounded(chunks: AsyncIterable<Buffer>, url: URL): Promise<string> {
+  const read: Buffer[] = []
   let bytes = 0
   // Leaving the loop ends the connection.
   for await (const chunk of chunks) {

@@ -1,7 +1,6 @@
 import { AgentError, wireText } from '../../protocol/errors.ts'
 import { reasonOf } from './deadline.ts'
 import type { Timeouts } from './http-fetch.ts'
-import { describeCertificate } from './peer-certificate.ts'
 import { providerText } from './provider-text.ts'
 
 /** The exchange that failed before there was an answer. */
@@ -40,21 +39,17 @@ export function cancelled(signal: AbortSignal): AgentError {
 function connectionError(code: string, error: unknown, exchange: FailedExchange): AgentError {
   const { url, timeouts } = exchange
   const what =
-    code === 'UND_ERR_CONNECT_TIMEOUT'
+    code === 'CONNECT_TIMEOUT'
       ? `did not accept the connection within ${timeouts.connectMs / 1000} s`
-      : (reasons[code] ?? reasonText(error))
-  return new AgentError('network', `${wireText.network}: ${url.origin} ${what} (${code})`, {
-    cause: error,
-  })
+      : `${reasons[code] ?? reasonText(error)} (${code})`
+  return new AgentError('network', `${wireText.network}: ${url.origin} ${what}`, { cause: error })
 }
 
-/** The codes of libuv and undici that are met, in words. */
+/** The codes of libuv that are met, in words. */
 const reasons: Readonly<Record<string, string>> = {
   ECONNREFUSED: 'refused the connection',
   ECONNRESET: 'cut the connection',
   EPIPE: 'cut the connection',
-  UND_ERR_SOCKET: 'cut the connection before its answer was complete',
-  UND_ERR_RES_CONTENT_LENGTH_MISMATCH: 'cut the connection before its answer was complete',
   ENOTFOUND: 'cannot be found: its host name is not known',
   EAI_AGAIN: 'cannot be found: no name server answers',
   EHOSTUNREACH: 'cannot be reached',
@@ -64,6 +59,7 @@ const reasons: Readonly<Record<string, string>> = {
 
 /** Reason, host and certificate: what an administrator asks for first. */
 async function tlsError(error: unknown, url: URL): Promise<AgentError> {
+  const { describeCertificate } = await import('./peer-certificate.ts')
   const certificate = await describeCertificate(url)
   const shown = certificate === undefined ? '' : ` (${providerText(certificate, [])})`
   return new AgentError(

@@ -1,5 +1,6 @@
 import { VERSION } from '../../protocol/version.ts'
 import { SYSTEM_CA_FILES } from './ca-bundles.ts'
+import type { Connections } from './connections.ts'
 import { pollDevice, startDevice } from './device.ts'
 import { Discovery, metadataOf } from './discovery.ts'
 import { DEFAULT_TIMEOUTS, HttpFetch, type Timeouts } from './http-fetch.ts'
@@ -8,7 +9,6 @@ import type { OpenIdProvider } from './provider.ts'
 import { refresh } from './refresh.ts'
 import { deleteClient, register } from './registration.ts'
 import { revoke } from './revocation.ts'
-import type { TrustedAgents } from './trusted-agents.ts'
 
 export interface OpenIdProviderOptions {
   readonly timeouts?: Partial<Timeouts>
@@ -25,11 +25,11 @@ export interface OpenIdProviderOptions {
 export function createOpenIdProvider(options: OpenIdProviderOptions = {}): OpenIdProvider {
   const timeouts = { ...DEFAULT_TIMEOUTS, ...options.timeouts }
   const now = options.now ?? Date.now
-  let agents: Promise<TrustedAgents> | undefined
+  let connections: Promise<Connections> | undefined
   const http = new HttpFetch({
     timeouts,
     userAgent: options.userAgent ?? `oidc-agent-ts/${VERSION}`,
-    agents: () => (agents ??= openAgents(timeouts, options)),
+    connections: () => (connections ??= openConnections(timeouts, options)),
   })
   const upstream: Upstream = { http, discovery: new Discovery(http, now), now }
   return {
@@ -40,17 +40,17 @@ export function createOpenIdProvider(options: OpenIdProviderOptions = {}): OpenI
     register: (address, registration, signal) => register(address, registration, upstream, signal),
     deleteClient: (registered, signal) => deleteClient(registered, upstream, signal),
     revoke: (client, refreshToken, signal) => revoke(client, refreshToken, upstream, signal),
-    close: async () => (await agents)?.close(),
+    close: async () => (await connections)?.close(),
   }
 }
 
-/** undici takes 50 ms and 10 MB to load: only once a provider is asked. */
-async function openAgents(
+/** TLS and HTTP take 10 ms and 4 MB to load: only once a provider is asked. */
+async function openConnections(
   { connectMs }: Timeouts,
   options: OpenIdProviderOptions,
-): Promise<TrustedAgents> {
-  const { TrustedAgents } = await import('./trusted-agents.ts')
-  return new TrustedAgents({
+): Promise<Connections> {
+  const { Connections } = await import('./connections.ts')
+  return new Connections({
     connectMs,
     systemCaFiles: options.systemCaFiles ?? SYSTEM_CA_FILES,
     extraCaFiles: options.extraCaFiles ?? [],

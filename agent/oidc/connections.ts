@@ -1,0 +1,112 @@
+import * as http from 'node:http'
+import * as https from 'node:https'
+import { type CaFiles, findCaFiles, readSecureContext } from './ca-bundles.ts'
+
+export interface ConnectionsOptions {
+  /** Milliseconds a connection may take to stand, TLS included. */
+  readonly connectMs: number
+  readonly systemCaFiles: readonly string[]
+  readonly extraCaFiles: readonly string[]
+}
+
+/** A request as it goes out. */
+export interface Outgoing {
+  readonly method: string
+  readonly headers: Readonly<Record<string, string>>
+  readonly body: string | undefined
+  readonly signal: AbortSignal
+}
+
+/** Code of the error of a connection that did not stand in time. */
+export const CONNECT_TIMEOUT = 'CONNECT_TIMEOUT'
+
+/**
+ * Milliseconds an unused connection is kept. Below the five seconds after which common servers cut
+ * it: a request on a connection that is just being cut fails, and must not be sent twice.
+ */
+const KEEP_MS = 4000
+
+interface Pool {
+  readonly stamp: string
+  readonly agent: Promise<https.Agent>
+}
+
+/**
+ * Connections to providers, kept a while, in one pool per CA bundle: a connection is only shared by
+ * those who trust the same. Made of node:https and not of undici, which takes 17 MB more.
+ */
+export class Connections {
+  readonly #options: ConnectionsOptions
+  readonly #pools = new Map<string, Pool>()
+  readonly #plain = new http.Agent({ keepAlive: true, timeout: KEEP_MS })
+
+  constructor(options: ConnectionsOptions) {
+    this.#options = options
+  }
+
+  /** Sends a request and resolves with the head of the answer. Rejects as Node does. */
+  async send(
+    url: URL,
+    outgoing: Outgoing,
+    certPath: string | undefined,
+  ): Promise<http.IncomingMessage> {
+    const { method, headers, signal } = outgoing
+    const request =
+      url.protocol === 'https:'
+        ? https.request(url, { method, headers, signal, agent: await this.#agentFor(certPath) })
+        : http.request(url, { method, headers, signal, agent: this.#plain })
+    watchConnect(request, this.#options.connectMs)
+    return new Promise((resolve, reject) => {
+      request.once('response', resolve)
+      request.once('error', reject)
+      request.end(outgoing.body)
+    })
+  }
+
+  /** Cuts all connections. */
+  async close(): Promise<void> {
+    this.#plain.destroy()
+    const pools = [...this.#pools.values()]
+    this.#pools.clear()
+    await Promise.all(pools.map(endPool))
+  }
+
+  /** The pool for those who trust `certPath`; a new one when the bundle has changed on disk. */
+  async #agentFor(certPath: string | undefined): Promise<https.Agent> {
+    const { systemCaFiles, extraCaFiles } = this.#options
+    const files = await findCaFiles(certPath, systemCaFiles, extraCaFiles)
+    const key = certPath ?? ''
+    const pool = this.#pools.get(key)
+    if (pool?.stamp === files.stamp) return pool.agent
+    const agent = openPool(files)
+    this.#pools.set(key, { stamp: files.stamp, agent })
+    // What cannot be read now is read again the next time.
+    agent.catch(() => this.#pools.delete(key))
+    return agent
+  }
+}
+
+async function openPool(files: CaFiles): Promise<https.Agent> {
+  const secureContext = await readSecureContext(files)
+  return new https.Agent({ keepAlive: true, timeout: KEEP_MS, secureContext })
+}
+
+async function endPool({ agent }: Pool): Promise<void> {
+  try {
+    ;(await agent).destroy()
+  } catch {
+    // It never opened; whoever asked for it has been told.
+  }
+}
+
+function watchConnect(request: http.ClientRequest, connectMs: number): void {
+  request.once('socket', (socket) => {
+    if (request.reusedSocket) return
+    const timer = setTimeout(() => {
+      request.destroy(Object.assign(new Error('no connection in time'), { code: CONNECT_TIMEOUT }))
+    }, connectMs)
+    const stop = (): void => clearTimeout(timer)
+    socket.once('encrypted' in socket ? 'secureConnect' : 'connect', stop)
+    request.once('close', stop)
+  })
+}
