@@ -43,7 +43,7 @@ const goodDaemon = `
   const fs = require('node:fs'), net = require('node:net'), path = require('node:path')
   process.title = 'oidc-agent'
   const options = JSON.parse(process.argv[2])
-  const directory = fs.mkdtempSync(path.join(${JSON.stringify(tmpdir())}, 'oidc-'))
+  const directory = fs.mkdtempSync(path.join(process.env.TMPDIR, 'oidc-'))
   const socket = path.join(directory, 'oidc-agent.' + options.parentPid)
   const server = net.createServer((connection) => connection.end('{}'))
   const end = () => { fs.rmSync(directory, { recursive: true }); process.exit(0) }
@@ -61,6 +61,10 @@ function daemon(source: string): void {
   writeFileSync(join(directory, 'agent.cjs'), source)
 }
 
+function environment(): Record<string, string | undefined> {
+  return { PATH: process.env['PATH'], TMPDIR: directory }
+}
+
 interface Ran {
   readonly status: number | null
   readonly stdout: string
@@ -74,7 +78,7 @@ function agent(
 ): Ran {
   const { status, stdout, stderr } = spawnSync(process.execPath, [...node, launcher, ...argv], {
     encoding: 'utf8',
-    env: { PATH: process.env['PATH'], ...env },
+    env: { ...environment(), ...env },
     timeout: 20_000,
   })
   const pid = Number(/OIDCD_PID=(\d+)/.exec(stdout)?.[1] ?? 0)
@@ -290,7 +294,7 @@ describe('for a command', () => {
     script: string,
   ): Promise<{ child: ChildProcess; pid: number; text: () => string }> {
     const child = spawn(process.execPath, [launcher, 'sh', '-c', script], {
-      env: { PATH: process.env['PATH'] },
+      env: environment(),
       stdio: ['ignore', 'pipe', 'inherit'],
       // No terminal of ours: its signals would count as sent to both.
       detached: true,
@@ -333,7 +337,7 @@ describe('-d', () => {
   test('announces the agent, stays, and ends with it', async () => {
     daemon(goodDaemon)
     const child = spawn(process.execPath, [launcher, '-d'], {
-      env: { PATH: process.env['PATH'] },
+      env: environment(),
       stdio: ['ignore', 'pipe', 'inherit'],
       detached: true,
     })
