@@ -7,14 +7,21 @@ export const SYSTEM_BUNDLE = '/etc/ssl/certs/ca-certificates.crt'
 export type CommandLine = readonly [string, ...string[]]
 
 /**
- * A command line that runs `command` where `bundle` stands in place of the system's authorities.
- * libSciTokens 0.7 cannot be told of another authority by file or environment (wlcg.md §8); so the
- * command gets a mount namespace of its own, and the machine's trust stays as it is. The process
- * keeps its id through all of this: each step replaces itself by the next.
+ * A command line that runs `command` where `bundle` stands in place of the system's authorities:
+ * libSciTokens 0.7 cannot be told of another authority by file or environment (wlcg.md §8).
  */
 export function trusting(bundle: string, command: CommandLine): CommandLine {
+  return mounting(bundle, SYSTEM_BUNDLE, command)
+}
+
+/**
+ * A command line that runs `command` in a mount namespace of its own, where `what` stands in place
+ * of `where`; the machine itself stays as it is. The process keeps its id through all of this, as
+ * each step replaces itself by the next.
+ */
+export function mounting(what: string, where: string, command: CommandLine): CommandLine {
   const script = 'mount --bind "$1" "$2" && shift 2 && exec "$@"'
-  return [...namespace(), '/bin/sh', '-c', script, 'sh', bundle, SYSTEM_BUNDLE, ...command]
+  return [...namespace(), '/bin/sh', '-c', script, 'sh', what, where, ...command]
 }
 
 /** What keeps {@link trusting} from working here, if anything. */

@@ -29,6 +29,19 @@ export function xrootdMissing(): string | undefined {
   return trustingRefused()
 }
 
+/** Why what XRootD 5.5 does cannot be seen here: the above, or it is another version. */
+export function xrootd55Missing(): string | undefined {
+  const missing = xrootdMissing()
+  if (missing !== undefined) return missing
+  const { stderr } = spawnSync('xrootd', ['-v'], { encoding: 'utf8' })
+  return stderr.startsWith('v5.5.') ? undefined : `written for 5.5, not ${stderr.trim()}`
+}
+
+/** The reason as it stands in the title of tests that are left out. */
+export function skipped(reason: string | undefined): string {
+  return reason === undefined ? '' : ` (skipped: ${reason})`
+}
+
 function missingPackages(): readonly string[] {
   const known = spawnSync('/sbin/ldconfig', ['-p'], { encoding: 'utf8' })
   const lacking = [
