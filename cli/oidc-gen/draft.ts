@@ -40,7 +40,7 @@ export function draftAccount(plan: AccountPlan, setting: GenSetting): JsonObject
   return {
     name: plan.name,
     client_name: `oidc-agent:${plan.name}-${options.clientName ?? host.hostName}`,
-    issuer_url: plan.place.issuer,
+    issuer_url: withSlash(plan.place.issuer),
     mytoken_url: '',
     ...endpoints(plan, setting),
     client_id: '',
@@ -58,6 +58,11 @@ export function draftAccount(plan: AccountPlan, setting: GenSetting): JsonObject
     username: options.username ?? '',
     password: options.password ?? '',
   }
+}
+
+/** The C agent 4.x appends `.well-known/openid-configuration` to what stands in the file. */
+function withSlash(issuer: string): string {
+  return issuer.endsWith('/') ? issuer : `${issuer}/`
 }
 
 function endpoints({ issuer, place }: AccountPlan, { options }: GenSetting): JsonObject {

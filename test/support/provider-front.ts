@@ -90,11 +90,15 @@ export function again(request: IncomingMessage, body: string): IncomingMessage {
   return copy
 }
 
-/** oidc-provider refuses a registration with scopes it does not list; IAM drops them (wlcg.md §6). */
+/**
+ * oidc-provider refuses a registration with scopes it does not list; IAM drops them (wlcg.md §6). It
+ * takes redirect URIs of other schemes, as the C oidc-gen has one, from native clients only; IAM from all.
+ */
 function registration(body: string): string {
   const metadata: unknown = JSON.parse(body)
   if (typeof metadata !== 'object' || metadata === null || !('scope' in metadata)) return body
-  return JSON.stringify({ ...metadata, scope: registrable(String(metadata.scope)) })
+  const scope = registrable(String(metadata.scope))
+  return JSON.stringify({ ...metadata, scope, application_type: 'native' })
 }
 
 async function bodyOf(request: IncomingMessage): Promise<string> {

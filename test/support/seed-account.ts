@@ -17,7 +17,8 @@ export async function newAccount(provider: WlcgProvider, name: string): Promise<
   return {
     name,
     client_name: `oidc-agent:${name}-test`,
-    issuer_url: provider.issuer,
+    // As the C tools write it, which append to it.
+    issuer_url: provider.issuer.replace(/\/?$/, '/'),
     config_endpoint: '',
     device_authorization_endpoint: '',
     daeSetByUser: 0,
