@@ -1,0 +1,63 @@
+import fc from 'fast-check'
+import { describe, expect, test } from 'vitest'
+import { isJsonArray, isJsonObject, parseTolerantJson } from './json.ts'
+
+describe('tolerant JSON', () => {
+  test.each([
+    ['line feeds and tabs in a string', '{"info":"a\n\tb\u0001"}', { info: 'a\n\tb\u0001' }],
+    ['a NUL at the end', '{"a":1}\0', { a: 1 }],
+    ['spaces around', ' \n{"a":1}\t\n', { a: 1 }],
+    ['two glued objects', '{"a":{"b":"}"}}{"c":2}', { a: { b: '}' } }],
+    ['glued objects with escapes', '{"a":"\\"}\\\\"}{', { a: '"}\\' }],
+    ['an escaped line feed that is not a letter', '{"a":"\\\\\n"}', { a: '\\\n' }],
+    ['an array before something else', '[1,[2]] x', [1, [2]]],
+    ['a text with a NUL after it', '"x"\0', 'x'],
+    ['null', 'null', null],
+  ])('takes %s', (_, text, value) => {
+    expect(parseTolerantJson(text)).toEqual(value)
+  })
+
+  test.each(['', ' ', '{', '{"a":1', '}', '{"a":}', 'abc', '{"a":"x}', '{]', '\0', '"a'])(
+    'refuses %j',
+    (text) => {
+      expect(() => parseTolerantJson(text)).toThrow(
+        expect.objectContaining({
+          code: 'bad-request',
+          message: 'Bad Request: could not parse json',
+        }),
+      )
+    },
+  )
+
+  test('reads what JSON.stringify writes, with anything glued behind an object', () => {
+    fc.assert(
+      fc.property(fc.dictionary(fc.string(), fc.json()), fc.string(), (object, more) => {
+        const text = JSON.stringify(object)
+        expect(parseTolerantJson(text + more)).toEqual(JSON.parse(text))
+      }),
+    )
+  })
+
+  test('does not mind how control characters in strings are written', () => {
+    fc.assert(
+      fc.property(fc.string({ unit: 'binary' }), (value) => {
+        const strict = JSON.stringify({ value })
+        const raw = strict.replaceAll('\\n', '\n').replaceAll('\\t', '\t')
+        // Only where no backslash stands before them are the two the same text.
+        fc.pre(!value.includes('\\'))
+        expect(parseTolerantJson(raw)).toEqual({ value })
+      }),
+    )
+  })
+
+  test('takes time in proportion to the length', () => {
+    // An unclosed string full of quotes: a backtracking reader would take minutes.
+    const hostile = `{"${'\\"'.repeat(400_000)}`
+    expect(() => parseTolerantJson(hostile)).toThrow('could not parse json')
+  })
+})
+
+test('objects, arrays and the rest are told apart', () => {
+  expect([{}, [], null, 1, 'x'].map(isJsonObject)).toEqual([true, false, false, false, false])
+  expect([{}, [], null].map((value) => isJsonArray(value))).toEqual([false, true, false])
+})
