@@ -33,7 +33,7 @@ export async function waitForApproval(
       interval = nextInterval(error, interval)
     }
   }
-  throw new AgentError('provider-error', 'Device code is not valid any more!', {
+  throw new AgentError('provider-error', 'Device code is not valid any more! It has expired.', {
     hint: `It was to be entered within ${device.expires_in} seconds. Run oidc-gen again for a new one.`,
   })
 }

@@ -18,7 +18,9 @@ export async function withGivenClient(
   const client_id = options.clientId ?? (await asker.ask(wantedId, storedId))
   const client_secret = await clientSecret(stored, setting)
   const redirect_uris = await chosenRedirectUris(draft, stored, setting)
-  return { ...draft, client_id, client_secret, redirect_uris }
+  // A client of the person's own, or one that is public, which sends its id in another place.
+  const uses_pub_client = options.pub ? 1 : 0
+  return { ...draft, client_id, client_secret, uses_pub_client, redirect_uris }
 }
 
 const wantedId = { label: 'client id', option: 'client-id', question: 'Client id' } as const
