@@ -7,6 +7,8 @@ export default defineConfig({
         test: {
           name: 'unit',
           include: ['{protocol,agent,cli}/**/*.test.ts', 'test/{support,behaviour}/**/*.test.ts'],
+          // Far more than any takes alone; enough where all of them share two busy cores.
+          testTimeout: 30_000,
         },
       },
       {

@@ -3,6 +3,7 @@ import { verifiedPayload } from '../support/access-token.ts'
 import { approveDevice } from '../support/approve.ts'
 import { noTerminalReason } from '../support/pseudo-terminal.ts'
 import { Sandbox } from '../support/sandbox.ts'
+import { deviceCodeIn } from '../support/shown-device-code.ts'
 import { startWlcgProvider, type WlcgProvider } from '../support/wlcg-provider.ts'
 import { ShellSession } from './shell-session.ts'
 
@@ -101,11 +102,10 @@ export class Demonstration {
   async #logIn(): Promise<void> {
     let approval: Promise<void> | undefined
     const approve = (screen: string): undefined => {
-      const [, uri, code] = /(https:\S+)[\s\S]*code: *([\w-]+)\s/.exec(screen) ?? []
-      if (approval !== undefined || uri === undefined) return undefined
+      const shown = deviceCodeIn(screen)
+      if (approval !== undefined || shown === undefined) return undefined
       this.#write('[a person opens that page in a browser, logs in and approves]\n')
-      const visit = { verificationUri: uri, userCode: code, caPem: this.#provider.caPem }
-      approval = approveDevice(visit)
+      approval = approveDevice({ ...shown, caPem: this.#provider.caPem })
       return undefined
     }
     if (noTerminalReason === undefined) {

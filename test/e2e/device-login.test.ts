@@ -5,6 +5,7 @@ import { outputOf, type Started, shown } from '../support/command.ts'
 import { until } from '../support/process-table.ts'
 import { Sandbox } from '../support/sandbox.ts'
 import { PASSWORD, SCOPE } from '../support/seed-account.ts'
+import { deviceCodeIn, type ShownDeviceCode } from '../support/shown-device-code.ts'
 import { startWlcgProvider, type WlcgProvider } from '../support/wlcg-provider.ts'
 
 let provider: WlcgProvider
@@ -41,8 +42,7 @@ afterEach(async () => {
 })
 
 interface Login extends Started {
-  readonly uri: string
-  readonly userCode: string
+  readonly shown: ShownDeviceCode
 }
 
 /** Starts oidc-gen and waits for the code it shows. */
@@ -56,15 +56,14 @@ async function startLogin(...options: readonly string[]): Promise<Login> {
   started.child.stderr?.on('data', (chunk: Buffer) => {
     said += chunk.toString()
   })
-  const shownCode = (): RegExpExecArray | null => /(https:\S+)[\s\S]*code: *([\w-]+)\s/.exec(said)
   let ended = false
   started.child.once('close', () => {
     ended = true
   })
-  await until('a device code', () => shownCode() !== null || ended, 20_000)
-  if (shownCode() === null) throw new Error(shown(await started.finished))
-  const [, uri = '', userCode = ''] = shownCode() ?? []
-  return { ...started, uri, userCode }
+  await until('a device code', () => deviceCodeIn(said) !== undefined || ended, 20_000)
+  const shown = deviceCodeIn(said)
+  if (shown === undefined) throw new Error(transcript(await started.finished))
+  return { ...started, shown }
 }
 
 const bySelf = ['--pw-env', '--prompt=none', `--scope=${SCOPE}`]
@@ -81,8 +80,8 @@ async function loaded(): Promise<string> {
 
 describe('a login by device code', () => {
   test('denied: says so, keeps nothing', async () => {
-    const { finished, uri, userCode } = await startLogin(...bySelf)
-    await denyDevice({ verificationUri: uri, userCode, caPem: provider.caPem })
+    const { finished, shown } = await startLogin(...bySelf)
+    await denyDevice({ ...shown, caPem: provider.caPem })
     const { status, stderr } = await finished
     expect(status).toBe(1)
     expect(stderr).toMatch(/^Error: .*access_denied/m)
@@ -110,8 +109,8 @@ describe('a login by device code', () => {
 
   test('with a given client, and with a public one', async () => {
     for (const options of [given, ['--pub', '--client-id=everybody']]) {
-      const { finished, uri, userCode } = await startLogin(...bySelf, ...options)
-      await approveDevice({ verificationUri: uri, userCode, caPem: provider.caPem })
+      const { finished, shown } = await startLogin(...bySelf, ...options)
+      await approveDevice({ ...shown, caPem: provider.caPem })
       expect(outputOf(await finished)).toContain('Everything setup correctly!')
       expect(outputOf(await sandbox.run('oidc-token', ['-f', 'wlcg']))).toMatch(/^ey\S+\n$/)
       expect(await files()).toEqual(['wlcg'])
@@ -123,8 +122,8 @@ describe('a login by device code', () => {
   })
 
   test('--only-at prints a token and keeps nothing', async () => {
-    const { finished, uri, userCode } = await startLogin('--only-at', ...given, ...bySelf)
-    await approveDevice({ verificationUri: uri, userCode, caPem: provider.caPem })
+    const { finished, shown } = await startLogin('--only-at', ...given, ...bySelf)
+    await approveDevice({ ...shown, caPem: provider.caPem })
     expect(outputOf(await finished)).toMatch(/^ey[\w.-]+\n$/m)
     expect(await files()).toEqual([])
     expect(await loaded()).toBe('')

@@ -1,11 +1,11 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { payloadOf, verifiedPayload } from '../support/access-token.ts'
-import { approveDevice } from '../support/approve.ts'
 import { outputOf, shown } from '../support/command.ts'
 import { isRunning } from '../support/process-table.ts'
 import { noTerminalReason, runInTerminal } from '../support/pseudo-terminal.ts'
 import { Sandbox } from '../support/sandbox.ts'
 import { PASSWORD, SCOPE } from '../support/seed-account.ts'
+import { approveWhenShown } from '../support/shown-device-code.ts'
 import { startWlcgProvider, type WlcgProvider } from '../support/wlcg-provider.ts'
 
 const CE = 'ce.example.org:9619'
@@ -25,20 +25,6 @@ afterEach(async () => {
   await provider.close()
 })
 
-/** Waits for the page a person is sent to, and approves there. */
-async function approveWhenShown(text: () => string): Promise<void> {
-  const { code, uri } = await codeShown(text)
-  await approveDevice({ verificationUri: uri, userCode: code, caPem: provider.caPem })
-}
-
-async function codeShown(text: () => string): Promise<{ code: string; uri: string }> {
-  const found = (): RegExpExecArray | null =>
-    new RegExp(`(${provider.issuer}device[^\\s]*)[\\s\\S]*?code: *([\\w-]+)`, 'i').exec(text())
-  await expect.poll(found, { timeout: 20_000, interval: 20 }).not.toBeNull()
-  const [, uri = '', code = ''] = found() ?? []
-  return { uri, code }
-}
-
 describe('from a fresh machine to a token for one computing element', () => {
   test('by options, without a terminal; and another day, in another shell', async () => {
     const passwordFile = await sandbox.file('password', `${PASSWORD}\n`)
@@ -51,7 +37,7 @@ describe('from a fresh machine to a token for one computing element', () => {
     gen.child.stderr?.on('data', (chunk: Buffer) => {
       said += chunk.toString()
     })
-    await approveWhenShown(() => said)
+    await approveWhenShown(() => said, provider)
     const generated = await gen.finished
     expect(outputOf(generated)).toMatch(/Everything setup correctly!\n$/)
 
@@ -86,7 +72,7 @@ describe('from a fresh machine to a token for one computing element', () => {
         [
           { question: 'Issuer', answer: provider.issuer },
           { question: "Scopes or 'max'", answer: 'max' },
-          { question: 'code: ', answer: (screen) => approveWhenShown(screen) },
+          { question: 'code: ', answer: (screen) => approveWhenShown(screen, provider) },
           { question: 'Enter encryption password', answer: PASSWORD },
           { question: 'Confirm encryption password', answer: `not ${PASSWORD}` },
           { question: 'Enter encryption password', answer: PASSWORD },

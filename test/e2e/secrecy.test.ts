@@ -1,12 +1,11 @@
 import { readdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import { approveDevice } from '../support/approve.ts'
 import { type Finished, outputOf, shown } from '../support/command.ts'
 import { addAccount, startLoaded } from '../support/loaded.ts'
-import { until } from '../support/process-table.ts'
 import { Sandbox } from '../support/sandbox.ts'
 import { PASSWORD, seedAccount } from '../support/seed-account.ts'
+import { approveWhenShown } from '../support/shown-device-code.ts'
 import { startWlcgProvider, type WlcgProvider } from '../support/wlcg-provider.ts'
 
 let provider: WlcgProvider
@@ -82,10 +81,7 @@ describe('secrets', () => {
       gen.child.stderr?.on('data', (chunk: Buffer) => {
         text += chunk.toString()
       })
-      const code = (): RegExpExecArray | null => /(https:\S+)[\s\S]*code: *([\w-]+)\s/.exec(text)
-      await until('a device code', () => code() !== null)
-      const [, verificationUri = '', userCode = ''] = code() ?? []
-      await approveDevice({ verificationUri, userCode, caPem: provider.caPem })
+      await approveWhenShown(() => text, provider)
       said.push(await gen.finished)
 
       const tokens: string[] = []

@@ -1,14 +1,13 @@
 import { copyFile, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import { approveDevice } from '../support/approve.ts'
 import { noPeerReason, runPeer, startPeerAgent } from '../support/c-peer.ts'
 import { outputOf } from '../support/command.ts'
 import { addAccount, startLoaded } from '../support/loaded.ts'
-import { until } from '../support/process-table.ts'
 import { noTerminalReason, runInTerminal } from '../support/pseudo-terminal.ts'
 import { Sandbox } from '../support/sandbox.ts'
 import { PASSWORD, SCOPE, seedAccount } from '../support/seed-account.ts'
+import { approveWhenShown } from '../support/shown-device-code.ts'
 import { startWlcgProvider, type WlcgProvider } from '../support/wlcg-provider.ts'
 
 const VECTORS = join(import.meta.dirname, '..', 'vectors')
@@ -71,16 +70,7 @@ describe.skipIf(noPeerReason !== undefined)(
         const made = await runInTerminal(sandbox, gen, [
           { question: 'Issuer', answer: provider.issuer },
           { question: 'Scopes or', answer: SCOPE },
-          {
-            question: 'code: ',
-            answer: async (screen) => {
-              const code = (): RegExpExecArray | null =>
-                /(https:\S+)[\s\S]*code: *([\w-]+)\s/.exec(screen())
-              await until('a device code', () => code() !== null)
-              const [, uri = '', userCode = ''] = code() ?? []
-              await approveDevice({ verificationUri: uri, userCode, caPem: provider.caPem })
-            },
-          },
+          { question: 'code: ', answer: (screen) => approveWhenShown(screen, provider) },
         ])
         expect(made.screen).toContain('Everything setup correctly!')
         outputOf(await runPeer(sandbox, 'oidc-agent', ['-k']))
