@@ -83,9 +83,8 @@ export function object(body: JsonObject, key: string): JsonObject | undefined {
 export function wordList(body: JsonObject, key: string): readonly string[] | undefined {
   const value = text(body, key)
   if (value === undefined) return undefined
-  if (!value.startsWith('[')) return [value]
-  const list = decoded(body, key)
-  return Array.isArray(list) ? list.filter((word) => typeof word === 'string') : undefined
+  const list = value.startsWith('[') ? decoded(body, key) : value
+  return [list].flat().filter((word) => typeof word === 'string')
 }
 
 /** A value that may have come as JSON text. */

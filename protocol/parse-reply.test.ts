@@ -1,0 +1,188 @@
+import fc from 'fast-check'
+import { describe, expect, test } from 'vitest'
+import { AgentError, failureReply, knownError } from './errors.ts'
+import type { JsonObject, RequestType } from './messages.ts'
+import { parseReply } from './parse-reply.ts'
+
+function parsed(type: RequestType, body: JsonObject): unknown {
+  return JSON.parse(
+    JSON.stringify(parseReply(type, JSON.stringify({ status: 'success', ...body }))),
+  )
+}
+
+const device = {
+  device_code: 'dc-123',
+  user_code: 'ABCD-EFGH',
+  verification_uri: 'https://op/device',
+  verification_uri_complete: 'https://op/device?c=ABCD-EFGH',
+  expires_in: 300,
+  interval: 1,
+}
+
+describe('a reply', () => {
+  test.each<[RequestType, JsonObject]>([
+    ['access_token', { access_token: 'at', issuer: 'https://op/', expires_at: 1795302387 }],
+    [
+      'access_token',
+      { access_token: 'at', issuer: 'https://op/', expires_at: 1, scope: 'openid', info: 'less' },
+    ],
+    ['id_token', { id_token: 'eyJ', issuer: 'https://op/' }],
+    ['loaded_accounts', { info: ['acc1', 'gpgacc'] }],
+    [
+      'account_info',
+      {
+        info: {
+          'https://a/': { pubclient: false, accounts: { one: false, two: true } },
+          'https://d': { pubclient: true },
+        },
+      },
+    ],
+    ['check', {}],
+    ['status', { info: 'text' }],
+    [
+      'status_json',
+      { info: { version: '5.3.3', command_line_options: '--confirm', loaded_accounts: ['e'] } },
+    ],
+    ['add', { info: 'Lifetime set to 5 seconds' }],
+    ['gen', { config: { name: 'a' } }],
+    ['gen', { access_token: 'at', issuer: 'https://op/', expires_at: 0 }],
+    ['gen', { status: 'accepted', oidc_device: device }],
+    ['device', { config: { name: 'a' }, info: 'granted less' }],
+    ['device', { access_token: 'at', issuer: 'https://op/', expires_at: 0 }],
+    ['register', { client: { client_id: 'c' }, max_scopes: 'openid' }],
+    ['scopes', { info: 'openid profile' }],
+    ['remove', {}],
+    ['remove_all', {}],
+    ['lock', { info: 'Agent locked' }],
+    ['unlock', { info: 'Agent unlocked' }],
+    ['delete', {}],
+    ['delete_client', {}],
+    ['file_write', {}],
+    ['file_read', { data: 'AAA' }],
+    ['file_remove', {}],
+  ])('to %s comes through whole: %j', (type, body) => {
+    expect(parsed(type, body)).toEqual({ status: 'success', ...body })
+  })
+
+  test('to status has raw line feeds from the C agent', () => {
+    const reply = parseReply('status', '{"status":"success","info":"## status\n\tone"}')
+    expect(reply.info).toBe('## status\n\tone')
+  })
+
+  test.each<[string, RequestType, JsonObject, unknown]>([
+    [
+      'an expiry as text',
+      'access_token',
+      { access_token: 'a', expires_at: '7' },
+      { expires_at: 7 },
+    ],
+    ['no expiry', 'access_token', { access_token: 'a' }, { expires_at: 0, issuer: '' }],
+    [
+      'an expiry that is none',
+      'access_token',
+      { access_token: 'a', expires_at: 'x' },
+      { expires_at: 0 },
+    ],
+    ['an empty status', 'status', {}, { info: '' }],
+    [
+      'no options',
+      'status_json',
+      { info: { version: '4', loaded_accounts: [] } },
+      { info: { command_line_options: '' } },
+    ],
+    ['no scopes', 'register', { client: {} }, { max_scopes: '' }],
+    [
+      'an issuer that is no object',
+      'account_info',
+      { info: { 'https://a': 1 } },
+      { info: { 'https://a': { pubclient: false } } },
+    ],
+    [
+      'no interval',
+      'gen',
+      { oidc_device: { ...device, interval: null, expires_in: '' } },
+      { oidc_device: { interval: 5, expires_in: 600 } },
+    ],
+    ['names that are none', 'loaded_accounts', { info: ['a', 1] }, { info: ['a'] }],
+  ])('may have %s', (_, type, body, reply) => {
+    expect(parsed(type, body)).toMatchObject(reply as object)
+  })
+
+  test.each<[RequestType, JsonObject, string]>([
+    ['access_token', {}, 'has no access_token'],
+    ['id_token', { id_token: '' }, 'has no id_token'],
+    ['loaded_accounts', { info: 'a' }, 'has no list info'],
+    ['account_info', {}, 'has no object info'],
+    ['status_json', { info: {} }, 'has no version'],
+    ['device', {}, 'has no object config'],
+    ['gen', { oidc_device: {} }, 'has no device_code'],
+    ['register', { client: [] }, 'has no object client'],
+    ['file_read', {}, 'has no data'],
+  ])('to %s that lacks something is malformed', (type, body, message) => {
+    expect(() => parsed(type, body)).toThrow(
+      expect.objectContaining({
+        code: 'message-malformed',
+        message: `the agent's reply ${message}`,
+      }),
+    )
+  })
+
+  test.each([
+    ['<html>', 'is not JSON'],
+    ['[]', 'is not a JSON object'],
+  ])('that is %s is malformed', (text, message) => {
+    expect(() => parseReply('check', text)).toThrow(`the agent's reply ${message}`)
+  })
+})
+
+describe('a failure', () => {
+  test.each([
+    [{ error: 'Agent locked' }, 'agent-locked', undefined],
+    [{ error: 'No account configured with that short name' }, 'unknown-account', undefined],
+    [{ error: 'Bad Request: no' }, 'bad-request', undefined],
+    [
+      { error: 'invalid_grant: gone', info: 'Most likely\n\t$ oidc-gen x\n' },
+      'provider-error',
+      'Most likely\n\t$ oidc-gen x',
+    ],
+    [{ error: 'x', code: 'tls', info: 7 }, 'tls', undefined],
+    [{ error: 'x', code: 'no such code' }, 'provider-error', undefined],
+    [{ error: 'x', code: 7 }, 'provider-error', undefined],
+  ])('is known by its text or code: %j', (body, code, hint) => {
+    const text = JSON.stringify({ status: 'failure', ...body })
+    expect(() => parseReply('access_token', text)).toThrow(
+      expect.objectContaining({ code, hint, message: body.error }),
+    )
+  })
+
+  test('is one by its error, whatever the status says', () => {
+    const text = '{"status":"success","error":"wrong password"}'
+    expect(() => parseReply('check', text)).toThrow('wrong password')
+  })
+
+  test('comes through as the agent threw it', () => {
+    const error = knownError('account-not-loaded', { hint: 'oidc-add x' })
+    const text = JSON.stringify(failureReply(error))
+    expect(() => parseReply('access_token', text)).toThrow(
+      expect.objectContaining({ code: error.code, message: error.message, hint: error.hint }),
+    )
+  })
+})
+
+test('whatever comes is a reply or an AgentError', () => {
+  const types: RequestType[] = ['access_token', 'gen', 'account_info', 'status_json', 'register']
+  const keys = ['info', 'config', 'oidc_device', 'access_token', 'error', 'client', 'expires_at']
+  fc.assert(
+    fc.property(
+      fc.constantFrom(...types),
+      fc.dictionary(fc.constantFrom(...keys), fc.jsonValue()),
+      (type, body) => {
+        try {
+          expect(parseReply(type, JSON.stringify(body)).status).toMatch(/^(success|accepted)$/)
+        } catch (error) {
+          expect(error).toBeInstanceOf(AgentError)
+        }
+      },
+    ),
+  )
+})

@@ -1,0 +1,351 @@
+import fc from 'fast-check'
+import { describe, expect, test } from 'vitest'
+import { AgentError } from './errors.ts'
+import type { JsonObject } from './messages.ts'
+import { parseRequest, passwordEntryOf } from './parse-request.ts'
+
+/** What a request of one type becomes, without the fields that are absent. */
+function parsed(body: JsonObject): unknown {
+  return JSON.parse(JSON.stringify(parseRequest(body)))
+}
+
+const config = { name: 'wlcg', issuer_url: 'https://op/' }
+
+describe('a request of the C clients', () => {
+  test.each<[string, JsonObject, unknown]>([
+    [
+      'access_token of liboidc-agent',
+      {
+        request: 'access_token',
+        min_valid_period: 60,
+        account: 'acc1',
+        scope: 'openid',
+        application_hint: 'capi-test',
+        audience: 'audx',
+      },
+      {
+        request: 'access_token',
+        min_valid_period: 60,
+        account: 'acc1',
+        scope: 'openid',
+        application_hint: 'capi-test',
+        audience: 'audx',
+      },
+    ],
+    [
+      'access_token of the Go client',
+      { request: 'access_token', issuer: 'https://op', min_valid_period: '0', mytoken_profile: '' },
+      { request: 'access_token', issuer: 'https://op', min_valid_period: 0 },
+    ],
+    [
+      'add of 5.x',
+      {
+        request: 'add',
+        config,
+        lifetime: 500,
+        pw_entry: {
+          account: 'acc1',
+          type: 9,
+          password: 'pw',
+          expires_at: 1795298848,
+          expires_after: 60,
+        },
+        confirm: 0,
+        always_allow_id_token: 0,
+        plain_add: 0,
+      },
+      {
+        request: 'add',
+        config,
+        lifetime: 500,
+        pw_entry: {
+          account: 'acc1',
+          type: 9,
+          password: 'pw',
+          expires_at: 1795298848,
+          expires_after: 60,
+        },
+        confirm: false,
+        always_allow_id_token: false,
+        plain_add: false,
+      },
+    ],
+    [
+      'add of 4.x',
+      {
+        request: 'add',
+        config,
+        pw_entry: { account: 'acc1', type: 8 },
+        confirm: '1',
+        always_allow_id: true,
+      },
+      {
+        request: 'add',
+        config,
+        pw_entry: { account: 'acc1', type: 8 },
+        confirm: true,
+        always_allow_id_token: true,
+      },
+    ],
+    [
+      'gen',
+      {
+        request: 'gen',
+        config,
+        flow: ['code', 'device'],
+        pw_entry: {},
+        no_webserver: 1,
+        only_at: 0,
+      },
+      {
+        request: 'gen',
+        config,
+        flow: ['code', 'device'],
+        pw_entry: { type: 0 },
+        no_webserver: true,
+        only_at: false,
+      },
+    ],
+    [
+      'device with JSON text inside',
+      { request: 'device', oidc_device: '{"device_code":"dc"}', only_at: '0' },
+      { request: 'device', oidc_device: { device_code: 'dc' }, only_at: false },
+    ],
+    [
+      'register with an empty authorization',
+      { request: 'register', config: JSON.stringify(config), flow: 'device', authorization: '' },
+      { request: 'register', config, flow: ['device'] },
+    ],
+    [
+      'scopes of 5.x, whose endpoint is (null)',
+      { request: 'scopes', issuer: 'https://op', config_endpoint: '(null)', cert_path: '/ca.pem' },
+      { request: 'scopes', issuer: 'https://op', cert_path: '/ca.pem' },
+    ],
+    [
+      'scopes by endpoint alone',
+      { request: 'scopes', config_endpoint: 'https://op/.well-known/openid-configuration' },
+      { request: 'scopes', config_endpoint: 'https://op/.well-known/openid-configuration' },
+    ],
+    ['id_token', { request: 'id_token', account: 'a' }, { request: 'id_token', account: 'a' }],
+    ['remove', { request: 'remove', account: 'a' }, { request: 'remove', account: 'a' }],
+    ['lock', { request: 'lock', password: 'é' }, { request: 'lock', password: 'é' }],
+    ['unlock', { request: 'unlock', password: 1 }, { request: 'unlock', password: '1' }],
+    ['delete', { request: 'delete', config }, { request: 'delete', config }],
+    [
+      'delete_client',
+      {
+        request: 'delete_client',
+        registration_client_uri: 'https://r',
+        registration_access_token: 't',
+      },
+      {
+        request: 'delete_client',
+        registration_client_uri: 'https://r',
+        registration_access_token: 't',
+      },
+    ],
+    [
+      'file_write',
+      { request: 'file_write', filename: '/tmp/oidc-gen:x', data: 'AAA' },
+      { request: 'file_write', filename: '/tmp/oidc-gen:x', data: 'AAA' },
+    ],
+  ])('%s', (_, body, request) => {
+    expect(parsed(body)).toEqual(request)
+  })
+
+  test.each(['check', 'status', 'status_json', 'loaded_accounts', 'account_info', 'remove_all'])(
+    '%s, whatever else it has',
+    (request) => {
+      expect(parsed({ request, account: 'x', more: [1] })).toEqual({ request })
+    },
+  )
+
+  test.each(['file_read', 'file_remove'])('%s', (request) => {
+    expect(parsed({ request, filename: 'f' })).toEqual({ request, filename: 'f' })
+  })
+})
+
+describe('flow', () => {
+  test.each<[string, JsonObject, readonly string[]]>([
+    ['absent', {}, ['refresh', 'password', 'code', 'device']],
+    ['null', { flow: null }, ['refresh', 'password', 'code', 'device']],
+    ['an empty array', { flow: [] }, ['refresh', 'password', 'code', 'device']],
+    ['a word', { flow: 'device' }, ['device']],
+    ['an array', { flow: ['device', 1, 'code'] }, ['device', 'code']],
+    ['the text of an array', { flow: '["device"]' }, ['device']],
+  ])('%s', (_, given, flow) => {
+    expect(parseRequest({ request: 'gen', config, ...given })).toMatchObject({ flow })
+  })
+})
+
+describe('a number', () => {
+  test.each<[string, JsonObject[string], number | undefined]>([
+    ['as text', '60', 60],
+    ['with a fraction', 60.9, 60],
+    ['below zero', -1, -1],
+    ['true', true, 1],
+    ['no number', 'soon', 0],
+    ['too large', '1e999', Number.MAX_SAFE_INTEGER],
+    ['too small', '-1e999', Number.MIN_SAFE_INTEGER],
+    ['null', null, undefined],
+    ['empty', '', undefined],
+    ['an object', { a: 1 }, 0],
+  ])('%s', (_, value, number) => {
+    const request = parseRequest({ request: 'access_token', account: 'a', min_valid_period: value })
+    expect(request).toMatchObject({ min_valid_period: number })
+  })
+})
+
+test.each<[JsonObject[string], boolean | undefined]>([
+  [true, true],
+  ['true', true],
+  ['1', true],
+  [2, true],
+  [0, false],
+  ['false', false],
+  [false, false],
+  [null, undefined],
+])('a flag that is %j', (value, flag) => {
+  expect(parseRequest({ request: 'add', config, confirm: value })).toMatchObject({ confirm: flag })
+})
+
+describe('is refused', () => {
+  test.each<[string, JsonObject, string]>([
+    ['no type', {}, 'Bad Request: No request type.'],
+    ['an empty type', { request: '' }, 'Bad Request: No request type.'],
+    ['a null type', { request: null }, 'Bad Request: No request type.'],
+    ['an unknown type', { request: 'mytoken' }, 'Bad Request: Unknown request type.'],
+    ['a type of another kind', { request: { a: 1 } }, 'Bad Request: Unknown request type.'],
+    ['an inherited type', { request: 'toString' }, 'Bad Request: Unknown request type.'],
+    ['a token for nobody', { request: 'access_token' }, 'Not yet implemented'],
+    ['an ID token for nobody', { request: 'id_token', account: '' }, 'Not yet implemented'],
+    [
+      'remove without name',
+      { request: 'remove' },
+      'Bad Request: Have to provide shortname of the account config that should be removed.',
+    ],
+    [
+      'scopes of nothing',
+      { request: 'scopes', config_endpoint: '(null)' },
+      'Bad Request: issuer url or configuration endpoint must be given',
+    ],
+    ['add of nothing', { request: 'add' }, 'Argument is NULL in function getAccountFromJSON'],
+    ['gen of nothing', { request: 'gen' }, 'Argument is NULL in function getAccountFromJSON'],
+    ['delete of nothing', { request: 'delete' }, 'Argument is NULL in function getAccountFromJSON'],
+    [
+      'device of nothing',
+      { request: 'device' },
+      'Argument is NULL in function getDeviceCodeFromJSON',
+    ],
+    [
+      'config that is no object',
+      { request: 'add', config: [1] },
+      'Bad Request: config is not a json object',
+    ],
+    [
+      'config that is no JSON',
+      { request: 'add', config: '{' },
+      'Bad Request: could not parse json',
+    ],
+    [
+      'lock without password',
+      { request: 'lock' },
+      "Bad Request: Required field 'password' not present.",
+    ],
+    [
+      'a file without name',
+      { request: 'file_read' },
+      "Bad Request: Required field 'filename' not present.",
+    ],
+    [
+      'a file without data',
+      { request: 'file_write', filename: 'f' },
+      "Bad Request: Required field 'data' not present.",
+    ],
+    [
+      'a lifetime below zero, which would be one without end',
+      { request: 'add', config, lifetime: -1 },
+      'Bad Request: lifetime is negative',
+    ],
+  ])('%s', (_, body, message) => {
+    const code = message === 'Not yet implemented' ? 'not-implemented' : 'bad-request'
+    expect(() => parseRequest(body)).toThrow(expect.objectContaining({ code, message }))
+  })
+
+  test.each(['account', 'issuer', 'scope', 'audience'])('control characters in %s', (key) => {
+    for (const control of ['\n', '\r', '\0', '\u001b', '\u007f', '\u009b']) {
+      const body = { request: 'access_token', account: 'a', [key]: `x${control}y` }
+      expect(() => parseRequest(body)).toThrow(
+        expect.objectContaining({
+          code: 'bad-request',
+          message: `Bad Request: ${key} contains control characters`,
+        }),
+      )
+    }
+  })
+
+  test('a scope of absurd length', () => {
+    const body = { request: 'access_token', account: 'a', scope: 'x'.repeat(16_385) }
+    expect(() => parseRequest(body)).toThrow('scope is longer than 16384 characters')
+  })
+})
+
+test('a hint is made fit for one line', () => {
+  const body = {
+    request: 'access_token',
+    account: 'a',
+    application_hint: `\u001b[31m\n${'x'.repeat(500)}`,
+  }
+  const { application_hint: hint } = parseRequest(body) as { application_hint?: string }
+  expect(hint).toMatch(/^ \[31m x+$/)
+  expect(hint).toHaveLength(256)
+})
+
+describe('a password entry', () => {
+  test('may be JSON text', () => {
+    const entry = { account: 'a', type: '28', command: 'pass x', pw_file: '/p', gpg_key: 'K' }
+    expect(passwordEntryOf(JSON.stringify(entry))).toMatchObject({ ...entry, type: 28 })
+  })
+
+  test.each([undefined, null, '', '{', [1], 7, true])('that is bad is as none: %j', (value) => {
+    expect(passwordEntryOf(value)).toBeUndefined()
+  })
+})
+
+describe('a file key', () => {
+  const salt = Buffer.alloc(16, 1).toString('base64')
+  const key = Buffer.alloc(64, 2).toString('base64')
+
+  test('is taken as it is', () => {
+    const body = { request: 'add', config, file_key: { salt, key } }
+    expect(parsed(body)).toMatchObject({ file_key: { salt, key } })
+  })
+
+  test.each<[JsonObject, string]>([
+    [{ salt }, 'key must be 64 bytes'],
+    [{ key }, 'salt must be 16 bytes'],
+    [{ salt: key, key }, 'salt must be 16 bytes'],
+    [{ salt, key: salt }, 'key must be 64 bytes'],
+  ])('of another size is refused', (file_key, message) => {
+    expect(() => parseRequest({ request: 'add', config, file_key })).toThrow(message)
+  })
+})
+
+test('whatever comes is a request or an AgentError', () => {
+  const types = ['access_token', 'add', 'gen', 'device', 'scopes', 'file_write', 'lock', 'register']
+  const keys = ['account', 'config', 'flow', 'pw_entry', 'file_key', 'issuer', 'scope', 'password']
+  fc.assert(
+    fc.property(
+      fc.constantFrom(...types),
+      fc.dictionary(fc.constantFrom(...keys), fc.jsonValue()),
+      (request, more) => {
+        try {
+          const body = JSON.parse(JSON.stringify({ ...more, request })) as JsonObject
+          expect(parseRequest(body).request).toBe(request)
+        } catch (error) {
+          expect(error).toBeInstanceOf(AgentError)
+        }
+      },
+    ),
+  )
+})
