@@ -8,25 +8,29 @@ export function processIo(): Io {
     uid: process.getuid?.() ?? 0,
     now: Date.now,
     get stdout() {
-      return forgiving(process.stdout)
+      return watched(process.stdout)
     },
     get stderr() {
-      return forgiving(process.stderr)
+      return watched(process.stderr)
     },
   }
 }
 
-/** Lets a command end quietly where its reader has gone (`oidc-add -l | head -1`). */
-function forgiving(stream: NodeJS.WriteStream): NodeJS.WriteStream {
-  if (stream.listenerCount('error') === 0) stream.on('error', endQuietly)
+/** Settles what `run` cannot catch: that what was written does not arrive. */
+function watched(stream: NodeJS.WriteStream): NodeJS.WriteStream {
+  if (stream.listenerCount('error') === 0) stream.on('error', reportLoss)
   return stream
 }
 
-function endQuietly(error: NodeJS.ErrnoException): void {
-  if (error.code !== 'EPIPE') throw error
+function reportLoss(error: NodeJS.ErrnoException): void {
+  // The reader has seen enough: `oidc-add -l | head -1`.
+  if (error.code === 'EPIPE') return
+  process.exitCode = 1
+  // Where stderr is what failed, there is nowhere left to say it.
+  if (!process.stderr.errored) process.stderr.write(`Error: output lost: ${error.message}\n`)
 }
 
-/** Ends this process with `status` once all it wrote has gone out. */
+/** Lets this process end with `status` once all it wrote has gone out. */
 export function endWith(status: number): void {
-  process.exitCode = status
+  process.exitCode ??= status
 }

@@ -6,7 +6,7 @@ import { AccountDirectory } from '../../protocol/account-directory.ts'
 import { newFileKey, openAccountFile, sealAccountFile } from '../../protocol/account-file.ts'
 import { AgentError, knownError } from '../../protocol/errors.ts'
 import type { JsonObject } from '../../protocol/messages.ts'
-import { type ScriptedAgent, scriptedAgent } from '../scripted-agent.ts'
+import { type ScriptedAgent, scriptedAgent } from '../../test/support/scripted-agent.ts'
 import type { Terminal } from '../terminal.ts'
 import { type Loading, loadFromDisk } from './load-from-disk.ts'
 

@@ -1,7 +1,7 @@
 import { afterEach, describe, expect, test } from 'vitest'
 import type { JsonObject } from '../../protocol/messages.ts'
+import { type ScriptedAgent, scriptedAgent } from '../../test/support/scripted-agent.ts'
 import { run } from '../run.ts'
-import { type ScriptedAgent, scriptedAgent } from '../scripted-agent.ts'
 import { testIo } from '../test-io.ts'
 import { getToken } from './oidc-token.ts'
 import { oidcToken } from './options.ts'
