@@ -8,7 +8,7 @@ export function systemCode(error: unknown): string | undefined {
 /** What the system says, without code, call and path: `no space left on device`. */
 export function systemReason(error: unknown): string {
   const text = error instanceof Error ? error.message : String(error)
-  return text.replace(/^E[A-Z0-9]+: /, '').replace(/, \w+(?: '.*)?$/, '')
+  return /^E[A-Z0-9]+: (.*), \w+(?: '.*)?$/.exec(text)?.[1] ?? text
 }
 
 /** The error of a file that cannot be read. */
