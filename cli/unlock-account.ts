@@ -13,9 +13,12 @@ export interface PasswordWays {
   readonly terminal: () => Terminal
 }
 
-/** An opened account, and whether it was a source that had the password. */
+/** Where the last password came from. */
+type Origin = 'source' | 'person'
+
+/** An opened account, and who had its password. */
 export interface UnlockedAccount extends OpenedAccount {
-  readonly from: 'source' | 'person'
+  readonly from: Origin
 }
 
 /**
@@ -30,18 +33,30 @@ export async function unlockAccount(
   // A damaged file is told of before anybody is asked for its password.
   parseFileLines(text)
   const warn = (line: string): void => void io.stderr.write(`${line}\n`)
-  let from: 'source' | 'person' = 'person'
+  const sourced = await sourcedPassword(sources, { env: io.env, warn })
+  let from: Origin = 'source'
   const passwordFor = async (attempt: number): Promise<string> => {
-    const sourced =
-      attempt === 1 ? await sourcedPassword(sources, { env: io.env, warn }) : undefined
-    from = sourced === undefined ? 'person' : 'source'
-    return sourced ?? (await terminal().askSecret(passwordQuestion(name)))
+    if (attempt === 1 && sourced !== undefined) return sourced
+    const password = await terminal().askSecret(passwordQuestion(name))
+    from = 'person'
+    return password
   }
   try {
     const opened = await openWithTries(text, passwordFor, warn)
     return { ...opened, from }
   } catch (error) {
-    if (!(error instanceof AgentError) || error.code !== 'wrong-password') throw error
-    throw new AgentError('wrong-password', 'reached maximum number of tries', { cause: error })
+    if (!(error instanceof AgentError)) throw error
+    if (error.code === 'wrong-password') throw triesExhausted(error)
+    if (error.code === 'no-terminal' && sourced !== undefined) throw sourceIsWrong(error)
+    throw error
   }
+}
+
+function triesExhausted(cause: AgentError): AgentError {
+  return new AgentError('wrong-password', 'reached maximum number of tries', { cause })
+}
+
+function sourceIsWrong(cause: AgentError): AgentError {
+  const message = `the given password is wrong, and ${cause.message}`
+  return new AgentError('wrong-password', message, { cause })
 }
