@@ -1,6 +1,7 @@
 import * as http from 'node:http'
 import * as https from 'node:https'
 import { type CaFiles, findCaFiles, readSecureContext } from './ca-bundles.ts'
+import { CONNECT_TIMEOUT } from './network-error.ts'
 
 export interface ConnectionsOptions {
   /** Milliseconds a connection may take to stand, TLS included. */
@@ -16,9 +17,6 @@ export interface Outgoing {
   readonly body: string | undefined
   readonly signal: AbortSignal
 }
-
-/** Code of the error of a connection that did not stand in time. */
-export const CONNECT_TIMEOUT = 'CONNECT_TIMEOUT'
 
 /**
  * Milliseconds an unused connection is kept. Below the five seconds after which common servers cut

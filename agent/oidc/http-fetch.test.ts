@@ -1,4 +1,5 @@
-import { once } from 'node:events'
+import { getEventListeners, once } from 'node:events'
+import { copyFile } from 'node:fs/promises'
 import { createServer, type Server, type Socket } from 'node:net'
 import { afterEach, describe, expect, test } from 'vitest'
 import { createAuthority, expired } from '../../test/support/certificates.ts'
@@ -228,5 +229,31 @@ describe('plain http', () => {
       code: 'bad-request',
       message: "'op example' is not a URL",
     })
+  })
+})
+
+describe('connections', () => {
+  test('are used again, by those who trust the same', async () => {
+    const server = await serverWith({})
+    const oidc = providers()
+    const other = `${server.caPath}.copy`
+    await copyFile(server.caPath, other)
+    for (const certPath of [server.caPath, server.caPath, other]) {
+      // A failure that does not end the connection: nothing is cached for the next round.
+      server.script[DISCOVERY] = { status: 503 }
+      await failureOf(oidc.discover(addressOf(server.origin, certPath), noAbort()))
+    }
+    const [first, second, third] = server.requests.map(({ port }) => port)
+    expect(second).toBe(first)
+    expect(third).not.toBe(first)
+  })
+
+  test('leave nothing at the signal of the caller', async () => {
+    const server = await serverWith({})
+    const { signal } = new AbortController()
+    const oidc = providers()
+    await oidc.discover(addressOf(server.origin, server.caPath), signal)
+    await failureOf(oidc.discover(addressOf('https://localhost:1'), signal))
+    expect(getEventListeners(signal, 'abort')).toHaveLength(0)
   })
 })

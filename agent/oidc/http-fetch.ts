@@ -15,7 +15,7 @@ export interface Timeouts {
 export const DEFAULT_TIMEOUTS: Timeouts = { connectMs: 5000, totalMs: 15_000 }
 
 /** Largest answer that is read. Discovery documents have some 10 kB; tokens are smaller. */
-export const MAX_ANSWER_BYTES = 1 << 20
+const MAX_ANSWER_BYTES = 1 << 20
 
 export interface HttpRequest {
   readonly url: string

@@ -3,6 +3,9 @@ import { reasonOf } from './deadline.ts'
 import type { Timeouts } from './http-fetch.ts'
 import { providerText } from './provider-text.ts'
 
+/** Code of the error of a connection that did not stand in time. */
+export const CONNECT_TIMEOUT = 'CONNECT_TIMEOUT'
+
 /** The exchange that failed before there was an answer. */
 export interface FailedExchange {
   readonly url: URL
@@ -39,7 +42,7 @@ export function cancelled(signal: AbortSignal): AgentError {
 function connectionError(code: string, error: unknown, exchange: FailedExchange): AgentError {
   const { url, timeouts } = exchange
   const what =
-    code === 'CONNECT_TIMEOUT'
+    code === CONNECT_TIMEOUT
       ? `did not accept the connection within ${timeouts.connectMs / 1000} s`
       : `${reasons[code] ?? reasonText(error)} (${code})`
   return new AgentError('network', `${wireText.network}: ${url.origin} ${what}`, { cause: error })

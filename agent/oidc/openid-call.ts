@@ -16,7 +16,7 @@ export interface Upstream {
   readonly now: () => number
 }
 
-export type OpenIdLibrary = typeof openid
+type OpenIdLibrary = typeof openid
 
 /** One call made through openid-client. */
 export interface OpenIdCall<T> {

@@ -5,7 +5,7 @@ import type { HttpAnswer } from './http-fetch.ts'
 import { providerText } from './provider-text.ts'
 
 /** What a provider was asked for; some of its words mean different things in different places. */
-export type Purpose =
+type Purpose =
   | 'discovery'
   | 'refresh'
   | 'device authorization'

@@ -3,7 +3,7 @@ import { setTimeout as wait } from 'node:timers/promises'
 import { registrable } from './wlcg-scopes.ts'
 
 /** A request as it came in. */
-export interface RecordedRequest {
+interface RecordedRequest {
   readonly method: string
   readonly path: string
   readonly authorization: string | undefined

@@ -10,16 +10,18 @@ import {
 import { startLoopbackServer } from './loopback-server.ts'
 
 /** A request as it came in. */
-export interface ScriptedRequest {
+interface ScriptedRequest {
   readonly method: string
   readonly path: string
   readonly headers: Readonly<Record<string, string | string[] | undefined>>
   readonly body: string
+  /** The client's port: the same for requests on the same connection. */
+  readonly port: number | undefined
   readonly form: Readonly<Record<string, string>>
 }
 
 /** What to answer: an object is sent as JSON, a text as it is. */
-export interface ScriptedAnswer {
+interface ScriptedAnswer {
   readonly status?: number
   readonly headers?: Readonly<Record<string, string>>
   readonly body?: string | object
@@ -70,7 +72,7 @@ export async function startScriptedServer(
         const body = Buffer.concat(chunks).toString()
         const { method = '', url: path = '', headers } = request
         const form = Object.fromEntries(new URLSearchParams(body))
-        const recorded = { method, path, headers, body, form }
+        const recorded = { method, path, headers, body, form, port: request.socket.remotePort }
         requests.push(recorded)
         const scripted = script[path]
         give(response, typeof scripted === 'function' ? scripted(recorded) : scripted)

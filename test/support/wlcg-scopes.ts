@@ -23,7 +23,7 @@ export const SUPPORTED_SCOPES: readonly string[] = [
  * Whether a granted scope is enough for the one asked: the same word, or a path below the granted
  * one (WLCG Common JWT Profile, "storage.read:/foo/bar covers /foo/bar/qux, not /foo/bargain").
  */
-export function covers(granted: string, asked: string): boolean {
+function covers(granted: string, asked: string): boolean {
   if (granted === asked) return true
   const [operation, path] = split(granted)
   const [askedOperation, askedPath] = split(asked)
