@@ -1,4 +1,5 @@
-import { closeSync, createReadStream, rmSync, writeFileSync, writeSync } from 'node:fs'
+import { closeSync, rmSync, writeFileSync, writeSync } from 'node:fs'
+import { Socket } from 'node:net'
 import { dirname, join } from 'node:path'
 import type { AgentOptions, DaemonReport } from '../protocol/agent-options.ts'
 import { defaultAgentOptions } from '../protocol/agent-options.ts'
@@ -112,7 +113,11 @@ function asked(options: AgentOptions): Promise<void> {
     process.on('SIGINT', resolve)
     // The terminal of the shell that started us is gone; the agent stays for the others.
     process.on('SIGHUP', () => undefined)
-    if (options.lifeline) createReadStream('', { fd: LIFELINE_FD }).on('close', resolve).resume()
+    if (options.lifeline) {
+      // A file stream's read would block a thread, and with it our end, until the launcher's.
+      const lifeline = new Socket({ fd: LIFELINE_FD })
+      lifeline.on('error', resolve).on('close', resolve).unref().resume()
+    }
   })
 }
 
