@@ -1,5 +1,4 @@
 import { VERSION } from '../../protocol/version.ts'
-import { SYSTEM_CA_FILES } from './ca-bundles.ts'
 import type { Connections } from './connections.ts'
 import { pollDevice, startDevice } from './device.ts'
 import { Discovery, metadataOf } from './discovery.ts'
@@ -50,6 +49,7 @@ async function openConnections(
   options: OpenIdProviderOptions,
 ): Promise<Connections> {
   const { Connections } = await import('./connections.ts')
+  const { SYSTEM_CA_FILES } = await import('./ca-bundles.ts')
   return new Connections({
     connectMs,
     systemCaFiles: options.systemCaFiles ?? SYSTEM_CA_FILES,
