@@ -13,6 +13,10 @@ export interface LoopbackServer {
   readonly down: () => Promise<void>
   /** Answers again, on the same port. */
   readonly up: () => Promise<void>
+  /** Ends the connection of a request by RST instead of FIN. */
+  readonly reset: (request: http.IncomingMessage) => void
+  /** Shows another certificate from now on, and cuts the connections that saw the last one. */
+  readonly present: (certificate: ServerCertificate) => void
   readonly close: () => Promise<void>
 }
 
@@ -36,14 +40,31 @@ export async function startLoopbackServer(
     server.listen(wanted, '127.0.0.1')
     await once(server, 'listening')
   }
+  const cut = (): void => {
+    for (const socket of sockets) socket.destroy()
+  }
   const down = async (): Promise<void> => {
     if (!server.listening) return
     const closed = once(server, 'close')
     server.close()
-    for (const socket of sockets) socket.destroy()
+    cut()
     await closed
   }
   await listen(0)
   const address = server.address() as AddressInfo
-  return { port: address.port, down, up: () => listen(address.port), close: down }
+  return {
+    port: address.port,
+    down,
+    up: () => listen(address.port),
+    reset: (request) => {
+      // Only the socket below TLS can be reset; its other end has the same port.
+      const { remotePort } = request.socket
+      for (const socket of sockets) if (socket.remotePort === remotePort) socket.resetAndDestroy()
+    },
+    present: ({ cert, key }) => {
+      if (server instanceof https.Server) server.setSecureContext({ cert, key })
+      cut()
+    },
+    close: down,
+  }
 }

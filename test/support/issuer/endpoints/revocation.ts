@@ -1,0 +1,15 @@
+import { empty } from '../answer.ts'
+import { authenticate } from '../client-authentication.ts'
+import { field } from '../grants/grant-handler.ts'
+import type { Endpoint } from '../provider.ts'
+
+/** RFC 7009: a token nobody knows is revoked as well. */
+export const revocation: Endpoint = async (provider, request) => {
+  const { books } = provider
+  const client = await authenticate(provider, request)
+  const value = field(provider, request, 'token')
+  const refreshToken = books.refreshTokens.get(value)
+  if (refreshToken?.grant.clientId === client.id) books.revoke(refreshToken.grant)
+  if (books.accessTokens.get(value)?.grant.clientId === client.id) books.accessTokens.delete(value)
+  return empty(200)
+}

@@ -1,0 +1,58 @@
+import type { Answer } from './answer.ts'
+import type { Behaviour, EndpointName } from './behaviour.ts'
+import type { Books } from './books.ts'
+import type { Circumstances } from './circumstances.ts'
+import type { ReceivedRequest } from './received-request.ts'
+import { type Refusals, Refused } from './refusals.ts'
+import type { SigningKey } from './signing.ts'
+
+/** All that can be turned, while the provider runs. */
+export interface Dials extends Behaviour, Circumstances {}
+
+/** What every endpoint is given. */
+export interface Provider {
+  readonly origin: string
+  /** As they are now; replaced as a whole when one is turned. */
+  readonly dials: Dials
+  readonly books: Books
+  readonly key: SigningKey
+  /** Of the platform whose JWTs are taken for exchange. */
+  readonly platformKey: SigningKey
+}
+
+/** @throws Refused where the answer is no. */
+export type Endpoint = (provider: Provider, request: ReceivedRequest) => Answer | Promise<Answer>
+
+/** The issuer, to the letter. */
+export function issuerOf({ origin, dials }: Provider): string {
+  return `${origin}${dials.issuerPath}`
+}
+
+/** @throws Error for an endpoint that this provider has not. */
+export function urlOf({ origin, dials }: Provider, endpoint: EndpointName): string {
+  const path = dials.paths[endpoint]
+  if (path === undefined) throw new Error(`${dials.product} has no ${endpoint} endpoint`)
+  return `${origin}${path}`
+}
+
+/** Unix seconds by the provider's clock. */
+export function secondsNow({ dials }: Provider): number {
+  return Math.floor(Date.now() / 1000) + dials.clockOffsetSeconds
+}
+
+export function isOver(
+  provider: Provider,
+  { expiresAt }: { expiresAt: number | undefined },
+): boolean {
+  return expiresAt !== undefined && expiresAt <= secondsNow(provider)
+}
+
+/** Ends a request with one of the provider's refusals. */
+export function refuse(
+  { dials }: Provider,
+  reason: keyof Refusals,
+  about = '',
+  clientId = '',
+): never {
+  throw new Refused(dials.refusals[reason](about, clientId))
+}

@@ -1,0 +1,57 @@
+import { newAccessToken, type TokenWish } from './access-token.ts'
+import { type Answer, type Fields, json } from './answer.ts'
+import type { Grant, RefreshToken } from './books.ts'
+import { issuerOf, type Provider, secondsNow } from './provider.ts'
+
+/** What a token answer carries besides the access token. */
+export interface TokenExtras {
+  readonly refreshToken?: RefreshToken | undefined
+  /** True: an ID token, where the scope has `openid`. */
+  readonly idToken?: boolean
+  /** More members, e.g. `issued_token_type`. */
+  readonly members?: Fields
+}
+
+/** A successful answer of the token endpoint (RFC 6749 §5.1). */
+export async function tokenAnswer(
+  provider: Provider,
+  grant: Grant,
+  wish: TokenWish,
+  { refreshToken, idToken = false, members = {} }: TokenExtras,
+): Promise<Answer> {
+  const { dials } = provider
+  return json(200, {
+    access_token: await newAccessToken(provider, grant, wish),
+    token_type: 'Bearer',
+    ...(dials.expiresInShown ? { expires_in: dials.accessTokenSeconds } : {}),
+    scope: dials.scopeAnswered ?? scopeShown(provider, wish.scope).join(' '),
+    ...(refreshToken === undefined ? {} : refreshMembers(provider, refreshToken)),
+    ...(idToken && wish.scope.includes('openid')
+      ? { id_token: await idTokenFor(provider, grant) }
+      : {}),
+    ...dials.tokenAnswerExtras,
+    ...members,
+  })
+}
+
+function scopeShown({ dials }: Provider, scope: readonly string[]): readonly string[] {
+  return dials.audienceFromScope ? scope.filter((word) => word.includes('://')) : scope
+}
+
+function refreshMembers(provider: Provider, { value, expiresAt }: RefreshToken): Fields {
+  if (!provider.dials.refreshExpiresInShown) return { refresh_token: value }
+  const seconds = expiresAt === undefined ? 0 : expiresAt - secondsNow(provider)
+  return { refresh_token: value, refresh_expires_in: seconds }
+}
+
+function idTokenFor(provider: Provider, grant: Grant): Promise<string> {
+  const iat = secondsNow(provider)
+  return provider.key.sign({
+    iss: issuerOf(provider),
+    sub: grant.subject,
+    aud: grant.clientId,
+    iat,
+    exp: iat + provider.dials.idTokenSeconds,
+    ...(grant.nonce === undefined ? {} : { nonce: grant.nonce }),
+  })
+}
