@@ -20,7 +20,8 @@ export async function replaceFile(path: string, text: string): Promise<void> {
       await rm(temporary, { force: true })
       throw error
     }
-    await syncDirectory(dirname(target))
+    // The new text is in place. Some file systems (AFS, FUSE) cannot sync a directory.
+    await syncDirectory(dirname(target)).catch(() => undefined)
   } catch (error) {
     throw unwritable(path, error)
   }

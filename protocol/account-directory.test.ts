@@ -1,0 +1,270 @@
+import { execFileSync } from 'node:child_process'
+import {
+  chmodSync,
+  chownSync,
+  lstatSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { getuid } from 'node:process'
+import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { AccountDirectory, checkAccountName } from './account-directory.ts'
+
+let path: string
+let directory: AccountDirectory
+beforeEach(() => {
+  path = mkdtempSync(join(tmpdir(), 'accounts-'))
+  directory = new AccountDirectory(path)
+})
+afterEach(() => {
+  chmodSync(path, 0o700)
+  rmSync(path, { recursive: true })
+})
+
+function put(name: string, text = 'text'): string {
+  writeFileSync(join(path, name), text)
+  return join(path, name)
+}
+
+describe('the list', () => {
+  test('has the regular files that are accounts, sorted', async () => {
+    const accounts = ['b', 'B', 'a.stat', 'configs', 'clientconfig', 'é', 'x.config.old']
+    const others = [
+      '.hidden',
+      'config',
+      'issuer.config',
+      'my.log',
+      'oidc-agent.stats',
+      'op_2020_c.clientconfig',
+      'op_2020_c.clientconfig12',
+    ]
+    for (const name of [...accounts, ...others]) put(name)
+    mkdirSync(join(path, 'issuer.config.d'))
+    mkdirSync(join(path, 'directory'))
+    symlinkSync('b', join(path, 'linked'))
+    symlinkSync('nowhere', join(path, 'dangling'))
+    symlinkSync('directory', join(path, 'linked-directory'))
+    expect(await directory.list()).toEqual([...accounts, 'linked'].sort())
+  })
+
+  test('of a directory that is not there is an error', async () => {
+    const absent = new AccountDirectory(join(path, 'no'))
+    await expect(absent.list()).rejects.toMatchObject({ code: 'file-not-found' })
+    expect(await absent.has('x')).toBe(false)
+  })
+
+  test('of a file is an error', async () => {
+    const file = new AccountDirectory(put('x'))
+    await expect(file.list()).rejects.toMatchObject({ code: 'file-unreadable' })
+    expect(await file.has('x')).toBe(false)
+  })
+
+  test('stops at a link that leads in a circle', async () => {
+    symlinkSync('circle', join(path, 'circle'))
+    await expect(directory.list()).rejects.toMatchObject({ code: 'file-unreadable' })
+    await expect(directory.has('circle')).rejects.toMatchObject({ code: 'file-unreadable' })
+  })
+})
+
+test('an account is there or not', async () => {
+  put('wlcg')
+  put('x.config')
+  const names = ['wlcg', 'other', 'x.config', '../x', '']
+  const there = await Promise.all(names.map((name) => directory.has(name)))
+  expect(there).toEqual([true, false, false, false, false])
+})
+
+describe('reading', () => {
+  test('gives the text, also through a link', async () => {
+    put('wlcg', 'é\n')
+    symlinkSync('wlcg', join(path, 'linked'))
+    expect(await directory.read('wlcg')).toBe('é\n')
+    expect(await directory.read('linked')).toBe('é\n')
+  })
+
+  test('of no file is told', async () => {
+    await expect(directory.read('wlcg')).rejects.toMatchObject({
+      code: 'file-not-found',
+      message: `there is no file ${join(path, 'wlcg')}`,
+    })
+  })
+
+  test('does not follow into what is no regular file', async () => {
+    mkdirSync(join(path, 'directory'))
+    execFileSync('mkfifo', [join(path, 'pipe')])
+    symlinkSync('/dev/zero', join(path, 'device'))
+    for (const name of ['directory', 'pipe', 'device']) {
+      await expect(directory.read(name)).rejects.toMatchObject({
+        code: 'file-unreadable',
+        message: `will not read ${join(path, name)}: it is no regular file`,
+      })
+    }
+  })
+
+  test("refuses another user's file", async () => {
+    const file = put('wlcg')
+    const own = getuid?.() ?? 0
+    // Root owns files that everybody trusts: as root, give the file away.
+    if (own === 0) chownSync(file, 4711, 4711)
+    const stranger = new AccountDirectory(path, own + 1)
+    await expect(stranger.read('wlcg')).rejects.toMatchObject({
+      code: 'file-unreadable',
+      message: `will not read ${file}: it belongs to another user`,
+    })
+  })
+
+  test("takes root's file", async () => {
+    // The machine's own file list is root's everywhere.
+    symlinkSync('/etc/passwd', join(path, 'linked'))
+    expect(await directory.read('linked')).toContain('root:')
+  })
+
+  test('refuses a huge file', async () => {
+    truncateSync(put('wlcg'), (1 << 20) + 1)
+    await expect(directory.read('wlcg')).rejects.toMatchObject({ code: 'file-unreadable' })
+  })
+})
+
+describe('writing', () => {
+  test('makes a private file and leaves nothing else', async () => {
+    await directory.write('wlcg', 'é')
+    expect(readFileSync(join(path, 'wlcg'), 'utf8')).toBe('é')
+    expect(statSync(join(path, 'wlcg')).mode & 0o777).toBe(0o600)
+    expect(readdirSync(path)).toEqual(['wlcg'])
+  })
+
+  test('replaces a file that others could read', async () => {
+    chmodSync(put('wlcg', 'old, and longer'), 0o666)
+    const before = statSync(join(path, 'wlcg')).ino
+    await directory.write('wlcg', 'new')
+    const after = statSync(join(path, 'wlcg'))
+    expect(readFileSync(join(path, 'wlcg'), 'utf8')).toBe('new')
+    expect(after.mode & 0o777).toBe(0o600)
+    expect(after.ino).not.toBe(before)
+  })
+
+  test('keeps a link and replaces what it points to', async () => {
+    const elsewhere = join(path, 'elsewhere')
+    mkdirSync(elsewhere)
+    writeFileSync(join(elsewhere, 'file'), 'old')
+    symlinkSync('elsewhere/file', join(path, 'wlcg'))
+    await directory.write('wlcg', 'new')
+    expect(lstatSync(join(path, 'wlcg')).isSymbolicLink()).toBe(true)
+    expect(readFileSync(join(elsewhere, 'file'), 'utf8')).toBe('new')
+    expect(readdirSync(elsewhere)).toEqual(['file'])
+  })
+
+  test('at the same time leaves one whole text', async () => {
+    const texts = Array.from({ length: 8 }, (_, index) => String(index).repeat(10_000))
+    await Promise.all(texts.map((text) => directory.write('wlcg', text)))
+    expect(texts).toContain(readFileSync(join(path, 'wlcg'), 'utf8'))
+    expect(readdirSync(path)).toEqual(['wlcg'])
+  })
+
+  test('over a directory fails, says why, and leaves nothing behind', async () => {
+    mkdirSync(join(path, 'wlcg'))
+    await expect(directory.write('wlcg', 'x')).rejects.toMatchObject({
+      code: 'file-unwritable',
+      message: expect.stringMatching(/^cannot write .*\/wlcg: .*directory/) as string,
+    })
+    expect(readdirSync(path)).toEqual(['wlcg'])
+  })
+
+  test.each(['no', 'file'])('where there is no directory fails: %s', async (name) => {
+    put('file')
+    const absent = new AccountDirectory(join(path, name))
+    await expect(absent.write('x', 'x')).rejects.toMatchObject({ code: 'file-unwritable' })
+  })
+
+  test('needs no right to list the directory', async () => {
+    chmodSync(path, 0o300)
+    await directory.write('wlcg', 'x')
+    expect(await directory.has('wlcg')).toBe(true)
+  })
+})
+
+describe('removing', () => {
+  test('takes the file away', async () => {
+    put('wlcg')
+    await directory.remove('wlcg')
+    expect(readdirSync(path)).toEqual([])
+  })
+
+  test('of no file is told', async () => {
+    await expect(directory.remove('wlcg')).rejects.toMatchObject({ code: 'file-not-found' })
+  })
+
+  test('of a directory fails', async () => {
+    mkdirSync(join(path, 'wlcg'))
+    await expect(directory.remove('wlcg')).rejects.toMatchObject({ code: 'file-unwritable' })
+  })
+})
+
+describe('renaming', () => {
+  test('moves the file', async () => {
+    put('one')
+    await directory.rename('one', 'two')
+    expect(readdirSync(path)).toEqual(['two'])
+  })
+
+  test('never over another account', async () => {
+    put('one')
+    put('two', 'other')
+    await expect(directory.rename('one', 'two')).rejects.toMatchObject({
+      code: 'file-unwritable',
+      message: `there is a file ${join(path, 'two')} already`,
+    })
+    expect(readFileSync(join(path, 'two'), 'utf8')).toBe('other')
+  })
+
+  test('of no file is told', async () => {
+    await expect(directory.rename('one', 'two')).rejects.toMatchObject({ code: 'file-not-found' })
+  })
+
+  test('over a directory fails', async () => {
+    put('one')
+    mkdirSync(join(path, 'two'))
+    await expect(directory.rename('one', 'two')).rejects.toMatchObject({ code: 'file-unwritable' })
+  })
+})
+
+describe('a name', () => {
+  test.each(['wlcg', 'a b', 'é', '-x', 'a.b', 'x'.repeat(255)])('may be %j', (name) => {
+    expect(() => {
+      checkAccountName(name)
+    }).not.toThrow()
+  })
+
+  test.each([
+    ['', 'empty'],
+    ['a/b', 'slashes'],
+    ['..', 'dot'],
+    ['.x', 'dot'],
+    ['a\0', 'control'],
+    ['a\n', 'control'],
+    ['config', 'own: config'],
+    ['issuer.config', 'own'],
+    ['x.log', 'own'],
+    ['x.stats', 'own'],
+    ['x.clientconfig7', 'own'],
+    ['é'.repeat(128), '255 bytes'],
+  ])('may not be %j', async (name, reason) => {
+    const refusal = { code: 'bad-request', message: expect.stringContaining(reason) as string }
+    expect(() => {
+      checkAccountName(name)
+    }).toThrow(expect.objectContaining(refusal))
+    await expect(directory.read(name)).rejects.toMatchObject(refusal)
+    await expect(directory.write(name, 'x')).rejects.toMatchObject(refusal)
+    await expect(directory.remove(name)).rejects.toMatchObject(refusal)
+    await expect(directory.rename('x', name)).rejects.toMatchObject(refusal)
+  })
+})
