@@ -71,7 +71,9 @@ export async function startXrootd(options: XrootdOptions): Promise<Xrootd> {
 
 async function start(directory: string, user: ServerUser): Promise<Xrootd> {
   const places = serverPlaces(directory)
-  const server = unprivileged(user, ['xrootd', '-c', places.configuration])
+  // Where its pid file goes, it writes a note on itself too; otherwise to /tmp, for good.
+  const files = ['-c', places.configuration, '-s', join(places.state, 'xrootd.pid')]
+  const server = unprivileged(user, ['xrootd', ...files])
   const [command, ...args] = trusting(places.bundle, server)
   const child = spawn(command, args, {
     cwd: places.state,
@@ -79,6 +81,8 @@ async function start(directory: string, user: ServerUser): Promise<Xrootd> {
     // The cache of the issuers' keys would otherwise be in the home of the server's user.
     env: { PATH, LANG: 'C.UTF-8', HOME: places.state, XDG_CACHE_HOME: places.state },
   })
+  // Where it cannot be started its outputs end too, and that is reported below.
+  child.on('error', () => undefined)
   const log = new ServerLog([child.stdout, child.stderr])
   const end = async (): Promise<void> => {
     if (child.pid !== undefined) await endProcess(child.pid)

@@ -11,7 +11,7 @@ export interface LineOptions {
   readonly timeoutMs?: number
 }
 
-const DEFAULT_TIMEOUT_MS = 5_000
+const DEFAULT_TIMEOUT_MS = 20_000
 
 /** What a server writes, kept as it comes. */
 export class ServerLog {

@@ -18,7 +18,7 @@ export const AUDIENCE = 'https://se.example.org'
 const PATH = '/usr/bin:/bin'
 
 /** The files the server holds, each with a line of its own in it. */
-export const FILES: readonly string[] = [
+const FILES: readonly string[] = [
   '/public/hello.txt',
   '/public/sub/deep.txt',
   '/private/secret.txt',

@@ -58,7 +58,7 @@ describe.skipIf(missing !== undefined)(
         const token = newToken(site, { exp: soon })
         expect((await use('https get', token)).status).toBe(0)
         // Its expiry is what this is about, and the server has no other clock.
-      await wait(soon * 1000 - Date.now() + 1000)
+        await wait(soon * 1000 - Date.now() + 1000)
         expect((await use('https get', token)).stdout).toBe(contentOf(HELLO))
         expect((await use('root read', token)).status).toBe(52)
         expect((await use('https get', newToken(site, { exp: soon }))).status).toBe(22)
