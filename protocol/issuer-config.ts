@@ -60,17 +60,25 @@ async function publicClientsIn(directory: string): Promise<readonly KnownIssuer[
 
 /** The regular files of a directory, oldest first. */
 async function filesIn(directory: string): Promise<readonly string[]> {
-  const names = await namesIn(directory)
+  const paths = (await namesIn(directory)).map((name) => join(directory, name))
   const files = await Promise.all(
-    names.map(async (name) => ({
-      path: join(directory, name),
-      stats: await stat(join(directory, name)),
-    })),
+    paths.map(async (path) => ({ path, changedAt: await changeTime(path) })),
   )
   return files
-    .filter(({ stats }) => stats.isFile())
-    .sort((one, other) => one.stats.mtimeMs - other.stats.mtimeMs)
+    .filter(({ changedAt }) => changedAt > 0)
+    .sort((one, other) => one.changedAt - other.changedAt)
     .map(({ path }) => path)
+}
+
+/** When a regular file was changed, in milliseconds since 1970; 0 for anything else. */
+async function changeTime(path: string): Promise<number> {
+  try {
+    const stats = await stat(path)
+    return stats.isFile() ? stats.mtimeMs : 0
+  } catch (error) {
+    if (isAbsent(error)) return 0
+    throw unreadable(path, error)
+  }
 }
 
 async function namesIn(directory: string): Promise<readonly string[]> {
