@@ -57,6 +57,12 @@ describe('names', () => {
   })
 })
 
+test('the keys are for RS256, and good for six hours', async () => {
+  const { headers, json } = await visitor.ask(issuer.url('jwks'))
+  expect(headers.get('cache-control')).toBe('public, max-age=21600')
+  expect(json['keys']).toEqual([expect.objectContaining({ kty: 'RSA', alg: 'RS256' })])
+})
+
 describe('registration', () => {
   const wish = { client_name: 'test', scope: SCOPE, ...DEVICE }
 
@@ -95,6 +101,11 @@ describe('registration', () => {
     expect(status).toBe(400)
     expect(Object.keys(json)).toEqual(['error'])
     expect(json['error']).toEqual(typeof text === 'string' ? text : expect.stringMatching(text))
+  })
+
+  test('without a scope, there are defaults', async () => {
+    const { json } = await visitor.register({ client_name: 'test', ...DEVICE })
+    expect(json['scope']).toBe('openid profile email offline_access')
   })
 
   test('a public client gets no secret', async () => {
@@ -202,6 +213,12 @@ describe('device flow', () => {
         error_description: "One or more requested scope is not allowed for client 'app'",
       },
     })
+  })
+
+  test('grants less than was asked where a policy says so, without a word', async () => {
+    issuer.set({ scopesWithheld: ['storage.'] })
+    const token = await visitor.login(await registered(SCOPE), { scope: 'wlcg storage.read:/' })
+    expect(token['scope']).toBe('wlcg')
   })
 
   test('never tells of a denial, only of the end of the code, and that once', async () => {
