@@ -17,16 +17,33 @@ const common = {
   logLevel: 'warning',
 }
 
-/** Bundles one program. libsodium stays outside, in one file for all: a megabyte to read only where it is used. */
-function bundle(entryPoint, outfile, sodium, more = {}) {
+/**
+ * Packages that are loaded only where they are used, and large: each has a file of its own, shared by
+ * all programs, so that nobody reads it who does not need it.
+ */
+const shared = { 'libsodium-wrappers-sumo': 'sodium.cjs', commander: 'commander.cjs' }
+
+/** Bundles one program into `dist`. */
+function bundle(entryPoint, outfile, more = {}) {
+  const up = outfile.startsWith('bin/') ? '..' : '.'
+  const files = Object.entries(shared).map(([name, file]) => [name, `${up}/${file}`])
   return build({
     ...common,
     entryPoints: [entryPoint],
-    outfile,
-    alias: { 'libsodium-wrappers-sumo': sodium },
+    outfile: `dist/${outfile}`,
+    alias: Object.fromEntries(files),
     // koffi is native code, found beside the package: it cannot be bundled.
-    external: [sodium, 'koffi'],
+    external: [...files.map(([, file]) => file), 'koffi'],
     ...more,
+  })
+}
+
+function bundleShared([name, file]) {
+  const contents = `module.exports = require('${name}')`
+  return build({
+    ...common,
+    stdin: { contents, resolveDir: import.meta.dirname },
+    outfile: `dist/${file}`,
   })
 }
 
@@ -50,21 +67,14 @@ writeFileSync('dist/package.json', '{ "type": "commonjs" }\n')
 
 await Promise.all([
   ...commands.map((name) =>
-    bundle(`cli/${name}/main.ts`, `dist/bin/${name}`, '../sodium.cjs', {
+    bundle(`cli/${name}/main.ts`, `bin/${name}`, {
       banner: { js: '#!/usr/bin/env node' },
     }),
   ),
-  bundle('agent/main.ts', 'dist/agent.cjs', './sodium.cjs'),
-  bundle('agent/process/argon2-worker.ts', 'dist/argon2-worker.cjs', './sodium.cjs'),
+  bundle('agent/main.ts', 'agent.cjs'),
+  bundle('agent/process/argon2-worker.ts', 'argon2-worker.cjs'),
+  ...Object.entries(shared).map(bundleShared),
   bundleDev('demo'),
   bundleDev('bench'),
-  build({
-    ...common,
-    stdin: {
-      contents: "module.exports = require('libsodium-wrappers-sumo')",
-      resolveDir: import.meta.dirname,
-    },
-    outfile: 'dist/sodium.cjs',
-  }),
 ])
 for (const name of commands) chmodSync(`dist/bin/${name}`, 0o755)

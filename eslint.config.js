@@ -28,7 +28,7 @@ export default tseslint.config(
   ...tseslint.configs.stylisticTypeChecked,
   {
     languageOptions: {
-      parserOptions: { projectService: { allowDefaultProject: ['eslint.config.js'] } },
+      parserOptions: { projectService: { allowDefaultProject: ['eslint.config.js', 'build.mjs'] } },
     },
     rules: {
       '@typescript-eslint/switch-exhaustiveness-check': 'error',
@@ -46,7 +46,7 @@ export default tseslint.config(
       ],
     },
   },
-  { files: ['*.js', '*.ts'], ...tseslint.configs.disableTypeChecked },
+  { files: ['*.js', '*.mjs', '*.ts'], ...tseslint.configs.disableTypeChecked },
   wall(['protocol/**/*.ts'], [openid, sodium, commander, envPaths, koffi, noCli, noAgent, noHttp], {
     ignores: ['**/*.test.ts', 'protocol/sodium.ts', 'protocol/config-directory.ts'],
   }),
