@@ -11,7 +11,7 @@ export interface TokenWish {
 }
 
 /** The WLCG profile's audience for a token that is good everywhere. */
-export const WLCG_ANY = 'https://wlcg.cern.ch/jwt/v1/any'
+const WLCG_ANY = 'https://wlcg.cern.ch/jwt/v1/any'
 
 /** Scopes that name a token profile to IAM (IAM: ScopeAwareProfileResolver). */
 const PROFILES = ['wlcg', 'iam', 'aarc', 'kc']

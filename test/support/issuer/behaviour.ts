@@ -22,7 +22,7 @@ export type ClientAuthMethod =
   | 'client_secret_post'
   | 'private_key_jwt'
 
-export type AudienceParameter = 'resource' | 'aud' | 'audience'
+type AudienceParameter = 'resource' | 'aud' | 'audience'
 
 /**
  * How a provider product behaves: all that is decided by whoever wrote or configured it, and that
@@ -133,7 +133,7 @@ export interface Behaviour {
 }
 
 /** What a refresh does to the refresh token. */
-export type Rotation =
+type Rotation =
   | 'same token comes back'
   | 'no token comes back'
   | 'new one, old one stays'

@@ -6,7 +6,7 @@ import type { Refusals } from './refusals.ts'
 export type Fault = Delay | Replacement | Alteration | Loss
 
 /** The answer comes late. */
-export type Delay =
+type Delay =
   | { readonly kind: 'latency'; readonly ms: number }
   | { readonly kind: 'hold'; readonly until: Promise<unknown> }
 
@@ -35,7 +35,7 @@ export type Alteration =
   | { readonly kind: 'huge-body'; readonly bytes?: number }
 
 /** The answer does not arrive. */
-export type Loss =
+type Loss =
   | { readonly kind: 'hang-before-headers' }
   | { readonly kind: 'hang-after-headers' }
   | { readonly kind: 'reset' }

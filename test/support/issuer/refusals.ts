@@ -51,7 +51,7 @@ export interface Refusals {
 }
 
 /** The answer for one reason; `about` names what was refused, `clientId` to whom, where that counts. */
-export type Refusal = (about: string, clientId: string) => Answer
+type Refusal = (about: string, clientId: string) => Answer
 
 /** Thrown by an endpoint that says no. */
 export class Refused extends Error {

@@ -10,7 +10,7 @@ export function words(text: string | null | undefined): string[] {
  * Whether a held scope includes the asked one. IAM compares paths as plain text, so that
  * `storage.read:/a` includes `storage.read:/ab` (IAM: StructuredPathScopeMatcher).
  */
-export function includes({ dials }: Provider, held: string, asked: string): boolean {
+function includes({ dials }: Provider, held: string, asked: string): boolean {
   if (held === asked) return true
   // `wlcg.groups:/vo` asks for one group of those the scope `wlcg.groups` stands for.
   if (asked.startsWith('wlcg.groups:')) return held === 'wlcg.groups'
@@ -18,7 +18,7 @@ export function includes({ dials }: Provider, held: string, asked: string): bool
 }
 
 /** Of the asked scopes, those that something held includes. */
-export function included(
+function included(
   provider: Provider,
   held: readonly string[],
   asked: readonly string[],
