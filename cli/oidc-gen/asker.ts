@@ -79,7 +79,11 @@ export class Asker {
   async confirm(question: string, standard: 'yes' | 'no'): Promise<Answer> {
     const settled = this.#settledAnswer(standard)
     if (settled !== undefined) return settled
-    this.#checkMayAsk({ label: `answer to '${question}'`, option: 'confirm-yes', question })
+    if (this.#options.prompt === 'none') {
+      throw new AgentError('no-terminal', `${question} Nobody may be asked with --prompt=none.`, {
+        hint: 'Answer by --confirm-yes, --confirm-no or --confirm-default.',
+      })
+    }
     const choices = standard === 'yes' ? '[Yes/no/quit]' : '[No/yes/quit]'
     for (;;) {
       const answer = (await this.#questions().ask(`${question} ${choices}`)).trim().toLowerCase()

@@ -71,6 +71,7 @@ async function supportedScopes(
   } catch (error) {
     if (!(error instanceof AgentError)) throw error
     const message = `Error while retrieving supported scopes for '${issuer}': ${error.message}`
-    throw new AgentError(error.code, message, { hint: error.hint, cause: error })
+    const hint = error.hint ?? `Is this the issuer? Its configuration is expected below ${issuer}`
+    throw new AgentError(error.code, message, { hint, cause: error })
   }
 }

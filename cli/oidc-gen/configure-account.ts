@@ -7,14 +7,14 @@ import { type UnlockedAccount, unlockAccount } from '../unlock-account.ts'
 import { fieldText } from './account-field.ts'
 import { type ChosenIssuer, chooseIssuer } from './choose-issuer.ts'
 import { askName } from './choose-name.ts'
+import { chooseRedirectUris } from './choose-redirect-uris.ts'
 import { chooseScope } from './choose-scope.ts'
 import { draftAccount, type ProviderPlace, providerPlace } from './draft.ts'
 import { plannedPassword } from './encryption-password.ts'
-import { withGivenClient } from './given-client.ts'
+import { givenClient } from './given-client.ts'
 import { login } from './login.ts'
-import { withPublicClient } from './public-client.ts'
+import { publicClient } from './public-client.ts'
 import { readConfiguration } from './read-configuration.ts'
-import { givenRefreshToken } from './refresh-token.ts'
 import { type Sealing, saveAccount } from './save-account.ts'
 import { type GenSetting, passwordWays } from './setting.ts'
 
@@ -64,20 +64,22 @@ export async function configured(
   old: JsonObject,
   setting: GenSetting,
 ): Promise<JsonObject> {
-  const { io, options } = setting
+  const { io, host, options } = setting
   const file = options.file === undefined ? {} : await readConfiguration(options.file, setting)
   const stored = { ...old, ...file }
-  const known = await readKnownIssuers(findConfigDirectory(io.env))
+  const known = await readKnownIssuers(findConfigDirectory(io.env), host.systemDirectory)
   const storedIssuer = fieldText(stored, 'issuer_url') ?? fieldText(stored, 'issuer')
   const issuer = await chooseIssuer(name, known, setting, storedIssuer)
   const place = placeWith(stored, providerPlace(issuer, setting), setting)
+  const client = usesPublicClient(stored, issuer, setting)
+    ? publicClient(issuer)
+    : await givenClient(stored, setting)
   const storedScope = fieldText(stored, 'auth_scope') ?? fieldText(stored, 'scope')
   const scope = await chooseScope(place, setting, storedScope)
+  const redirect_uris = await chooseRedirectUris(stored, setting)
 
   const draft = draftAccount({ name, issuer, place, scope }, setting)
-  const merged = { ...draft, ...filled(stored), ...decided(draft, setting) }
-  if (usesPublicClient(stored, issuer, setting)) return withPublicClient(merged, issuer)
-  return { ...(await withGivenClient(merged, stored, setting)), ...givenRefreshToken(setting) }
+  return { ...draft, ...filled(stored), ...decided(draft, setting), redirect_uris, ...client }
 }
 
 /** With --only-at, which registers no client, a public one also without --pub. */
@@ -124,6 +126,7 @@ function decided(draft: JsonObject, { options }: GenSetting): JsonObject {
     'auth_scope',
     'refresh_scope',
   ]
+  if (draft['refresh_token'] !== '') keys.push('refresh_token')
   if (options.clientName !== undefined) keys.push('client_name')
   if (options.audience !== undefined) keys.push('audience')
   if (options.deviceEndpoint !== undefined) {

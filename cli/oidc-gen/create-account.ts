@@ -9,20 +9,23 @@ import { chooseScope } from './choose-scope.ts'
 import { type AccountPlan, draftAccount, providerPlace } from './draft.ts'
 import { plannedPassword } from './encryption-password.ts'
 import { login } from './login.ts'
-import { withPublicClient } from './public-client.ts'
-import { givenRefreshToken } from './refresh-token.ts'
+import { publicClient } from './public-client.ts'
 import { withdrawClient, withRegisteredClient } from './register-client.ts'
 import { saveAccount } from './save-account.ts'
 import type { GenSetting } from './setting.ts'
 
 /** Makes a new account with a client registered for it, or with the issuer's public client. */
 export async function createAccount(given: string | undefined, setting: GenSetting): Promise<void> {
-  const { agent, io, options } = setting
+  const { agent, io, host, options } = setting
   await callAgent(agent, { request: 'check' })
   const path = findConfigDirectory(io.env)
   const directory = path === undefined ? undefined : new AccountDirectory(path)
   const name = await newAccountName(given, directory, setting)
-  const issuer = await chooseIssuer(name, await readKnownIssuers(path), setting)
+  const issuer = await chooseIssuer(
+    name,
+    await readKnownIssuers(path, host.systemDirectory),
+    setting,
+  )
   const place = providerPlace(issuer, setting)
   const plan = { name, issuer, place, scope: await chooseScope(place, setting) }
   const password = options.noSave ? undefined : await plannedPassword(setting)
@@ -34,9 +37,9 @@ export async function createAccount(given: string | undefined, setting: GenSetti
 }
 
 async function withClient(plan: AccountPlan, setting: GenSetting): Promise<JsonObject> {
-  const draft = { ...draftAccount(plan, setting), ...givenRefreshToken(setting) }
+  const draft = draftAccount(plan, setting)
   return setting.options.pub
-    ? withPublicClient(draft, plan.issuer)
+    ? { ...draft, ...publicClient(plan.issuer) }
     : await withRegisteredClient(draft, plan, setting)
 }
 

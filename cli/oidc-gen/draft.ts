@@ -45,7 +45,7 @@ export function draftAccount(plan: AccountPlan, setting: GenSetting): JsonObject
     ...endpoints(plan, setting),
     client_id: '',
     client_secret: '',
-    refresh_token: '',
+    refresh_token: setting.refreshToken ?? '',
     cert_path: plan.place.certPath ?? '',
     scope: plan.scope,
     auth_scope: plan.scope,

@@ -8,9 +8,8 @@ import { waitForApproval } from './device-flow.ts'
 import type { GenSetting } from './setting.ts'
 
 /** Flow names for the agent, most wanted first. A refresh token at hand is tried before all else. */
-export function wantedFlows({ options }: GenSetting): readonly string[] {
-  const hasToken = options.refreshToken !== undefined || options.refreshTokenEnv !== undefined
-  if (hasToken) return [...new Set(['refresh', ...options.flow])]
+export function wantedFlows({ options, refreshToken }: GenSetting): readonly string[] {
+  if (refreshToken !== undefined) return [...new Set(['refresh', ...options.flow])]
   return options.flow.length === 0 ? ['device'] : options.flow
 }
 

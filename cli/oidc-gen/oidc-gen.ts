@@ -13,6 +13,7 @@ import { printOnlyToken } from './only-token.ts'
 import type { GenOptions, oidcGen } from './options.ts'
 import { printFile } from './print-file.ts'
 import { reauthenticate } from './reauthenticate.ts'
+import { givenRefreshToken } from './refresh-token.ts'
 import { renameAccount } from './rename-account.ts'
 import type { GenHost, GenSetting } from './setting.ts'
 import { updateFile } from './update-file.ts'
@@ -33,6 +34,7 @@ export async function generate(
     agent: agentFor(io, 'local'),
     asker,
     sources: passwordSources(options),
+    refreshToken: givenRefreshToken(options, io.env),
     explain: (line) => {
       if (options.verbose || options.debug) io.stderr.write(`${line}\n`)
     },

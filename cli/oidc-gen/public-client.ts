@@ -6,10 +6,10 @@ import type { ChosenIssuer } from './choose-issuer.ts'
 const REDIRECT_URIS = ['http://localhost:8080', 'http://localhost:4242', 'http://localhost:43985']
 
 /**
- * The account with the public client that the issuer files have for its issuer.
+ * The members of an account for the public client that the issuer files have for its issuer.
  * @throws AgentError `unsupported-by-provider` where there is none.
  */
-export function withPublicClient(draft: JsonObject, { url, known }: ChosenIssuer): JsonObject {
+export function publicClient({ url, known }: ChosenIssuer): JsonObject {
   const client = known?.publicClient
   if (client === undefined) {
     throw new AgentError(
@@ -19,7 +19,6 @@ export function withPublicClient(draft: JsonObject, { url, known }: ChosenIssuer
     )
   }
   return {
-    ...draft,
     client_id: client.clientId,
     client_secret: client.clientSecret ?? '',
     uses_pub_client: 1,

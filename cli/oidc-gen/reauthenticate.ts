@@ -2,14 +2,13 @@ import { callAgent } from '../../protocol/client.ts'
 import { accountDirectory } from '../list-accounts.ts'
 import { unlockAccount } from '../unlock-account.ts'
 import { login } from './login.ts'
-import { givenRefreshToken } from './refresh-token.ts'
 import { noSuchAccount } from './rename-account.ts'
 import { saveAccount } from './save-account.ts'
 import { type GenSetting, passwordWays } from './setting.ts'
 
 /** `--reauthenticate`: a new login with the same client; the file keeps its password. */
 export async function reauthenticate(name: string, setting: GenSetting): Promise<void> {
-  const { agent, io } = setting
+  const { agent, io, refreshToken } = setting
   await callAgent(agent, { request: 'check' })
   const directory = accountDirectory(io.env)
   if (!(await directory.has(name))) throw noSuchAccount()
@@ -17,6 +16,7 @@ export async function reauthenticate(name: string, setting: GenSetting): Promise
   const { fields, key } = await unlockAccount(name, text, passwordWays(setting))
   io.stdout.write('Generating account configuration ...\n')
   // What was granted at the last login says nothing of this one.
-  const fresh = { ...fields, refresh_scope: '', ...givenRefreshToken(setting) }
+  const given = refreshToken === undefined ? {} : { refresh_token: refreshToken }
+  const fresh = { ...fields, refresh_scope: '', ...given }
   await saveAccount(await login(fresh, setting), { kind: 'same', key }, setting)
 }

@@ -5,7 +5,7 @@ import type { JsonObject } from '../../protocol/messages.ts'
 import { fieldText } from './account-field.ts'
 import type { AccountPlan } from './draft.ts'
 import { wantedFlows } from './login.ts'
-import { withPublicClient } from './public-client.ts'
+import { publicClient } from './public-client.ts'
 import type { GenSetting } from './setting.ts'
 
 /** How long the provider may take to delete a client that is not needed after all. */
@@ -49,7 +49,7 @@ export async function withRegisteredClient(
       `The following error occurred during dynamic client registration:\n${error.message}\n`,
     )
     io.stderr.write('Try using a public client ...\n')
-    return withPublicClient(draft, plan.issuer)
+    return { ...draft, ...publicClient(plan.issuer) }
   }
 }
 
@@ -102,13 +102,12 @@ export async function withdrawClient(fields: JsonObject, { agent, io }: GenSetti
 
 function unregistered(error: AgentError, { name, issuer: { known } }: AccountPlan): AgentError {
   const next = [
-    'Register a client with the provider by hand, then run',
+    'If the provider wants a token for registration, pass it by --at. Else register a client by hand and run',
     `\t$ oidc-gen -m ${name}`,
     ...(known?.registerHint === undefined
       ? []
       : [`A client is registered at ${known.registerHint}`]),
     ...(known?.contact === undefined ? [] : [`Who to ask: ${known.contact}`]),
   ]
-  const hint = [...(error.hint === undefined ? [] : [error.hint]), ...next].join('\n')
-  return new AgentError(error.code, error.message, { hint, cause: error })
+  return new AgentError(error.code, error.message, { hint: next.join('\n'), cause: error })
 }

@@ -9,6 +9,8 @@ import type { GenOptions } from './options.ts'
 /** The machine `oidc-gen` runs on, where it is more than {@link Io}. */
 export interface GenHost extends Reach {
   readonly hostName: string
+  /** Where the administrator's issuer files are, if not at the usual place. */
+  readonly systemDirectory?: string
   /** Resolves after so many milliseconds, rejects when `signal` is aborted. */
   pause(milliseconds: number, signal: AbortSignal): Promise<void>
   readonly onInterrupt: OnInterrupt
@@ -22,6 +24,8 @@ export interface GenSetting {
   readonly agent: AgentAddress | undefined
   readonly asker: Asker
   readonly sources: PasswordSources
+  /** From --rt or --rt-env. */
+  readonly refreshToken: string | undefined
   /** Said to a person who asked for it by `--verbose`. */
   readonly explain: (line: string) => void
 }

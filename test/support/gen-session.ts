@@ -1,0 +1,123 @@
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { generate } from '../../cli/oidc-gen/oidc-gen.ts'
+import { oidcGen } from '../../cli/oidc-gen/options.ts'
+import type { GenHost } from '../../cli/oidc-gen/setting.ts'
+import { run } from '../../cli/run.ts'
+import { testIo } from '../../cli/test-io.ts'
+import { AccountDirectory } from '../../protocol/account-directory.ts'
+import { unlockAccountFile } from '../../protocol/account-file.ts'
+import { AgentError } from '../../protocol/errors.ts'
+import type { JsonObject } from '../../protocol/messages.ts'
+import { type ScriptedAgent, scriptedAgent } from './scripted-agent.ts'
+import { type ScriptedTerminal, scriptedTerminal, type Turn } from './scripted-terminal.ts'
+
+/** What a run of `oidc-gen` left to see. */
+export interface Ran {
+  readonly status: number
+  readonly stdout: string
+  readonly stderr: string
+  readonly terminal: ScriptedTerminal
+  /** Pauses between polls, in seconds. */
+  readonly pauses: readonly number[]
+}
+
+export interface RunOptions {
+  /** What the person is asked and answers; absent: there is no terminal. */
+  readonly turns?: readonly Turn[]
+  readonly env?: Readonly<Record<string, string>>
+  /** True: stderr is a terminal. */
+  readonly showing?: boolean
+  /** Ctrl-C comes with the pause of this number, from 1. */
+  readonly interruptAt?: number
+}
+
+/** Answers to the agent's requests by their type; a list is used up, its last entry stays. */
+export type Answers = Readonly<Record<string, JsonObject | readonly JsonObject[]>>
+
+/** For tests: `oidc-gen` in a home of its own, with an agent that answers as told. */
+export class GenSession {
+  readonly home: string
+  readonly agent: ScriptedAgent
+
+  private constructor(home: string, agent: ScriptedAgent) {
+    this.home = home
+    this.agent = agent
+  }
+
+  static async open(answers: Answers): Promise<GenSession> {
+    const counts = new Map<string, number>()
+    const agent = await scriptedAgent((request) => {
+      const type = request['request']
+      if (typeof type !== 'string') throw new Error('a request without type')
+      const answer = answers[type] ?? { status: 'failure', error: `unexpected ${type}` }
+      if (!isList(answer)) return answer
+      const count = counts.get(type) ?? 0
+      counts.set(type, count + 1)
+      return answer[Math.min(count, answer.length - 1)] ?? {}
+    })
+    return new GenSession(await mkdtemp(join(tmpdir(), 'oidc-gen-')), agent)
+  }
+
+  async close(): Promise<void> {
+    await this.agent.close()
+    await rm(this.home, { recursive: true, force: true })
+  }
+
+  get accounts(): AccountDirectory {
+    return new AccountDirectory(join(this.home, '.oidc-agent'))
+  }
+
+  /** The types of the requests so far. */
+  get asked(): readonly unknown[] {
+    return this.agent.requests.map((request) => request['request'])
+  }
+
+  /** The first request of a type. */
+  request(type: string): JsonObject {
+    const found = this.agent.requests.find((request) => request['request'] === type)
+    if (found === undefined) throw new Error(`the agent was not asked ${type}`)
+    return found
+  }
+
+  async fieldsOf(account: string, password: string): Promise<JsonObject> {
+    return (await unlockAccountFile(await this.accounts.read(account), password)).fields
+  }
+
+  async run(argv: readonly string[], options: RunOptions = {}): Promise<Ran> {
+    const env = { HOME: this.home, OIDC_SOCK: this.agent.path, ...options.env }
+    let clock = 0
+    const io = { ...testIo({ argv, env, terminal: options.showing ?? false }), now: () => clock }
+    const terminal = scriptedTerminal(...(options.turns ?? []))
+    const pauses: number[] = []
+    let interrupt: () => void = () => undefined
+    const host: GenHost = {
+      hostName: 'host',
+      systemDirectory: join(this.home, 'etc'),
+      openTerminal: () => {
+        if (options.turns !== undefined) return terminal
+        throw new AgentError('no-terminal', 'there is no terminal to ask on')
+      },
+      openPipe: () => scriptedTerminal(),
+      onInterrupt: (callback) => {
+        interrupt = callback
+        return () => undefined
+      },
+      pause: (milliseconds, signal) => {
+        pauses.push(milliseconds / 1000)
+        clock += milliseconds
+        if (pauses.length === options.interruptAt) interrupt()
+        return signal.aborted
+          ? Promise.reject(new AgentError('cancelled', 'cancelled: interrupted'))
+          : Promise.resolve()
+      },
+    }
+    const status = await run(oidcGen, (args, world) => generate(args, world, host), io)
+    return { status, stdout: io.stdout.text, stderr: io.stderr.text, terminal, pauses }
+  }
+}
+
+function isList(answer: JsonObject | readonly JsonObject[]): answer is readonly JsonObject[] {
+  return Array.isArray(answer)
+}
