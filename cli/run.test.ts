@@ -97,6 +97,11 @@ describe('exit status and errors', () => {
     })
   })
 
+  test('what a provider said cannot command the terminal', async () => {
+    const error = new AgentError('provider-error', 'no\u001b[2J', { hint: 'see\u0007\nhere' })
+    expect((await outcome(['x'], failsWith(error))).stderr).toBe('Error: no?[2J\nsee?\nhere\n')
+  })
+
   test('a mistake of ours is called one; its stack is shown only to who asks', async () => {
     const mistake = failsWith(new TypeError('x is undefined'))
     expect(await outcome(['x'], mistake)).toEqual({

@@ -2,6 +2,7 @@ import { AgentError, exitStatus } from '../protocol/errors.ts'
 import { VERSION } from '../protocol/version.ts'
 import { type Arguments, type CommandSpec, parseArgv } from './argv.ts'
 import type { Options } from './option.ts'
+import { visibleText } from './visible-text.ts'
 
 /** Where a command writes: stdout is data, stderr is for the person. */
 export interface Output {
@@ -58,15 +59,17 @@ async function textOf<O extends Options>(
 }
 
 function errorText(error: unknown, program: string, io: Io): string {
-  if (!(error instanceof AgentError))
-    return `${label(io)} internal error: ${detailsOf(error, io)}\n`
+  if (!(error instanceof AgentError)) {
+    return `${label(io)} internal error: ${visibleText(detailsOf(error, io))}\n`
+  }
+  const message = visibleText(error.message)
   if (error.code === 'usage') {
     const help =
       error.hint ?? `Try '${program} --help' or '${program} --usage' for more information.`
-    return `${program}: ${error.message}\n${help}\n`
+    return `${program}: ${message}\n${help}\n`
   }
-  const hint = error.hint === undefined || error.hint === '' ? '' : `${error.hint}\n`
-  return `${label(io)} ${error.message}\n${hint}`
+  const { hint = '' } = error
+  return `${label(io)} ${message}\n${hint === '' ? '' : `${visibleText(hint)}\n`}`
 }
 
 function label(io: Io): string {

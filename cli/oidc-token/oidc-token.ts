@@ -2,6 +2,7 @@ import { type AgentAddresses, agentAddresses } from '../../protocol/client.ts'
 import { AgentError } from '../../protocol/errors.ts'
 import type { Arguments } from '../argv.ts'
 import type { Io } from '../run.ts'
+import { visibleText } from '../visible-text.ts'
 import { askAgents } from './ask-agents.ts'
 import { oidcToken, type TokenOptions } from './options.ts'
 import { outputOf, printable, printed } from './output.ts'
@@ -32,7 +33,7 @@ export async function getToken(
     askAgents(agents, { ...wanted, request: 'access_token', min_valid_period }),
   )
   const text = printed(output, reply)
-  if (reply.info !== undefined) io.stderr.write(`${reply.info}\n`)
+  if (reply.info !== undefined) io.stderr.write(`${visibleText(reply.info)}\n`)
   io.stdout.write(text)
 }
 
