@@ -53,21 +53,68 @@ export async function withAgent<T>(
  * What the agent still has to say, until it closes.
  * @throws AgentError `message-malformed` where it says too much
  */
-export async function readToEnd(socket: AsyncIterable<Buffer>): Promise<string> {
+export function readToEnd(socket: Socket): Promise<string> {
   const chunks: Buffer[] = []
   let length = 0
-  try {
-    for await (const chunk of socket) {
+  return gather(socket, {
+    push: (chunk) => {
       chunks.push(chunk)
       length += chunk.length
       if (length > MAX_REPLY_BYTES) throw tooMuch()
+      return undefined
+    },
+    end: () => {
+      if (length === 0) throw knownError('peer-disconnected')
+      return Buffer.concat(chunks).toString()
+    },
+  })
+}
+
+/** What makes a message of what comes in: see `FirstMessageReader`. */
+export interface Gatherer<T> {
+  /** The message, once it is whole. */
+  push(chunk: Buffer): T | undefined
+  /** The message that ends with the stream. */
+  end(): T
+}
+
+/**
+ * Reads until `gatherer` has its message. By events, not by iteration: an iterator drops what came
+ * before an agent that refused a request without reading it all reset the connection.
+ */
+export function gather<T>(socket: Socket, gatherer: Gatherer<T>): Promise<T> {
+  return new Promise<T>((resolve, reject) => {
+    const attempt = (work: () => T | undefined): void => {
+      try {
+        const message = work()
+        if (message === undefined) return
+        resolve(message)
+      } catch (error) {
+        // eslint-disable-next-line @typescript-eslint/prefer-promise-reject-errors -- as it was thrown
+        reject(error)
+      }
+      socket.off('data', onData).off('end', onEnd).off('error', onError)
     }
-  } catch (error) {
-    // An agent that refuses what it has not read to the end resets the connection after its reply.
-    if (length === 0 || systemCode(error) !== 'ECONNRESET') throw error
-  }
-  if (length === 0) throw knownError('peer-disconnected')
-  return Buffer.concat(chunks).toString()
+    const onData = (chunk: Buffer): void => {
+      attempt(() => gatherer.push(chunk))
+    }
+    const onEnd = (): void => {
+      attempt(() => gatherer.end())
+    }
+    const onError = (error: Error): void => {
+      attempt(() => {
+        if (!isHangUp(error)) throw error
+        return gatherer.end()
+      })
+    }
+    socket.on('data', onData).on('end', onEnd).on('error', onError)
+  })
+}
+
+/** Whether the peer closed without reading everything it was sent. */
+function isHangUp(error: Error): boolean {
+  const code = systemCode(error)
+  return code === 'ECONNRESET' || code === 'EPIPE'
 }
 
 async function openSocket(address: AgentAddress, signal: AbortSignal): Promise<Socket> {
@@ -88,7 +135,8 @@ async function connected(address: AgentAddress, signal: AbortSignal): Promise<So
     address.kind === 'unix' ? { path: address.path } : { host: address.host, port: address.port }
   const socket = connect({ ...place, signal })
   await once(socket, 'connect')
-  return socket
+  // While nobody reads, an error has no other listener and would end the process.
+  return socket.on('error', () => undefined)
 }
 
 function noAddress(): AgentError {
@@ -104,10 +152,6 @@ function noAddress(): AgentError {
 const startAgent = '\teval $(oidc-agent)'
 
 function unreachable(address: AgentAddress, error: unknown): AgentError {
-  const code = systemCode(error)
-  if (code === 'ECONNRESET' || code === 'EPIPE') {
-    return knownError('peer-disconnected', { cause: error })
-  }
   const reason =
     address.kind === 'unix' ? unixReason(address.path, error) : tcpReason(address, error)
   const hint =

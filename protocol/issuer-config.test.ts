@@ -132,7 +132,7 @@ describe('known issuers', () => {
     put('user/issuer.config.d/old', `[${entry('old')}, {"issuer":"https://b.example"}]`)
     put('user/issuer.config.d/.hidden', entry('hidden', { cert_path: '/hidden' }))
     mkdirSync(join(user, 'issuer.config.d', 'directory'))
-    utimesSync(join(user, 'issuer.config.d', 'old'), 1, 1)
+    utimesSync(join(user, 'issuer.config.d', 'old'), 0, 0)
     put(
       'system/issuer.config',
       `# comment\n  # another\n[\n${entry('system', { cert_path: '/ca' })}\n]\n`,

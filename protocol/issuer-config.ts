@@ -65,18 +65,18 @@ async function filesIn(directory: string): Promise<readonly string[]> {
     paths.map(async (path) => ({ path, changedAt: await changeTime(path) })),
   )
   return files
-    .filter(({ changedAt }) => changedAt > 0)
+    .flatMap(({ path, changedAt }) => (changedAt === undefined ? [] : [{ path, changedAt }]))
     .sort((one, other) => one.changedAt - other.changedAt)
     .map(({ path }) => path)
 }
 
-/** When a regular file was changed, in milliseconds since 1970; 0 for anything else. */
-async function changeTime(path: string): Promise<number> {
+/** When a regular file was changed, in milliseconds since 1970; undefined for anything else. */
+async function changeTime(path: string): Promise<number | undefined> {
   try {
     const stats = await stat(path)
-    return stats.isFile() ? stats.mtimeMs : 0
+    return stats.isFile() ? stats.mtimeMs : undefined
   } catch (error) {
-    if (isAbsent(error)) return 0
+    if (isAbsent(error)) return undefined
     throw unreadable(path, error)
   }
 }

@@ -1,7 +1,8 @@
 import type { Socket } from 'node:net'
 import type { AgentAddress } from './agent-address.ts'
-import { type CallOptions, readToEnd, withAgent } from './agent-connection.ts'
+import { type CallOptions, gather, readToEnd, withAgent } from './agent-connection.ts'
 import { encodeBase64 } from './base64.ts'
+import { AgentError, knownError } from './errors.ts'
 import { type FirstMessage, FirstMessageReader } from './frame.ts'
 import type { Replies, RequestOf, RequestType } from './messages.ts'
 import { checkReply, parseReply } from './parse-reply.ts'
@@ -35,9 +36,11 @@ export async function callAgentSealed<T extends RequestType>(
 /** The agent's key, or the object it answers with instead. */
 async function readAnswer(socket: Socket): Promise<FirstMessage> {
   const reader = new FirstMessageReader()
-  for await (const chunk of socket.iterator({ destroyOnReturn: false })) {
-    const answer = reader.push(chunk as Buffer)
-    if (answer !== undefined) return answer
+  try {
+    return await gather(socket, reader)
+  } catch (error) {
+    // The reader takes what it reads for a request; here it is an answer.
+    if (!(error instanceof AgentError) || error.code !== 'bad-request') throw error
+    throw knownError('message-malformed', { cause: error })
   }
-  return reader.end()
 }
