@@ -23,15 +23,15 @@ const wanted = {
 export async function chooseScope(
   place: ProviderPlace,
   setting: GenSetting,
-  proposed = PROPOSED,
+  from: { readonly given?: string | undefined; readonly proposed?: string | undefined } = {},
 ): Promise<SpaceSeparated> {
   const { options, asker } = setting
   const supported = await supportedScopes(place, setting)
-  const given = options.scopeMax ? 'max' : options.scope.join(' ')
+  const given = options.scopeMax ? 'max' : options.scope.join(' ') || (from.given ?? '')
   if (given === '' && supported.length > 0) {
     asker.say(`The following scopes are supported: ${supported.join(' ')}`)
   }
-  const answer = given === '' ? await asker.ask(wanted, proposed) : given
+  const answer = given === '' ? await asker.ask(wanted, from.proposed ?? PROPOSED) : given
   const scopes = words(answer).includes('max') ? maximum(supported) : words(answer)
   return [...new Set(withRequired(scopes, supported, options.onlyToken))].join(' ')
 }

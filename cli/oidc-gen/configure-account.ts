@@ -73,13 +73,16 @@ export async function configured(
   const place = placeWith(stored, providerPlace(issuer, setting), setting)
   const client = usesPublicClient(stored, issuer, setting)
     ? publicClient(issuer)
-    : await givenClient(stored, setting)
-  const storedScope = fieldText(stored, 'auth_scope') ?? fieldText(stored, 'scope')
-  const scope = await chooseScope(place, setting, storedScope)
+    : await givenClient(file, old, setting)
+  const scope = await chooseScope(place, setting, { given: scopeIn(file), proposed: scopeIn(old) })
   const redirect_uris = await chooseRedirectUris(stored, setting)
 
   const draft = draftAccount({ name, issuer, place, scope }, setting)
   return { ...draft, ...filled(stored), ...decided(draft, setting), redirect_uris, ...client }
+}
+
+function scopeIn(fields: JsonObject): string | undefined {
+  return fieldText(fields, 'auth_scope') ?? fieldText(fields, 'scope')
 }
 
 /** With --only-at, which registers no client, a public one also without --pub. */

@@ -3,14 +3,20 @@ import { fieldText } from './account-field.ts'
 import type { GenSetting } from './setting.ts'
 
 /**
- * The members of an account for a client that was registered beforehand: as given, else asked for,
- * with what `stored` has as the default.
+ * The members of an account for a client that was registered beforehand: as given by options or in
+ * `file`, else asked for, with what `stored` has as the default.
  */
-export async function givenClient(stored: JsonObject, setting: GenSetting): Promise<JsonObject> {
+export async function givenClient(
+  file: JsonObject,
+  stored: JsonObject,
+  setting: GenSetting,
+): Promise<JsonObject> {
   const { options, asker } = setting
   const storedId = fieldText(stored, 'client_id')
-  const client_id = options.clientId ?? (await asker.ask(wantedId, storedId))
-  const client_secret = await clientSecret(stored, setting)
+  const givenId = options.clientId ?? fieldText(file, 'client_id')
+  const client_id = givenId ?? (await asker.ask(wantedId, storedId))
+  const givenSecret = options.clientSecret ?? secretIn(file)
+  const client_secret = givenSecret ?? (await askedSecret(stored, setting))
   const isStored = client_id === storedId
   // A public client sends its id in another place.
   const uses_pub_client = options.pub ? 1 : isStored ? (stored['uses_pub_client'] ?? 0) : 0
@@ -28,8 +34,14 @@ const wantedSecret = {
   question: "Client secret (for a client without one, use --client-secret='')",
 } as const
 
-async function clientSecret(stored: JsonObject, { options, asker }: GenSetting): Promise<string> {
-  if (options.clientSecret !== undefined) return options.clientSecret
+/** A file that names a client has its secret, if there is one. */
+function secretIn(file: JsonObject): string | undefined {
+  return fieldText(file, 'client_id') === undefined
+    ? undefined
+    : (fieldText(file, 'client_secret') ?? '')
+}
+
+async function askedSecret(stored: JsonObject, { options, asker }: GenSetting): Promise<string> {
   // A public client is one that cannot keep a secret.
   if (options.pub) return ''
   // An account that has a client without secret is not asked for one again.

@@ -7,6 +7,10 @@ import { passwordEntry } from '../password-source.ts'
 import { waitForApproval } from './device-flow.ts'
 import type { GenSetting } from './setting.ts'
 
+/** What the C tool prints after a flow that needs nobody's approval. */
+const DONE_AT_ONCE =
+  "success\nThe generated account config was successfully added to oidc-agent. You don't have to run oidc-add.\n"
+
 /** Flow names for the agent, most wanted first. A refresh token at hand is tried before all else. */
 export function wantedFlows({ options, refreshToken }: GenSetting): readonly string[] {
   if (refreshToken !== undefined) return [...new Set(['refresh', ...options.flow])]
@@ -49,7 +53,10 @@ async function runFlow(
       },
       { signal },
     )
-    if (started.status === 'success') return started
+    if (started.status === 'success') {
+      if (!onlyToken) io.stdout.write(DONE_AT_ONCE)
+      return started
+    }
     io.stdout.write('accepted\n')
     return waitForApproval(started.oidc_device, onlyToken, setting, signal)
   })

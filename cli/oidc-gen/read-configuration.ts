@@ -12,7 +12,15 @@ export async function readConfiguration(file: string, setting: GenSetting): Prom
   if (!text.trimStart().startsWith('{')) {
     return (await unlockAccount(named.name, text, passwordWays(setting))).fields
   }
-  const value = parseTolerantJson(text)
-  if (isJsonObject(value)) return value
-  throw new AgentError('file-malformed', `${file} is no JSON object`)
+  try {
+    const value = parseTolerantJson(text)
+    if (isJsonObject(value)) return value
+  } catch (cause) {
+    throw malformed(file, cause)
+  }
+  throw malformed(file)
+}
+
+function malformed(file: string, cause?: unknown): AgentError {
+  return new AgentError('file-malformed', `${file} is no JSON object`, { cause })
 }
