@@ -1,4 +1,3 @@
-import type { Account } from '../../protocol/account.ts'
 import { accountOf } from '../../protocol/account.ts'
 import { AgentError, knownError } from '../../protocol/errors.ts'
 import type {
@@ -6,21 +5,10 @@ import type {
   ConfigReply,
   DeviceStartedReply,
   GenRequest,
-  JsonValue,
-  PasswordEntry,
 } from '../../protocol/messages.ts'
 import { clientOf } from '../accounts/client-of.ts'
-import { LoadedAccount } from '../accounts/loaded-account.ts'
-import type { TokenResponse } from '../oidc/provider.ts'
 import type { Handler, Services } from '../services.ts'
-import { plainWish } from '../tokens/wish.ts'
-import { tokenReply } from './tokens.ts'
-
-interface Login {
-  readonly account: Account
-  readonly passwordEntry: PasswordEntry | undefined
-  readonly onlyAccessToken: boolean
-}
+import { finishLogin, type Login } from './finish-login.ts'
 
 type Flow = (
   login: Login,
@@ -60,7 +48,11 @@ export const device: Handler<'device'> = async (request, services, signal) => {
   try {
     const response = await services.provider.pollDevice(clientOf(login.account), code, signal)
     services.pendingLogins.end(code)
-    return await finish({ ...login, onlyAccessToken: request.only_at ?? false }, response, services)
+    return await finishLogin(
+      { ...login, onlyAccessToken: request.only_at ?? false },
+      response,
+      services,
+    )
   } catch (error) {
     if (endsLogin(error)) services.pendingLogins.end(code)
     throw error
@@ -80,7 +72,7 @@ async function byRefreshToken(
     signal,
   )
   // A provider that does not rotate need not send the refresh token back (RFC 6749 §6).
-  return finish(
+  return finishLogin(
     login,
     { ...response, refreshToken: response.refreshToken ?? refreshToken },
     services,
@@ -104,34 +96,6 @@ async function byDevice(
     expiresAt: services.world.now() + authorization.expires_in * 1000,
   })
   return { status: 'accepted', oidc_device: authorization }
-}
-
-async function finish(
-  login: Login,
-  response: TokenResponse,
-  services: Services,
-): Promise<ConfigReply | AccessTokenReply> {
-  if (response.refreshToken === undefined && !login.onlyAccessToken) {
-    throw new AgentError('provider-answer', 'OIDP response does not contain a refresh token', {
-      hint: 'Ask for the scope offline_access, and check that the client may use refresh tokens.',
-    })
-  }
-  const account = accountOf(loggedInFields(login.account, response))
-  const loaded = new LoadedAccount(account, { passwordEntry: login.passwordEntry })
-  const token = await services.tokens.keep(loaded, plainWish, response)
-  if (login.onlyAccessToken) return tokenReply(token)
-  services.accounts.add(loaded, services.options.lifetime)
-  services.log.debug(`logged in ${account.name}`)
-  return { status: 'success', config: account.fields, info: token.info }
-}
-
-function loggedInFields(account: Account, response: TokenResponse): Record<string, JsonValue> {
-  const fields: Record<string, JsonValue> = { ...account.fields, username: '', password: '' }
-  if (response.refreshToken !== undefined) fields['refresh_token'] = response.refreshToken.reveal()
-  if (response.scope !== undefined && response.scope !== account.authScope) {
-    fields['refresh_scope'] = response.scope
-  }
-  return fields
 }
 
 function loginOf(request: GenRequest): Login {
