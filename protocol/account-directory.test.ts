@@ -15,7 +15,7 @@ import {
 } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { getuid } from 'node:process'
+import process, { getuid } from 'node:process'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { AccountDirectory, checkAccountName } from './account-directory.ts'
 
@@ -187,10 +187,30 @@ describe('writing', () => {
 
   test('needs no right to list the directory', async () => {
     chmodSync(path, 0o300)
-    await directory.write('wlcg', 'x')
+    await asOrdinaryUser(() => directory.write('wlcg', 'x'))
     expect(await directory.has('wlcg')).toBe(true)
   })
+
+  test('in a directory that is not ours to write fails', async () => {
+    chmodSync(path, 0o500)
+    await expect(asOrdinaryUser(() => directory.write('wlcg', 'x'))).rejects.toMatchObject({
+      code: 'file-unwritable',
+      message: `cannot write ${join(path, 'wlcg')}: permission denied`,
+    })
+  })
 })
+
+/** Does something without root's rights: as root, as nobody, who gets the directory. */
+async function asOrdinaryUser<T>(work: () => Promise<T>): Promise<T> {
+  if (process.getuid?.() !== 0) return work()
+  chownSync(path, 65_534, 65_534)
+  process.seteuid?.(65_534)
+  try {
+    return await work()
+  } finally {
+    process.seteuid?.(0)
+  }
+}
 
 describe('removing', () => {
   test('takes the file away', async () => {

@@ -1,5 +1,5 @@
 import { AgentError } from './errors.ts'
-import type { JsonObject, JsonValue, SpaceSeparated } from './messages.ts'
+import type { JsonObject, JsonValue, SpaceSeparated, UnixSeconds } from './messages.ts'
 import { Secret, secretOf } from './secret.ts'
 
 /**
@@ -26,8 +26,32 @@ export interface Account {
   readonly refreshScope: SpaceSeparated | undefined
   readonly audience: SpaceSeparated | undefined
   readonly redirectUris: readonly string[]
+  /** How a new access token is had (ours; the C tools know refresh tokens only). */
+  readonly grant: GrantKind
+  /** Where the token to exchange comes from; read anew for each exchange. */
+  readonly subjectToken: SubjectTokenSource | undefined
+  /** RFC 7591 §2 `token_endpoint_auth_method`; absent: as discovery allows. */
+  readonly authenticationMethod: string | undefined
+  /** Private key of `private_key_jwt`, PEM or JWK. */
+  readonly privateKeyFile: string | undefined
+  /** When the refresh token dies, where that is known or can be guessed. */
+  readonly refreshTokenExpiresAt: UnixSeconds | undefined
   readonly fields: JsonObject
 }
+
+/** `client_credentials` (RFC 6749 §4.4) and `token-exchange` (RFC 8693) are repeated for each token. */
+export type GrantKind = 'refresh_token' | 'client_credentials' | 'token-exchange'
+
+export interface SubjectTokenSource {
+  /** Environment variable of the agent. */
+  readonly variable: string | undefined
+  readonly file: string | undefined
+  /** RFC 8693 §3. */
+  readonly type: string
+}
+
+/** What CI platforms hand their jobs. */
+const DEFAULT_SUBJECT_TOKEN_TYPE = 'urn:ietf:params:oauth:token-type:id_token'
 
 /**
  * Reads an account from its JSON.
@@ -56,6 +80,11 @@ export function accountOf(fields: JsonObject): Account {
     refreshScope: text('refresh_scope'),
     audience: text('audience'),
     redirectUris: textsOf(fields['redirect_uris']),
+    grant: grantOf(text('grant')),
+    subjectToken: subjectTokenOf(text),
+    authenticationMethod: text('token_endpoint_auth_method'),
+    privateKeyFile: text('private_key_file'),
+    refreshTokenExpiresAt: secondsOf(fields['refresh_token_expires_at']),
     fields,
   }
 }
@@ -64,6 +93,7 @@ export function accountOf(fields: JsonObject): Account {
 export interface AccountChange {
   readonly refreshToken?: Secret
   readonly refreshScope?: SpaceSeparated
+  readonly refreshTokenExpiresAt?: UnixSeconds
 }
 
 /** The account with `change` made to it and to its JSON. */
@@ -71,6 +101,9 @@ export function changedAccount(account: Account, change: AccountChange): Account
   const fields: Record<string, JsonValue> = { ...account.fields }
   if (change.refreshToken !== undefined) fields['refresh_token'] = change.refreshToken.reveal()
   if (change.refreshScope !== undefined) fields['refresh_scope'] = change.refreshScope
+  if (change.refreshTokenExpiresAt !== undefined) {
+    fields['refresh_token_expires_at'] = change.refreshTokenExpiresAt
+  }
   return accountOf(fields)
 }
 
@@ -104,4 +137,21 @@ function textsOf(value: JsonValue | undefined): readonly string[] {
 
 function isSet(value: JsonValue | undefined): boolean {
   return value !== undefined && value !== 0 && value !== '0' && value !== false && value !== ''
+}
+
+function grantOf(value: string | undefined): GrantKind {
+  return value === 'client_credentials' || value === 'token-exchange' ? value : 'refresh_token'
+}
+
+function subjectTokenOf(
+  text: (key: string) => string | undefined,
+): SubjectTokenSource | undefined {
+  const variable = text('subject_token_env')
+  const file = text('subject_token_file')
+  if (variable === undefined && file === undefined) return undefined
+  return { variable, file, type: text('subject_token_type') ?? DEFAULT_SUBJECT_TOKEN_TYPE }
+}
+
+function secondsOf(value: JsonValue | undefined): UnixSeconds | undefined {
+  return typeof value === 'number' && value > 0 ? value : undefined
 }

@@ -70,6 +70,7 @@ describe('the config directory', () => {
 
   test("does not come from the process's own environment", () => {
     vi.stubEnv('XDG_CONFIG_HOME', join(tmpdir(), 'other'))
+    vi.stubEnv('XDG_STATE_HOME', join(tmpdir(), 'other'))
     const made = make('.config/oidc-agent')
     expect(findConfigDirectory({ HOME: home })).toBe(made)
     expect(logDirectory({ HOME: home })).toBe(join(home, '.local/state/oidc-agent'))
@@ -107,7 +108,18 @@ describe('making the config directory', () => {
     expect(() => createConfigDirectory(env)).toThrow(
       expect.objectContaining({
         code: 'file-unwritable',
-        message: `cannot write ${join(home, 'no/.oidc-agent')}: no such file or directory`,
+        message: `there is no home directory ${join(home, 'no')}`,
+        hint: expect.stringContaining('OIDC_CONFIG_DIR') as string,
+      }),
+    )
+  })
+
+  test('fails where something is in its place', () => {
+    writeFileSync(join(home, '.oidc-agent'), '')
+    expect(() => createConfigDirectory({ HOME: home })).toThrow(
+      expect.objectContaining({
+        code: 'file-unwritable',
+        message: `cannot write ${join(home, '.oidc-agent')}: file already exists`,
       }),
     )
   })

@@ -3,6 +3,7 @@ import { homedir } from 'node:os'
 import { dirname, join, relative } from 'node:path'
 import envPaths from 'env-paths'
 import type { Environment } from './agent-address.ts'
+import { AgentError } from './errors.ts'
 import { systemCode, unreadable, unwritable } from './system-error.ts'
 
 const NAME = 'oidc-agent'
@@ -26,15 +27,21 @@ export function findConfigDirectory(env: Environment): string | undefined {
 export function createConfigDirectory(env: Environment): string {
   const found = findConfigDirectory(env)
   if (found !== undefined) return found
-  const places = candidates(env)
-  const place = places.find((path) => isDirectory(dirname(path))) ?? join(homeOf(env), `.${NAME}`)
+  const place = candidates(env).find((path) => isDirectory(dirname(path)))
+  if (place === undefined) throw homeless(homeOf(env))
   try {
-    mkdirSync(place, { mode: 0o700 })
+    // Recursive only so that one made at the same time, by another oidc-gen, is taken as ours.
+    mkdirSync(place, { mode: 0o700, recursive: true })
+    return place
   } catch (error) {
-    // Another oidc-gen may have been faster.
-    if (systemCode(error) !== 'EEXIST') throw unwritable(place, error)
+    throw unwritable(place, error)
   }
-  return place
+}
+
+function homeless(home: string): AgentError {
+  return new AgentError('file-unwritable', `there is no home directory ${home}`, {
+    hint: 'Set HOME, or OIDC_CONFIG_DIR to where the accounts should be.',
+  })
 }
 
 /** Where log files go; it need not exist. */

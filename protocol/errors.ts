@@ -29,6 +29,8 @@ export type ErrorCode =
   | 'account-not-loaded'
   | 'operation-forbidden'
   | 'no-refresh-token'
+  | 'not-as-asked'
+  | 'no-subject-token'
   | 'wrong-device-code'
   | 'parked-file-not-found'
   // the account file
@@ -79,6 +81,8 @@ export const exitStatus: Readonly<Record<ErrorCode, number>> = {
   'account-not-loaded': 1,
   'operation-forbidden': 1,
   'no-refresh-token': 1,
+  'not-as-asked': 1,
+  'no-subject-token': 1,
   'wrong-device-code': 1,
   'parked-file-not-found': 1,
   'file-not-found': 1,

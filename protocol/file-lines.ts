@@ -37,6 +37,7 @@ export const KEY_BYTES = 32
  */
 const PARAMETERS = '24:16:16:32:1:2:67108864:2'
 const VERSION_PREFIX = 'Generated using version: '
+const versionLine = /(?:^|\n)Generated using version: ([^\n]*)$/
 const GPG_BEGIN = '-----BEGIN PGP MESSAGE-----'
 
 /**
@@ -45,9 +46,9 @@ const GPG_BEGIN = '-----BEGIN PGP MESSAGE-----'
  */
 export function parseFileLines(text: string): FileLines {
   if (text.startsWith(GPG_BEGIN)) throw gpg()
-  const lines = text.replace(/\r?\n$/, '').split(/\r?\n/)
-  const last = lines.at(-1) ?? ''
-  const version = last.startsWith(VERSION_PREFIX) ? last.slice(VERSION_PREFIX.length) : undefined
+  const content = text.replace(/\r?\n$/, '')
+  const lines = content.split(/\r?\n/)
+  const version = versionLine.exec(content)?.[1]
   if (version !== undefined && isCurrent(version)) return currentFile(lines)
   const body = version === undefined ? lines : lines.slice(0, -1)
   const [only = ''] = body

@@ -1,6 +1,6 @@
 import { decodeBase64 } from './base64.ts'
 import { AgentError, knownError } from './errors.ts'
-import { isJsonObject, JsonScan, parseTolerantJson } from './json.ts'
+import { JsonScan, notAnObject, parseJsonObject, parseTolerantJson } from './json.ts'
 import type { JsonObject } from './messages.ts'
 import { TAG_BYTES } from './sodium.ts'
 
@@ -67,9 +67,7 @@ export class FirstMessageReader {
     if (end === undefined) return undefined
     const length = this.#bytes - chunk.length + end
     if (length > MAX_MESSAGE_BYTES) throw tooLarge()
-    const value = parseTolerantJson(this.#text(length))
-    if (!isJsonObject(value)) throw notAnObject()
-    return { kind: 'object', value }
+    return { kind: 'object', value: parseJsonObject(this.#text(length)) }
   }
 
   /** How many bytes of `chunk` belong to the object; each byte is looked at once. */
@@ -193,10 +191,6 @@ function isObjectStart(byte: number): boolean {
 
 function notJson(): AgentError {
   return new AgentError('bad-request', 'Bad Request: could not parse json')
-}
-
-function notAnObject(): AgentError {
-  return new AgentError('bad-request', 'Bad Request: is not a json object')
 }
 
 function tooLarge(): AgentError {

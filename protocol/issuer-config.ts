@@ -1,6 +1,7 @@
 import { readdir, readFile, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import {
+  type IssuerFile,
   type KnownIssuer,
   mergeIssuers,
   parseIssuerFile,
@@ -41,17 +42,18 @@ export async function readIfThere(path: string): Promise<string | undefined> {
   }
 }
 
-type ReadIssuers = (file: ReturnType<typeof parseIssuerFile>) => readonly KnownIssuer[]
+type ReadIssuers = (file: IssuerFile) => readonly KnownIssuer[]
 
 async function issuersIn(directory: string, read: ReadIssuers): Promise<readonly KnownIssuer[]> {
   const paths = [
     join(directory, 'issuer.config'),
     ...(await filesIn(join(directory, 'issuer.config.d'))),
   ]
-  const texts = await Promise.all(paths.map(readIfThere))
-  return texts.flatMap((text, index) =>
-    text === undefined ? [] : read(parseIssuerFile(text, paths[index] ?? directory)),
-  )
+  const issuers = paths.map(async (path) => {
+    const text = await readIfThere(path)
+    return text === undefined ? [] : read(parseIssuerFile(text, path))
+  })
+  return (await Promise.all(issuers)).flat()
 }
 
 async function publicClientsIn(directory: string): Promise<readonly KnownIssuer[]> {

@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { isJsonArray, isJsonObject, parseTolerantJson } from './json.ts'
+import { isJsonArray, isJsonObject, parseJsonObject, parseTolerantJson } from './json.ts'
 
 describe('tolerant JSON', () => {
   test.each([
@@ -55,6 +55,13 @@ describe('tolerant JSON', () => {
     const hostile = `{"${'\\"'.repeat(400_000)}`
     expect(() => parseTolerantJson(hostile)).toThrow('could not parse json')
   })
+})
+
+test('an object is asked for where nothing else will do', () => {
+  expect(parseJsonObject('{"a":"\n"}\0')).toEqual({ a: '\n' })
+  for (const text of ['[]', 'null', '1', '"{}"']) {
+    expect(() => parseJsonObject(text)).toThrow('Bad Request: is not a json object')
+  }
 })
 
 test('objects, arrays and the rest are told apart', () => {

@@ -12,6 +12,21 @@ export function parseTolerantJson(text: string): JsonValue {
   return value.json
 }
 
+/**
+ * Reads a JSON object, as tolerantly.
+ * @throws AgentError `bad-request` with the C peer's text for what is no JSON, or no object
+ */
+export function parseJsonObject(text: string): JsonObject {
+  const value = parseTolerantJson(text)
+  if (!isJsonObject(value)) throw notAnObject()
+  return value
+}
+
+/** The error of JSON that is no object. */
+export function notAnObject(): AgentError {
+  return new AgentError('bad-request', 'Bad Request: is not a json object')
+}
+
 /** Whether a value of unknown shape is a JSON object, and no array. */
 export function isJsonObject(value: unknown): value is JsonObject {
   return typeof value === 'object' && value !== null && !Array.isArray(value)

@@ -29,6 +29,8 @@ export interface AccessTokenRequest {
   readonly audience?: SpaceSeparated | undefined
   /** Who asks, in the client's own words: never trusted, only shown. */
   readonly application_hint?: string | undefined
+  /** Ours. True: a token that is not what was asked for is an error. */
+  readonly strict?: boolean | undefined
 }
 
 export interface IdTokenRequest {
@@ -217,6 +219,8 @@ export interface AccessTokenReply {
   readonly scope?: SpaceSeparated | undefined
   /** Ours: what differs from what was asked, a line each. */
   readonly info?: string | undefined
+  /** Ours: when the login ends, where that is known. */
+  readonly refresh_token_expires_at?: UnixSeconds | undefined
 }
 
 export interface IdTokenReply {
@@ -252,7 +256,20 @@ export interface StatusJsonReply {
     readonly version: string
     readonly command_line_options: string
     readonly loaded_accounts: readonly string[]
+    /** Ours. */
+    readonly accounts?: readonly AccountStatus[] | undefined
   }
+}
+
+/** A loaded account as `oidc-agent --status --json` shows it. */
+export interface AccountStatus {
+  readonly name: string
+  readonly issuer: string
+  readonly grant: string
+  /** Null: not known. */
+  readonly refresh_token_expires_at: UnixSeconds | null
+  /** True: the provider refused the refresh token; a new login is needed. */
+  readonly login_expired: boolean
 }
 
 /** A flow that ended: the account with its new refresh token. */

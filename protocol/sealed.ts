@@ -6,9 +6,8 @@ import {
   randomBytes,
 } from 'node:crypto'
 import { decodeBase64, encodeBase64 } from './base64.ts'
-import { AgentError, knownError } from './errors.ts'
+import { knownError } from './errors.ts'
 import { READ_STEP_BYTES } from './frame.ts'
-import { isJsonObject } from './json.ts'
 import { NONCE_BYTES, type Sodium } from './sodium.ts'
 
 /** One side of an encrypted connection (protocol.md §1.4): the key serves both directions. */
@@ -35,16 +34,10 @@ export function newKeyPair(): KeyPair {
   // The public key comes encoded, not as a KeyObject: in Node 20 exporting the KeyObject of a pair
   // deadlocks the process when garbage collection meets the job that made the pair.
   const encoding = { publicKeyEncoding: { format: 'jwk' } }
-  const pair = generateKeyPairSync('x25519', encoding)
-  return { publicKey: publicKeyOf(pair.publicKey), privateKey: pair.privateKey }
-}
-
-/** The 32 bytes of a public key in JWK form (RFC 8037 §2). */
-function publicKeyOf(jwk: unknown): Uint8Array {
-  if (!isJsonObject(jwk) || typeof jwk['x'] !== 'string') {
-    throw new AgentError('internal', 'this Node makes no X25519 keys in JWK form')
-  }
-  return Buffer.from(jwk['x'], 'base64url')
+  const { publicKey, privateKey } = generateKeyPairSync('x25519', encoding)
+  // RFC 8037 §2. Node's types do not know this mixed form.
+  const { x } = publicKey as unknown as { readonly x: string }
+  return { publicKey: Buffer.from(x, 'base64url'), privateKey }
 }
 
 /**
