@@ -1,4 +1,4 @@
-import type { AccountDirectory } from '../../protocol/account-directory.ts'
+import { type AccountDirectory, checkAccountName } from '../../protocol/account-directory.ts'
 import { AgentError } from '../../protocol/errors.ts'
 import type { GenSetting } from './setting.ts'
 
@@ -14,6 +14,7 @@ export async function newAccountName(
 ): Promise<string> {
   const exists = async (name: string): Promise<boolean> => (await directory?.has(name)) ?? false
   if (given !== undefined) {
+    checkAccountName(given)
     if (await exists(given)) throw configured(given)
     return given
   }
@@ -25,15 +26,33 @@ export async function newAccountName(
 }
 
 /** The short name of an account that may exist. */
-export function askName({ asker, options }: GenSetting): Promise<string> {
+export async function askName({ asker, options }: GenSetting): Promise<string> {
   if (options.prompt === 'none') {
     throw new AgentError('no-terminal', 'No account short name given.')
   }
-  return asker.ask({
-    label: 'short name',
-    option: 'account',
-    question: 'Enter short name for the account to configure',
-  })
+  for (;;) {
+    const name = await asker.ask(wanted)
+    const fault = faultOf(name)
+    if (fault === undefined) return name
+    asker.say(fault)
+  }
+}
+
+const wanted = {
+  label: 'short name',
+  option: 'account',
+  question: 'Enter short name for the account to configure',
+} as const
+
+/** Why no account can have this name. */
+function faultOf(name: string): string | undefined {
+  try {
+    checkAccountName(name)
+    return undefined
+  } catch (error) {
+    if (error instanceof AgentError) return error.message
+    throw error
+  }
 }
 
 const alreadyConfigured = 'An account with that shortname is already configured'

@@ -1,4 +1,4 @@
-import { AccountDirectory } from '../../protocol/account-directory.ts'
+import { AccountDirectory, checkAccountName } from '../../protocol/account-directory.ts'
 import { callAgent } from '../../protocol/client.ts'
 import { findConfigDirectory } from '../../protocol/config-directory.ts'
 import { readKnownIssuers } from '../../protocol/issuer-config.ts'
@@ -29,6 +29,7 @@ export async function configureAccount(
   const { agent, io } = setting
   await callAgent(agent, { request: 'check' })
   const name = given ?? (await askName(setting))
+  checkAccountName(name)
   const old = await existingAccount(name, setting)
   if (old === undefined) {
     io.stdout.write('No account exists with this short name. Creating new configuration ...\n')

@@ -207,6 +207,16 @@ describe('with dynamic registration', () => {
     expect(terminal.left).toEqual([])
   })
 
+  test.each(['a/b', '.hidden', 'issuer.config', ''])(
+    'no account can be named "%s"',
+    async (name) => {
+      const { status, stderr } = await session.run([...alone.slice(0, -1), name], { env })
+      expect(status).toBe(1)
+      expect(stderr).toMatch(/^Error: /)
+      expect(session.asked).toEqual(['check'])
+    },
+  )
+
   test('--no-save leaves no file', async () => {
     const { status, stdout } = await session.run([...alone.slice(1), '--no-save'])
     expect(status).toBe(0)

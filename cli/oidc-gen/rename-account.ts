@@ -1,4 +1,5 @@
 import { accountOf } from '../../protocol/account.ts'
+import { checkAccountName } from '../../protocol/account-directory.ts'
 import { sealAccountFile } from '../../protocol/account-file.ts'
 import { callAgent } from '../../protocol/client.ts'
 import { AgentError } from '../../protocol/errors.ts'
@@ -9,6 +10,7 @@ import { type GenSetting, passwordWays } from './setting.ts'
 
 /** `--rename`: moves an account to another name; all but the name stays as it is. */
 export async function renameAccount(from: string, to: string, setting: GenSetting): Promise<void> {
+  checkAccountName(to)
   const directory = accountDirectory(setting.io.env)
   if (!(await directory.has(from))) throw noSuchAccount()
   if (await directory.has(to)) {
