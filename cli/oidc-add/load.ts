@@ -1,10 +1,11 @@
+import { accountOf } from '../../protocol/account.ts'
 import { callAgent } from '../../protocol/client.ts'
 import { AgentError, knownError } from '../../protocol/errors.ts'
 import { accountDirectory } from '../list-accounts.ts'
 import { addRequest } from '../load-account.ts'
 import { type PasswordKeeping, passwordEntry, passwordSources } from '../password-source.ts'
+import { storesPassword } from '../stores-password.ts'
 import { type UnlockedAccount, unlockAccount } from '../unlock-account.ts'
-import type { AddOptions } from './options.ts'
 import { type AddSetting, tellSuccess } from './setting.ts'
 
 /** Opens an account's file and loads it into the agent. */
@@ -29,7 +30,7 @@ export async function load(account: string, setting: AddSetting): Promise<void> 
   const text = await directory.read(account)
   const opened = await unlockAccount(account, text, { sources, io, terminal })
   const request = addRequest(opened, {
-    pw_entry: passwordEntry(account, sources, keeping(options, opened), io.now),
+    pw_entry: passwordEntry(account, sources, await keeping(opened, setting), io.now),
     lifetime: options.lifetime,
     confirm: options.confirm,
     always_allow_id_token: options.alwaysAllowIdToken,
@@ -40,15 +41,19 @@ export async function load(account: string, setting: AddSetting): Promise<void> 
 
 /**
  * Whether the agent keeps the password, and how long: as --pw-store says, as long as the account
- * where it says no time, and always if it came from a variable (cli.md §1.2).
+ * where it says no time, and always if it came from a variable or the issuer files say so (cli.md §1.2).
  */
-function keeping(
-  { pwStore, pwEnv, lifetime }: AddOptions,
-  { password, from }: UnlockedAccount,
-): PasswordKeeping | undefined {
-  if (pwStore !== undefined)
-    return { password, seconds: pwStore === true ? (lifetime ?? 0) : pwStore }
-  return pwEnv !== undefined && from === 'source' ? { password, seconds: 0 } : undefined
+async function keeping(
+  { fields, password, from }: UnlockedAccount,
+  { options, io, host }: AddSetting,
+): Promise<PasswordKeeping | undefined> {
+  const { pwStore, pwEnv, lifetime } = options
+  if (typeof pwStore === 'number') return { password, seconds: pwStore }
+  if (pwStore === true) return { password, seconds: lifetime ?? 0 }
+  const isKept =
+    (pwEnv !== undefined && from === 'source') ||
+    (await storesPassword(accountOf(fields).issuer, io.env, host.systemDirectory))
+  return isKept ? { password, seconds: 0 } : undefined
 }
 
 function noSuchAccount(account: string): AgentError {

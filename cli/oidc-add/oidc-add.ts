@@ -10,21 +10,22 @@ import { lock, unlock } from './lock.ts'
 import { modeOf } from './mode.ts'
 import type { oidcAdd } from './options.ts'
 import { printFile } from './print-file.ts'
-import { type AddSetting, tellSuccess } from './setting.ts'
+import { type AddHost, type AddSetting, tellSuccess } from './setting.ts'
 
 /** `oidc-add`: loads accounts into the agent, and what belongs to that. */
 export async function addAccounts(
   args: Arguments<typeof oidcAdd.options>,
   io: Io,
-  open: () => Terminal = openTerminal,
+  host: AddHost = { openTerminal },
 ): Promise<void> {
   let opened: Terminal | undefined
   const { options } = args
   const setting: AddSetting = {
     options,
     io,
+    host,
     agent: agentFor(io, options.remote ? 'remote' : 'local'),
-    terminal: () => (opened ??= open()),
+    terminal: () => (opened ??= host.openTerminal()),
     explain: (line) => {
       if (options.verbose || options.debug) io.stderr.write(`${line}\n`)
     },
@@ -55,14 +56,14 @@ async function perform(
       tellSuccess(io, await callAgent(agent, { request: 'remove_all' }))
       return
     case 'print':
-      return printFile(await accountNamed(mode.operand, io.env), setting)
+      return printFile(await accountNamed(mode.operand, setting), setting)
     case 'remove': {
-      const account = await accountNamed(mode.operand, io.env)
+      const account = await accountNamed(mode.operand, setting)
       tellSuccess(io, await callAgent(agent, { request: 'remove', account }))
       return
     }
     case 'load':
-      return load(await accountNamed(mode.operand, io.env), setting)
+      return load(await accountNamed(mode.operand, setting), setting)
   }
 }
 

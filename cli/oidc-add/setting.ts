@@ -4,10 +4,19 @@ import type { Io } from '../run.ts'
 import type { Terminal } from '../terminal.ts'
 import type { AddOptions } from './options.ts'
 
+/** The machine `oidc-add` runs on, where it is more than {@link Io}. */
+export interface AddHost {
+  /** @throws AgentError `no-terminal` */
+  openTerminal(): Terminal
+  /** Where the administrator's issuer files are, if not at the usual place. */
+  readonly systemDirectory?: string
+}
+
 /** What each thing `oidc-add` does works with. */
 export interface AddSetting {
   readonly options: AddOptions
   readonly io: Io
+  readonly host: AddHost
   readonly agent: AgentAddress | undefined
   /** Opened at the first question. */
   readonly terminal: () => Terminal

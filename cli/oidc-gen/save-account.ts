@@ -8,6 +8,7 @@ import { addIssuerAccount } from '../../protocol/issuer-accounts.ts'
 import type { JsonObject } from '../../protocol/messages.ts'
 import { addRequest } from '../load-account.ts'
 import { passwordEntry } from '../password-source.ts'
+import { storesPassword } from '../stores-password.ts'
 import { askNewPassword, type PlannedPassword } from './encryption-password.ts'
 import type { GenSetting } from './setting.ts'
 
@@ -98,9 +99,11 @@ async function introduceFile(
 ): Promise<void> {
   const { io, agent, sources } = setting
   const { name, issuer } = accountOf(fields)
-  const fromVariable = sources.variable !== undefined && password !== undefined
-  const keep = fromVariable ? { password, seconds: 0 } : undefined
   try {
+    const isKept =
+      sources.variable !== undefined ||
+      (await storesPassword(issuer, io.env, setting.host.systemDirectory))
+    const keep = isKept && password !== undefined ? { password, seconds: 0 } : undefined
     await addIssuerAccount(createConfigDirectory(io.env), issuer, name)
     await callAgent(
       agent,

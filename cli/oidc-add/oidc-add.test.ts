@@ -1,0 +1,261 @@
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { AccountDirectory } from '../../protocol/account-directory.ts'
+import { newFileKey, sealAccountFile } from '../../protocol/account-file.ts'
+import { AgentError } from '../../protocol/errors.ts'
+import type { JsonObject } from '../../protocol/messages.ts'
+import { type ScriptedAgent, scriptedAgent } from '../../test/support/scripted-agent.ts'
+import { scriptedTerminal, type Turn } from '../../test/support/scripted-terminal.ts'
+import { run } from '../run.ts'
+import { testIo } from '../test-io.ts'
+import { addAccounts } from './oidc-add.ts'
+import { oidcAdd } from './options.ts'
+
+const ok = { status: 'success' } as const
+const account = { name: 'acc', issuer_url: 'https://op.example/', refresh_token: 'RT' }
+const decrypt = "Enter decryption password for account config 'acc'"
+
+let home: string
+let agent: ScriptedAgent
+let answers: Record<string, JsonObject>
+
+beforeEach(async () => {
+  answers = { loaded_accounts: { ...ok, info: [] }, add: ok }
+  agent = await scriptedAgent((request) => {
+    const type = request['request']
+    return (typeof type === 'string' ? answers[type] : undefined) ?? ok
+  })
+  home = await mkdtemp(join(tmpdir(), 'oidc-add-'))
+  const path = join(home, '.oidc-agent')
+  await mkdir(path)
+  const text = await sealAccountFile(account, await newFileKey('pw'))
+  await new AccountDirectory(path).write('acc', text)
+})
+
+afterEach(async () => {
+  await agent.close()
+  await rm(home, { recursive: true })
+})
+
+interface Ran {
+  readonly status: number
+  readonly stdout: string
+  readonly stderr: string
+}
+
+async function add(
+  argv: readonly string[],
+  options: { readonly turns?: readonly Turn[]; readonly env?: Record<string, string> } = {},
+): Promise<Ran> {
+  const env = { HOME: home, OIDC_SOCK: agent.path, ...options.env }
+  const io = { ...testIo({ argv, env }), now: () => 1_700_000_000_000 }
+  const terminal = scriptedTerminal(...(options.turns ?? []))
+  const host = {
+    systemDirectory: join(home, 'etc'),
+    openTerminal: () => {
+      if (options.turns !== undefined) return terminal
+      throw new AgentError('no-terminal', 'there is no terminal to ask on')
+    },
+  }
+  const status = await run(oidcAdd, (args, world) => addAccounts(args, world, host), io)
+  expect(terminal.left).toEqual([])
+  return { status, stdout: io.stdout.text, stderr: io.stderr.text }
+}
+
+function sent(type: string): JsonObject {
+  const found = agent.requests.find((request) => request['request'] === type)
+  if (found === undefined) throw new Error(`the agent was not asked ${type}`)
+  return found
+}
+
+const env = { OIDC_ENCRYPTION_PW: 'pw' }
+
+describe('loading', () => {
+  test('opens the file and gives the agent account, key and how to come by the password', async () => {
+    const turns: Turn[] = [
+      [decrypt, 'wrong'],
+      [decrypt, 'pw'],
+    ]
+    expect(await add(['acc'], { turns })).toEqual({
+      status: 0,
+      stdout: 'success\n',
+      stderr: 'wrong password\n',
+    })
+    const request = sent('add')
+    expect(request).toMatchObject({
+      config: account,
+      pw_entry: { account: 'acc', type: 8 },
+      confirm: false,
+      always_allow_id_token: false,
+      plain_add: false,
+    })
+    expect(request).not.toHaveProperty('lifetime')
+    const { salt, key } = request['file_key'] as { salt: string; key: string }
+    expect(Buffer.from(salt, 'base64')).toHaveLength(16)
+    expect(Buffer.from(key, 'base64')).toHaveLength(64)
+  })
+
+  test('an account that is loaded is not loaded again, and no password asked', async () => {
+    answers['loaded_accounts'] = { ...ok, info: ['acc'] }
+    expect(await add(['acc'])).toEqual({
+      status: 0,
+      stdout: "Account 'acc' already loaded\n",
+      stderr: '',
+    })
+    expect(agent.requests).toHaveLength(1)
+    answers['add'] = { ...ok, info: 'account already loaded.' }
+    expect(await add(['-f', '--pw-env', 'acc'], { env })).toEqual({
+      status: 0,
+      stdout: 'success\n',
+      stderr: 'account already loaded.\n',
+    })
+  })
+
+  test.each([
+    [['-t', '60'], { lifetime: 60, pw_entry: { type: 9, password: 'pw' } }],
+    [['-t', '0'], { lifetime: 0 }],
+    [['-c', '--always-allow-idtoken'], { confirm: true, always_allow_id_token: true }],
+    [['--skip-check'], { plain_add: true }],
+    [['--pw-store=30'], { pw_entry: { expires_after: 30, expires_at: 1_700_000_030 } }],
+    [['--pw-store', '-t', '60'], { lifetime: 60, pw_entry: { expires_after: 60 } }],
+  ])('%j is passed on', async (argv, expected) => {
+    expect((await add(['--pw-env', ...argv, 'acc'], { env })).status).toBe(0)
+    expect(sent('add')).toMatchObject(expected)
+  })
+
+  test('a password from a command or file is not kept, but where it comes from', async () => {
+    await writeFile(join(home, 'pw'), 'pw\n')
+    await add(['--pw-file', join(home, 'pw'), '--pw-cmd', 'echo pw', 'acc'])
+    expect(sent('add')['pw_entry']).toEqual({
+      account: 'acc',
+      type: 28,
+      command: 'echo pw',
+      pw_file: join(home, 'pw'),
+    })
+  })
+
+  test('a password is kept where the issuer files say so', async () => {
+    const known = [{ issuer: 'https://op.example', 'pw-store': true }]
+    await writeFile(join(home, '.oidc-agent', 'issuer.config'), JSON.stringify(known))
+    await add(['acc'], { turns: [[decrypt, 'pw']] })
+    expect(sent('add')['pw_entry']).toEqual({ account: 'acc', type: 9, password: 'pw' })
+  })
+
+  test("an issuer means the issuer's default account", async () => {
+    const known = [
+      { issuer: 'https://op.example/', accounts: ['no', 'acc'], default_account: 'acc' },
+    ]
+    await writeFile(join(home, '.oidc-agent', 'issuer.config'), JSON.stringify(known))
+    expect((await add(['--pw-env', 'https://op.example'], { env })).status).toBe(0)
+    const { status, stderr } = await add(['https://other.example'])
+    expect(status).toBe(1)
+    expect(stderr).toContain('No account configured for the issuer https://other.example')
+  })
+
+  test.each([
+    ['none', 'No account configured with that short name'],
+    ['../acc', 'No account configured with that short name'],
+  ])('%s is not there', async (name, error) => {
+    const { status, stderr } = await add([name])
+    expect(status).toBe(1)
+    expect(stderr).toContain(`Error: ${error}\n`)
+  })
+
+  test('wrong password from a source, and nobody to ask', async () => {
+    const { status, stderr } = await add(['--pw-env', 'acc'], { env: { OIDC_ENCRYPTION_PW: 'no' } })
+    expect(status).toBe(1)
+    expect(stderr).toContain('Error: the given password is wrong, and there is no terminal')
+  })
+
+  test('the error of the agent is told with its help', async () => {
+    answers['add'] = { status: 'failure', error: 'invalid_grant: old', info: 'oidc-gen acc --x' }
+    const { status, stdout, stderr } = await add(['--pw-env', 'acc'], { env })
+    expect({ status, stdout }).toEqual({ status: 1, stdout: '' })
+    expect(stderr).toBe('Error: invalid_grant: old\noidc-gen acc --x\n')
+  })
+
+  test('there is no window to ask in', async () => {
+    const { status, stderr } = await add(['--pw-prompt=gui', 'acc'])
+    expect(status).toBe(1)
+    expect(stderr).toContain('Error: --pw-prompt=gui is not implemented')
+  })
+
+  test('without a config directory', async () => {
+    const { status, stderr } = await add(['acc'], { env: { HOME: join(home, 'none') } })
+    expect(status).toBe(1)
+    expect(stderr).toContain('oidc-dir does not exist. Run oidc-gen to create it.')
+  })
+})
+
+describe('the rest', () => {
+  test('-l lists files, -a what is loaded, in that order', async () => {
+    answers['loaded_accounts'] = { ...ok, info: ['z', 'a'] }
+    expect(await add(['-l'])).toEqual({ status: 0, stdout: 'acc\n', stderr: '' })
+    expect(await add(['-a'])).toEqual({ status: 0, stdout: 'z\na\n', stderr: '' })
+  })
+
+  test('-l without a config directory lists nothing', async () => {
+    const nowhere = { HOME: join(home, 'none') }
+    expect(await add(['-l'], { env: nowhere })).toEqual({ status: 0, stdout: '', stderr: '' })
+  })
+
+  test('-r and -R remove', async () => {
+    expect((await add(['-r', 'acc'])).stdout).toBe('success\n')
+    expect(sent('remove')).toMatchObject({ account: 'acc' })
+    expect((await add(['-R'])).stdout).toBe('success\n')
+    answers['remove'] = { status: 'failure', error: 'account not loaded' }
+    const { status, stderr } = await add(['-r', 'acc'])
+    expect({ status, stderr }).toEqual({ status: 1, stderr: 'Error: account not loaded\n' })
+  })
+
+  test('-p prints the file', async () => {
+    const { status, stdout } = await add(['-p', '--pw-env', 'acc'], { env })
+    expect(status).toBe(0)
+    expect(JSON.parse(stdout)).toMatchObject(account)
+  })
+
+  test('-x asks twice, -X once', async () => {
+    answers['lock'] = { ...ok, info: 'Agent locked' }
+    const enter = 'Enter lock password'
+    const confirm = 'Confirm lock password'
+    const locked = await add(['-x'], {
+      turns: [
+        [enter, 'a'],
+        [confirm, 'a'],
+      ],
+    })
+    expect(locked).toEqual({ status: 0, stdout: 'success\n', stderr: 'Agent locked\n' })
+    expect(sent('lock')).toMatchObject({ password: 'a' })
+    const differing = await add(['-x'], {
+      turns: [
+        [enter, 'a'],
+        [confirm, 'b'],
+      ],
+    })
+    expect(differing).toMatchObject({ status: 1, stderr: 'Error: Passwords do not match.\n' })
+    answers['unlock'] = { status: 'failure', error: 'wrong password' }
+    const unlocked = await add(['-X'], { turns: [[enter, 'a']] })
+    expect(unlocked).toMatchObject({ status: 1, stderr: 'Error: wrong password\n' })
+  })
+
+  test('--remote speaks to the remote agent only', async () => {
+    const remote = { OIDC_SOCK: join(home, 'none'), OIDC_REMOTE_SOCK: agent.address }
+    answers['loaded_accounts'] = { ...ok, info: ['far'] }
+    expect((await add(['--remote', '-a'], { env: remote })).stdout).toBe('far\n')
+    const { status, stderr } = await add(['--remote', '-a'])
+    expect(status).toBe(1)
+    expect(stderr).toContain('OIDC_REMOTE_SOCK env var not set')
+  })
+
+  test('no account named is a usage error', async () => {
+    for (const argv of [[], ['-p'], ['-r'], ['a', 'b']]) expect((await add(argv)).status).toBe(64)
+  })
+
+  test('no agent', async () => {
+    const { status, stderr } = await add(['-a'], { env: { OIDC_SOCK: join(home, 'none') } })
+    expect(status).toBe(1)
+    expect(stderr).toMatch(/^Error: Could not connect to oidc-agent/)
+  })
+})
