@@ -100,7 +100,7 @@ describe('reading', () => {
 
   test('does not follow into what is no regular file', async () => {
     mkdirSync(join(path, 'directory'))
-    execFileSync('mkfifo', [join(path, 'pipe')])
+    execFileSync('/bin/sh', ['-c', 'mkfifo "$0"', join(path, 'pipe')])
     symlinkSync('/dev/zero', join(path, 'device'))
     for (const name of ['directory', 'pipe', 'device']) {
       await expect(directory.read(name)).rejects.toMatchObject({

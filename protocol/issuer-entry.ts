@@ -23,7 +23,7 @@ export interface KnownIssuer {
 }
 
 /** A client that anybody may use. */
-export interface PublicClient {
+interface PublicClient {
   readonly clientId: string
   readonly clientSecret?: string | undefined
   /** The scopes it may ask for. */
