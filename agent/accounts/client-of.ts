@@ -1,5 +1,5 @@
 import type { Account } from '../../protocol/account.ts'
-import type { Client, ProviderAddress } from '../oidc/provider.ts'
+import type { Client, ClientAuthentication, ProviderAddress } from '../oidc/provider.ts'
 
 /** Where the provider of an account is and whom to trust for it. */
 export function providerOf(account: Account): ProviderAddress {
@@ -18,6 +18,25 @@ export function clientOf(account: Account): Client {
     secret: account.clientSecret,
     isPublic: account.usesPublicClient || account.clientSecret === undefined,
     deviceAuthorizationEndpoint: account.deviceAuthorizationEndpoint,
-    audienceParameter: 'audience',
+    // Undefined: as the provider's family wants it.
+    audienceParameter: undefined,
+    authentication: authenticationOf(account),
+  }
+}
+
+/** RFC 7591 §2 names; what is not set or not known is left to discovery. */
+function authenticationOf({ authenticationMethod, privateKeyFile }: Account): ClientAuthentication {
+  switch (authenticationMethod) {
+    case 'none':
+      return { kind: 'none' }
+    case 'client_secret_basic':
+      return { kind: 'basic' }
+    case 'client_secret_post':
+      return { kind: 'post' }
+    case 'private_key_jwt':
+      if (privateKeyFile === undefined) return { kind: 'automatic' }
+      return { kind: 'private_key_jwt', keyFile: privateKeyFile }
+    default:
+      return { kind: 'automatic' }
   }
 }

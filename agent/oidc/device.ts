@@ -3,8 +3,8 @@ import type { DeviceAuthorization, JsonObject, JsonValue } from '../../protocol/
 import { Secret } from '../../protocol/secret.ts'
 import { callAs, type Upstream } from './openid-call.ts'
 import type { Client, TokenResponse, TokenWish } from './provider.ts'
-import { readTokenContent, tokenResponseOf } from './token-response.ts'
-import { wishFields } from './token-wish.ts'
+import { askForToken, secretsOf } from './token-call.ts'
+import { loginFields } from './token-wish.ts'
 
 const DEVICE_GRANT = 'urn:ietf:params:oauth:grant-type:device_code'
 /** RFC 8628 §3.2: the interval where none is given, in seconds. */
@@ -26,8 +26,8 @@ export async function startDevice(
     {
       exchange: { purpose: 'device authorization', secrets: secretsOf(client) },
       read: readAuthorization,
-      use: (library, configuration) =>
-        library.initiateDeviceAuthorization(configuration, wishFields(wish, client)),
+      use: ({ library, configuration, family }) =>
+        library.initiateDeviceAuthorization(configuration, loginFields(wish, client, family)),
     },
     signal,
   )
@@ -43,27 +43,23 @@ export async function startDevice(
 }
 
 /** Polls once (RFC 8628 §3.4). */
-export async function pollDevice(
+export function pollDevice(
   client: Client,
   deviceCode: string,
   upstream: Upstream,
   signal: AbortSignal,
 ): Promise<TokenResponse> {
-  const { result, content, answer } = await callAs(
+  return askForToken(
     client,
     upstream,
     {
-      exchange: {
-        purpose: 'device poll',
-        secrets: [...secretsOf(client), new Secret(deviceCode)],
-      },
-      read: readTokenContent,
-      use: (library, configuration) =>
+      purpose: 'device poll',
+      secrets: [new Secret(deviceCode)],
+      use: ({ library, configuration }) =>
         library.genericGrantRequest(configuration, DEVICE_GRANT, { device_code: deviceCode }),
     },
     signal,
   )
-  return tokenResponseOf(result, content, answer, upstream.now())
 }
 
 async function checkDeviceFlow(
@@ -92,8 +88,4 @@ function readAuthorization(content: JsonObject): JsonObject {
 function positive(value: JsonValue | undefined): number | undefined {
   const number = typeof value === 'string' ? Number(value) : value
   return typeof number === 'number' && number > 0 && Number.isFinite(number) ? number : undefined
-}
-
-function secretsOf({ secret }: Client): readonly Secret[] {
-  return secret === undefined ? [] : [secret]
 }

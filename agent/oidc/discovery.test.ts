@@ -156,5 +156,8 @@ test('a poor document promises nothing', async () => {
     hasDeviceFlow: false,
     hasRegistration: false,
     hasRevocation: false,
+    family: 'conforming',
+    familyTitle: 'OpenID provider',
+    refreshTokenSeconds: undefined,
   })
 })

@@ -2,6 +2,7 @@ import { sameIssuer } from '../../protocol/account.ts'
 import { AgentError } from '../../protocol/errors.ts'
 import type { JsonObject } from '../../protocol/messages.ts'
 import { waitUntil } from './deadline.ts'
+import { familyOf } from './families.ts'
 import type { HttpAnswer, HttpFetch } from './http-fetch.ts'
 import { cancelled } from './network-error.ts'
 import type { ProviderAddress, ProviderMetadata } from './provider.ts'
@@ -19,11 +20,15 @@ const EXCHANGE: Exchange = { purpose: 'discovery', secrets: [] }
 export interface DiscoveryDocument {
   readonly issuer: string
   readonly token_endpoint: string
+  readonly authorization_endpoint?: string
   readonly device_authorization_endpoint?: string
   readonly registration_endpoint?: string
   readonly revocation_endpoint?: string
   readonly scopes_supported?: readonly string[]
   readonly token_endpoint_auth_methods_supported?: readonly string[]
+  readonly token_endpoint_auth_signing_alg_values_supported?: readonly string[]
+  readonly code_challenge_methods_supported?: readonly string[]
+  readonly authorization_response_iss_parameter_supported?: boolean
 }
 
 interface Cached {
@@ -108,12 +113,16 @@ export class Discovery {
 
 /** What of a document the contract tells. */
 export function metadataOf(document: DiscoveryDocument): ProviderMetadata {
+  const family = familyOf(document.issuer, document)
   return {
     issuer: document.issuer,
     scopesSupported: document.scopes_supported ?? [],
     hasDeviceFlow: document.device_authorization_endpoint !== undefined,
     hasRegistration: document.registration_endpoint !== undefined,
     hasRevocation: document.revocation_endpoint !== undefined,
+    family: family.name,
+    familyTitle: family.title,
+    refreshTokenSeconds: family.refreshTokenSeconds,
   }
 }
 
@@ -171,10 +180,15 @@ function checkedDocument(
   return {
     issuer,
     token_endpoint,
+    ...endpoint('authorization_endpoint'),
     ...endpoint('device_authorization_endpoint'),
     ...endpoint('registration_endpoint'),
     ...endpoint('revocation_endpoint'),
     ...list('scopes_supported'),
     ...list('token_endpoint_auth_methods_supported'),
+    ...list('token_endpoint_auth_signing_alg_values_supported'),
+    ...list('code_challenge_methods_supported'),
+    authorization_response_iss_parameter_supported:
+      content['authorization_response_iss_parameter_supported'] === true,
   }
 }

@@ -3,6 +3,7 @@ import { AgentError } from '../../protocol/errors.ts'
 import type { JsonObject } from '../../protocol/messages.ts'
 import { authenticate, authMethodFor } from './client-auth.ts'
 import type { Discovery, DiscoveryDocument } from './discovery.ts'
+import { familyOf, type ProviderFamily } from './families.ts'
 import type { HttpAnswer, HttpFetch } from './http-fetch.ts'
 import type { Client } from './provider.ts'
 import { checkStatus, type Exchange, successOf, upstreamError } from './upstream-error.ts'
@@ -18,12 +19,20 @@ export interface Upstream {
 
 type OpenIdLibrary = typeof openid
 
+/** openid-client, set up to speak for one client to one provider. */
+export interface Prepared {
+  readonly library: OpenIdLibrary
+  readonly configuration: openid.Configuration
+  readonly document: DiscoveryDocument
+  readonly family: ProviderFamily
+}
+
 /** One call made through openid-client. */
 export interface OpenIdCall<T> {
   readonly exchange: Exchange
   /** Makes of a successful answer what openid-client takes. Absent: its body does not matter. */
   readonly read?: (content: JsonObject) => JsonObject
-  readonly use: (library: OpenIdLibrary, configuration: openid.Configuration) => Promise<T>
+  readonly use: (prepared: Prepared) => Promise<T>
 }
 
 /** What a call gave: openid-client's result and the answer it was made of. */
@@ -44,9 +53,8 @@ export async function callAs<T>(
   call: OpenIdCall<T>,
   signal: AbortSignal,
 ): Promise<OpenIdResult<T>> {
-  const document = await upstream.discovery.find(client.provider, signal)
-  const library = await import('openid-client')
-  const configuration = configure(library, client, document)
+  const prepared = await prepare(client, upstream, signal)
+  const { library, configuration, document } = prepared
   let answer: HttpAnswer | undefined
   let content: JsonObject = {}
   configuration[library.customFetch] = async (url, request) => {
@@ -63,12 +71,24 @@ export async function callAs<T>(
     return Response.json(call.read(content))
   }
   try {
-    const result = await call.use(library, configuration)
+    const result = await call.use(prepared)
     if (answer === undefined) throw new TypeError('openid-client sent nothing')
     return { result, answer, content }
   } catch (error) {
     throw upstreamError(error, urlOf(document.token_endpoint).host)
   }
+}
+
+/** Loads openid-client and tells it who speaks to whom. */
+export async function prepare(
+  client: Client,
+  { discovery }: Upstream,
+  signal: AbortSignal,
+): Promise<Prepared> {
+  const document = await discovery.find(client.provider, signal)
+  const library = await import('openid-client')
+  const configuration = configure(library, client, document)
+  return { library, configuration, document, family: familyOf(document.issuer, document) }
 }
 
 function configure(
@@ -92,12 +112,13 @@ function configure(
 }
 
 function serverOf(client: Client, document: DiscoveryDocument): openid.ServerMetadata {
-  const { issuer, token_endpoint, revocation_endpoint } = document
+  const { issuer, token_endpoint, authorization_endpoint, revocation_endpoint } = document
   const deviceEndpoint =
     client.deviceAuthorizationEndpoint ?? document.device_authorization_endpoint
   return {
     issuer,
     token_endpoint,
+    ...(authorization_endpoint === undefined ? {} : { authorization_endpoint }),
     ...(revocation_endpoint === undefined ? {} : { revocation_endpoint }),
     ...(deviceEndpoint === undefined ? {} : { device_authorization_endpoint: deviceEndpoint }),
   }

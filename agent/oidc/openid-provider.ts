@@ -1,6 +1,8 @@
 import { VERSION } from '../../protocol/version.ts'
+import { authorizationUrl, exchangeCode } from './authorization-code.ts'
 import type { Connections } from './connections.ts'
 import { pollDevice, startDevice } from './device.ts'
+import { clientCredentials, exchangeToken, password } from './direct-grants.ts'
 import { Discovery, metadataOf } from './discovery.ts'
 import { DEFAULT_TIMEOUTS, HttpFetch, type Timeouts } from './http-fetch.ts'
 import type { Upstream } from './openid-call.ts'
@@ -36,6 +38,12 @@ export function createOpenIdProvider(options: OpenIdProviderOptions = {}): OpenI
     refresh: (client, grant, signal) => refresh(client, grant, upstream, signal),
     startDevice: (client, wish, signal) => startDevice(client, wish, upstream, signal),
     pollDevice: (client, deviceCode, signal) => pollDevice(client, deviceCode, upstream, signal),
+    authorizationUrl: (client, request, signal) =>
+      authorizationUrl(client, request, upstream, signal),
+    exchangeCode: (client, answer, signal) => exchangeCode(client, answer, upstream, signal),
+    password: (client, grant, signal) => password(client, grant, upstream, signal),
+    clientCredentials: (client, wish, signal) => clientCredentials(client, wish, upstream, signal),
+    exchangeToken: (client, grant, signal) => exchangeToken(client, grant, upstream, signal),
     register: (address, registration, signal) => register(address, registration, upstream, signal),
     deleteClient: (registered, signal) => deleteClient(registered, upstream, signal),
     revoke: (client, refreshToken, signal) => revoke(client, refreshToken, upstream, signal),

@@ -27,6 +27,32 @@ export interface OpenIdProvider {
    */
   pollDevice(client: Client, deviceCode: string, signal: AbortSignal): Promise<TokenResponse>
 
+  /** The address a person is sent to (RFC 6749 §4.1.1), with PKCE by S256 (RFC 7636 §4.3). */
+  authorizationUrl(
+    client: Client,
+    request: AuthorizationRequest,
+    signal: AbortSignal,
+  ): Promise<string>
+
+  /**
+   * Tokens for what came back to the redirect URI (RFC 6749 §4.1.3). `state` is the caller's to check.
+   * @throws AgentError also `wrong-issuer`, where another provider answered (RFC 9207 §2.4).
+   */
+  exchangeCode(
+    client: Client,
+    answer: AuthorizationAnswer,
+    signal: AbortSignal,
+  ): Promise<TokenResponse>
+
+  /** Tokens for a name and a password (RFC 6749 §4.3). */
+  password(client: Client, grant: PasswordGrant, signal: AbortSignal): Promise<TokenResponse>
+
+  /** An access token for the client itself (RFC 6749 §4.4). */
+  clientCredentials(client: Client, wish: TokenWish, signal: AbortSignal): Promise<TokenResponse>
+
+  /** An access token for a token of somebody else (RFC 8693 §2.1). */
+  exchangeToken(client: Client, grant: ExchangeGrant, signal: AbortSignal): Promise<TokenResponse>
+
   /** Registers a client (RFC 7591 §3). Returns the provider's response as it came. */
   register(
     address: ProviderAddress,
@@ -58,10 +84,36 @@ export interface ProviderMetadata {
   readonly hasDeviceFlow: boolean
   readonly hasRegistration: boolean
   readonly hasRevocation: boolean
+  /** Which of the products and services we know it is. */
+  readonly family: ProviderFamilyName
+  /** What people call that. */
+  readonly familyTitle: string
+  /** Seconds a refresh token usually lives there; undefined where nobody can say. */
+  readonly refreshTokenSeconds: number | undefined
 }
 
-/** How a provider is asked for an audience: RFC 8707 `resource`, or the older `audience`. */
-export type AudienceParameter = 'audience' | 'resource'
+/** The rows of `families.ts`. */
+export type ProviderFamilyName =
+  | 'iam'
+  | 'keycloak'
+  | 'google'
+  | 'entra'
+  | 'cilogon'
+  | 'egi'
+  | 'helmholtz'
+  | 'conforming'
+
+/**
+ * How a provider is asked for an audience: RFC 8707 `resource`, the older `audience`, both at once,
+ * or by the scopes, which begin with the name of the service.
+ */
+export type AudienceParameter = 'audience' | 'resource' | 'both' | 'scope'
+
+/** How a client shows who it is; `automatic` is what the provider says that it takes. */
+export type ClientAuthentication =
+  | { readonly kind: 'automatic' | 'none' | 'basic' | 'post' }
+  /** RFC 7523 §2.2, with the key of a PEM or JWK file. */
+  | { readonly kind: 'private_key_jwt'; readonly keyFile: string }
 
 /** A client at a provider, as an account holds it. */
 export interface Client {
@@ -71,7 +123,9 @@ export interface Client {
   readonly secret: Secret | undefined
   readonly isPublic: boolean
   readonly deviceAuthorizationEndpoint: string | undefined
-  readonly audienceParameter: AudienceParameter
+  /** Undefined: as usual for the provider's family. */
+  readonly audienceParameter: AudienceParameter | undefined
+  readonly authentication: ClientAuthentication
 }
 
 /** What a token should be good for. Absent: the provider's default. */
@@ -84,6 +138,37 @@ export interface RefreshGrant extends TokenWish {
   readonly refreshToken: Secret
 }
 
+/** What a person is asked to allow (RFC 6749 §4.1.1). */
+export interface AuthorizationRequest extends TokenWish {
+  readonly redirectUri: string
+  readonly state: string
+  /** RFC 7636 §4.2, by S256. */
+  readonly codeChallenge: string
+  /** Whether a refresh token is wanted. */
+  readonly offline: boolean
+}
+
+/** What the provider sent back through the browser (RFC 6749 §4.1.2). */
+export interface AuthorizationAnswer {
+  readonly code: string
+  /** The same text as in the request. */
+  readonly redirectUri: string
+  readonly codeVerifier: string
+  /** `iss` of RFC 9207 §2; undefined where there was none. */
+  readonly issuerParameter: string | undefined
+}
+
+export interface PasswordGrant extends TokenWish {
+  readonly username: string
+  readonly password: Secret
+}
+
+export interface ExchangeGrant extends TokenWish {
+  readonly subjectToken: Secret
+  /** RFC 8693 §3. */
+  readonly subjectTokenType: string
+}
+
 export interface TokenResponse {
   readonly accessToken: string
   /** From `expires_in`, else the JWT's `exp`, else undefined. */
@@ -93,6 +178,8 @@ export interface TokenResponse {
   /** The JWT's `aud`, where the token is a JWT that has one. */
   readonly audience: readonly string[] | undefined
   readonly refreshToken: Secret | undefined
+  /** When that dies: from the answer, else from its own `exp` where it is a JWT, else undefined. */
+  readonly refreshTokenExpiresAt: UnixSeconds | undefined
   readonly idToken: string | undefined
   /** Our clock minus the provider's `Date`, where the answer had one. */
   readonly clockSkewSeconds: number | undefined

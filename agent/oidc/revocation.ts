@@ -2,6 +2,7 @@ import { AgentError, type ErrorCode } from '../../protocol/errors.ts'
 import type { Secret } from '../../protocol/secret.ts'
 import { callAs, type Upstream } from './openid-call.ts'
 import type { Client } from './provider.ts'
+import { secretsOf } from './token-call.ts'
 
 /** Refusals that may mean: the client was not recognised by its Basic header. */
 const unrecognised: readonly ErrorCode[] = ['invalid-client', 'invalid-request']
@@ -23,14 +24,14 @@ export async function revoke(
       'Token revocation is not supported by this issuer.',
     )
   }
-  const secrets = client.secret === undefined ? [refreshToken] : [refreshToken, client.secret]
+  const secrets = [refreshToken, ...secretsOf(client)]
   const revokeWith = (fields: Readonly<Record<string, string>>): Promise<unknown> =>
     callAs(
       client,
       upstream,
       {
         exchange: { purpose: 'revocation', secrets },
-        use: (library, configuration) =>
+        use: ({ library, configuration }) =>
           library.tokenRevocation(configuration, refreshToken.reveal(), {
             token_type_hint: 'refresh_token',
             ...fields,

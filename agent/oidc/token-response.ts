@@ -1,5 +1,5 @@
 import { decodeJwt } from 'jose'
-import type { JsonObject, JsonValue } from '../../protocol/messages.ts'
+import type { JsonObject, JsonValue, UnixSeconds } from '../../protocol/messages.ts'
 import { secretOf } from '../../protocol/secret.ts'
 import type { HttpAnswer } from './http-fetch.ts'
 import type { TokenResponse } from './provider.ts'
@@ -46,9 +46,25 @@ export function tokenResponseOf(
     scope: tokens.scope ?? scopeOf(claims['scope']),
     audience: audienceOf(claims['aud']),
     refreshToken: secretOf(tokens.refresh_token),
+    refreshTokenExpiresAt: refreshTokenExpiry(tokens.refresh_token, content, now),
     idToken: typeof idToken === 'string' && idToken !== '' ? idToken : undefined,
     clockSkewSeconds: skewOf(headers['date'], nowMs),
   }
+}
+
+/**
+ * When the refresh token dies. Keycloak and others say it in `refresh_expires_in`, with 0 for never;
+ * elsewhere the token itself may be a JWT, as IAM's unsigned one.
+ */
+function refreshTokenExpiry(
+  refreshToken: string | undefined,
+  content: JsonObject,
+  now: UnixSeconds,
+): UnixSeconds | undefined {
+  const said = content['refresh_expires_in'] ?? content['refresh_token_expires_in']
+  const seconds = secondsOf(said)
+  if (seconds !== undefined) return seconds === 0 ? undefined : now + seconds
+  return refreshToken === undefined ? undefined : secondsOf(claimsOf(refreshToken)['exp'])
 }
 
 /** The payload of a JWT, unverified: it came from its issuer over TLS. Empty for opaque tokens. */

@@ -15,7 +15,8 @@ export function clientAt(provider: ProviderAddress, changes: Partial<Client> = {
     secret: new Secret('client-secret-1'),
     isPublic: false,
     deviceAuthorizationEndpoint: undefined,
-    audienceParameter: 'audience',
+    audienceParameter: undefined,
+    authentication: { kind: 'automatic' },
     ...changes,
   }
 }

@@ -1,10 +1,12 @@
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import type {
   Client,
+  ExchangeGrant,
   OpenIdProvider,
   ProviderMetadata,
   RefreshGrant,
   TokenResponse,
+  TokenWish,
 } from '../../agent/oidc/provider.ts'
 import { AgentError } from '../../protocol/errors.ts'
 import type { DeviceAuthorization, JsonObject } from '../../protocol/messages.ts'
@@ -47,6 +49,9 @@ export class ScriptedProvider implements OpenIdProvider {
       hasDeviceFlow: true,
       hasRegistration: true,
       hasRevocation: true,
+      family: 'conforming',
+      familyTitle: 'a provider in memory',
+      refreshTokenSeconds: undefined,
     })
   }
 
@@ -73,6 +78,29 @@ export class ScriptedProvider implements OpenIdProvider {
     return Promise.reject(new AgentError('unsupported-by-provider', 'no device flow here'))
   }
 
+  authorizationUrl(): Promise<string> {
+    return Promise.reject(new AgentError('unsupported-by-provider', 'no code flow here'))
+  }
+
+  exchangeCode(): Promise<TokenResponse> {
+    return Promise.reject(new AgentError('unsupported-by-provider', 'no code flow here'))
+  }
+
+  password(): Promise<TokenResponse> {
+    return Promise.reject(new AgentError('unsupported-by-provider', 'no passwords here'))
+  }
+
+  /** The subject tokens and clients that asked without a refresh token, as they were sent. */
+  readonly grants: string[] = []
+
+  clientCredentials(client: Client, wish: TokenWish): Promise<TokenResponse> {
+    return this.#grant(client.id, wish)
+  }
+
+  exchangeToken(_client: Client, grant: ExchangeGrant): Promise<TokenResponse> {
+    return this.#grant(grant.subjectToken.reveal(), grant)
+  }
+
   register(): Promise<JsonObject> {
     return Promise.reject(new AgentError('unsupported-by-provider', 'no registration here'))
   }
@@ -89,6 +117,14 @@ export class ScriptedProvider implements OpenIdProvider {
     return Promise.resolve()
   }
 
+  async #grant(sent: string, wish: TokenWish): Promise<TokenResponse> {
+    this.grants.push(sent)
+    await nextTurn()
+    await this.#held
+    if (this.failure !== undefined) throw this.failure
+    return { ...this.#answer(wish, undefined), accessToken: `gt-${this.grants.length}` }
+  }
+
   #rotate(sent: string): Secret {
     this.#spent.add(sent)
     const next = `rt-${this.refreshes.length}`
@@ -97,13 +133,14 @@ export class ScriptedProvider implements OpenIdProvider {
     return new Secret(next)
   }
 
-  #answer(grant: RefreshGrant, refreshToken: Secret | undefined): TokenResponse {
+  #answer(grant: TokenWish, refreshToken: Secret | undefined): TokenResponse {
     return {
       accessToken: `at-${this.refreshes.length}`,
       expiresAt: this.lifetime === undefined ? undefined : Date.now() / 1000 + this.lifetime,
       scope: this.grantedScope ?? grant.scope,
       audience: undefined,
       refreshToken,
+      refreshTokenExpiresAt: undefined,
       idToken: undefined,
       clockSkewSeconds: undefined,
     }

@@ -1,0 +1,110 @@
+import type { DiscoveryDocument } from './discovery.ts'
+import type { AudienceParameter, ProviderFamilyName } from './provider.ts'
+
+const DAY = 86_400
+
+/** What is known about a product or a service, beyond what its discovery document says. */
+export interface ProviderFamily {
+  readonly name: ProviderFamilyName
+  /** What people call it. */
+  readonly title: string
+  /** Hosts of the issuers that are known to belong to it. */
+  readonly host?: RegExp
+  /** Tells it by its discovery document, where the host says nothing. */
+  readonly recognise?: (document: DiscoveryDocument) => boolean
+  readonly audience: AudienceParameter
+  /** What goes along at a refresh that asks for scopes. */
+  readonly refreshScope: 'omitted' | 'with offline_access'
+  /** How a refresh token is asked for. */
+  readonly offline: 'offline_access' | 'access_type'
+  /** Seconds an access token usually lives. */
+  readonly accessTokenSeconds: number | undefined
+  /** Seconds a refresh token usually lives; undefined where nobody can say. */
+  readonly refreshTokenSeconds: number | undefined
+}
+
+/** What the RFCs say, for providers nobody knows. */
+const conforming: ProviderFamily = {
+  name: 'conforming',
+  title: 'OpenID provider',
+  // Ignored by who does not know it; a `resource` that was not granted at first is refused (RFC 8707).
+  audience: 'audience',
+  refreshScope: 'omitted',
+  offline: 'offline_access',
+  accessTokenSeconds: undefined,
+  refreshTokenSeconds: undefined,
+}
+
+export const families: readonly ProviderFamily[] = [
+  {
+    ...conforming,
+    name: 'google',
+    title: 'Google',
+    host: /^accounts\.google\.com$/,
+    recognise: ({ authorization_endpoint = '' }) =>
+      authorization_endpoint.endsWith('/o/oauth2/v2/auth'),
+    offline: 'access_type',
+    accessTokenSeconds: 3600,
+  },
+  {
+    ...conforming,
+    name: 'entra',
+    title: 'Microsoft Entra ID',
+    host: /^(?:login\.microsoftonline\.(?:com|us)|sts\.windows\.net)$/,
+    recognise: ({ token_endpoint }) => token_endpoint.endsWith('/oauth2/v2.0/token'),
+    audience: 'scope',
+    refreshScope: 'with offline_access',
+    accessTokenSeconds: 3600,
+    refreshTokenSeconds: 90 * DAY,
+  },
+  {
+    ...conforming,
+    name: 'cilogon',
+    title: 'CILogon',
+    host: /(?:^|\.)cilogon\.org$/,
+    accessTokenSeconds: 900,
+  },
+  {
+    ...conforming,
+    name: 'egi',
+    title: 'EGI Check-in',
+    host: /^aai(?:-dev|-demo)?\.egi\.eu$/,
+    accessTokenSeconds: 3600,
+  },
+  {
+    ...conforming,
+    name: 'helmholtz',
+    title: 'Helmholtz AAI',
+    host: /^login(?:-dev)?\.helmholtz\.de$/,
+    accessTokenSeconds: 3600,
+  },
+  {
+    ...conforming,
+    name: 'iam',
+    title: 'INDIGO IAM',
+    host: /\.cloud\.cnaf\.infn\.it$|^(?:alice|atlas|cms|lhcb)-auth(?:\.web)?\.cern\.ch$/,
+    recognise: ({ registration_endpoint = '', device_authorization_endpoint = '' }) =>
+      registration_endpoint.endsWith('/iam/api/client-registration') ||
+      device_authorization_endpoint.endsWith('/devicecode'),
+    accessTokenSeconds: 3600,
+    refreshTokenSeconds: 30 * DAY,
+  },
+  {
+    ...conforming,
+    name: 'keycloak',
+    title: 'Keycloak',
+    recognise: ({ issuer, token_endpoint }) =>
+      issuer.includes('/realms/') && token_endpoint.includes('/protocol/openid-connect/'),
+    accessTokenSeconds: 300,
+  },
+]
+
+/** The family of a provider: by its host, else by its document. */
+export function familyOf(issuer: string, document: DiscoveryDocument): ProviderFamily {
+  const host = URL.canParse(issuer) ? new URL(issuer).hostname : ''
+  return (
+    families.find((family) => family.host?.test(host) === true) ??
+    families.find((family) => family.recognise?.(document) === true) ??
+    conforming
+  )
+}
