@@ -1,6 +1,7 @@
 import { fork } from 'node:child_process'
 import { once } from 'node:events'
 import { Demonstration } from './demonstration.ts'
+import { plain } from './shell-session.ts'
 
 /**
  * `npm run demo`: the main job, on an embedded provider. With `--keep` the work is done by a process
@@ -8,9 +9,18 @@ import { Demonstration } from './demonstration.ts'
  */
 const [mode] = process.argv.slice(2)
 
+function show(text: string): void {
+  process.stdout.write(process.stdout.isTTY ? text : plain(text))
+}
+
+function toldToEnd(): Promise<unknown> {
+  return Promise.race([once(process, 'SIGINT'), once(process, 'SIGTERM')])
+}
+
 async function showAndEnd(): Promise<number> {
-  const demonstration = await Demonstration.start((text) => process.stdout.write(text))
-  const interrupted = Promise.race([once(process, 'SIGINT'), once(process, 'SIGTERM')])
+  // Listened to from the first: what is begun is also ended.
+  const interrupted = toldToEnd()
+  const demonstration = await Demonstration.start(show)
   try {
     const ended = demonstration.run().then(() => 0)
     return await Promise.race([ended, interrupted.then(() => 130)])
@@ -27,13 +37,13 @@ async function keep(): Promise<number> {
   const say = (text: string): void => {
     if (process.connected) process.send?.(text)
   }
+  const told = toldToEnd()
   const demonstration = await Demonstration.start(say)
-  const stop = Promise.race([once(process, 'SIGINT'), once(process, 'SIGTERM')])
   try {
-    await Promise.race([demonstration.run(), stop.then(() => Promise.reject(new Error('stopped')))])
+    await Promise.race([demonstration.run(), told.then(() => Promise.reject(new Error('stopped')))])
     say(demonstration.howToGoOn(process.pid))
     process.disconnect()
-    await stop
+    await told
     return 0
   } catch (error) {
     say(`\n${error instanceof Error ? error.message : String(error)}\n`)
@@ -49,7 +59,7 @@ async function showKeeper(): Promise<number> {
   const stop = (): void => void keeper.kill('SIGTERM')
   process.on('SIGINT', stop)
   process.on('SIGTERM', stop)
-  keeper.on('message', (text: string) => process.stdout.write(text))
+  keeper.on('message', show)
   await once(keeper, 'disconnect')
   if (keeper.connected) keeper.disconnect()
   keeper.unref()

@@ -16,19 +16,20 @@ const JWT = /^ey[\w-]+\.[\w-]+\.[\w-]+$/m
 export class Demonstration {
   readonly #provider: WlcgProvider
   readonly #sandbox: Sandbox
-  readonly #shell: ShellSession
+  #shell: ShellSession
+  #isClosed = false
   readonly #write: (text: string) => void
 
-  private constructor(provider: WlcgProvider, sandbox: Sandbox, write: (text: string) => void) {
+  private constructor(
+    provider: WlcgProvider,
+    sandbox: Sandbox,
+    shell: ShellSession,
+    write: (text: string) => void,
+  ) {
     this.#provider = provider
     this.#sandbox = sandbox
+    this.#shell = shell
     this.#write = write
-    this.#shell = new ShellSession({
-      env: sandbox.env,
-      directory: sandbox.home,
-      terminal: noTerminalReason === undefined,
-      write,
-    })
   }
 
   static async start(write: (text: string) => void): Promise<Demonstration> {
@@ -38,7 +39,7 @@ export class Demonstration {
     const known = [{ issuer: provider.issuer, cert_path: provider.caPath }]
     await sandbox.file('home/.config/oidc-agent/issuer.config', JSON.stringify(known))
     await sandbox.file('password', `${PASSWORD}\n`)
-    return new Demonstration(provider, sandbox, write)
+    return new Demonstration(provider, sandbox, await newShell(sandbox, write), write)
   }
 
   /** @throws Error where anything is not as it should be. */
@@ -53,8 +54,13 @@ export class Demonstration {
     const line = `oidc-token --aud="${CE}" --scope "${SCOPE}" wlcg`
     const token = tokenIn(await this.#shell.run(line))
 
+    await this.#shell.run('eval `oidc-agent -k`')
+
     this.#say('Another day, another shell:')
-    await this.#shell.run('oidc-agent -k')
+    await this.#shell.close()
+    this.#shell = await newShell(this.#sandbox, this.#write)
+    // Told to end in between, there would be nobody else to end it.
+    if (this.#isClosed) await this.#shell.close()
     await this.#startAgent()
     await this.#unlock()
     await this.#shell.run('oidc-token wlcg >/dev/null && echo "a token, not shown here"')
@@ -88,6 +94,7 @@ export class Demonstration {
   }
 
   async close(): Promise<void> {
+    this.#isClosed = true
     await this.#shell.close()
     await this.#sandbox.close()
     await this.#provider.close()
@@ -104,8 +111,9 @@ export class Demonstration {
     const approve = (screen: string): undefined => {
       const shown = deviceCodeIn(screen)
       if (approval !== undefined || shown === undefined) return undefined
-      this.#write('[a person opens that page in a browser, logs in and approves]\n')
-      approval = approveDevice({ ...shown, caPem: this.#provider.caPem })
+      approval = approveDevice({ ...shown, caPem: this.#provider.caPem }).then(() =>
+        this.#write('[that page was opened, as by a browser; the person logged in and approved]\n'),
+      )
       return undefined
     }
     if (noTerminalReason === undefined) {
@@ -144,6 +152,17 @@ export class Demonstration {
   #say(...lines: readonly string[]): void {
     this.#write(`\n${lines.map((line) => `# ${line}\n`).join('')}\n`)
   }
+}
+
+function newShell(sandbox: Sandbox, write: (text: string) => void): Promise<ShellSession> {
+  const { env, home: directory } = sandbox
+  const fresh = Object.entries(env).filter(([name]) => !name.startsWith('OIDC'))
+  const terminal = noTerminalReason === undefined
+  const note = (text: string): void => {
+    sandbox.noteAgents(text)
+    write(text)
+  }
+  return ShellSession.open({ env: Object.fromEntries(fresh), directory, terminal, write: note })
 }
 
 function tokenIn(output: string): string {

@@ -1,5 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
+import { setTimeout as wait } from 'node:timers/promises'
 
 /** What is typed when the screen asks something; undefined: nothing yet. */
 export type Answerer = (screen: string) => string | undefined
@@ -12,6 +13,10 @@ export interface ShellSessionOptions {
   readonly write: (text: string) => void
 }
 
+/** Longer than any command is silent that goes well. */
+const SILENCE_MS = 60_000
+/** What a running command is given to end by itself. */
+const LAST_COMMAND_MS = 2000
 /** Ends each command's output; no command prints it, and it is not shown. */
 const END = '\u001e'
 
@@ -25,13 +30,23 @@ export class ShellSession {
   readonly #closed: Promise<unknown>
   #output = ''
   #shown = 0
+  #running: Promise<unknown> = Promise.resolve()
+  #isClosing = false
   #show: (text: string) => void = () => undefined
   #onOutput: () => void = () => undefined
 
-  constructor({ env, directory, terminal, write }: ShellSessionOptions) {
-    // Without echo: the lines are shown by us, with a prompt. Without onlcr: outputs are compared.
+  static async open(options: ShellSessionOptions): Promise<ShellSession> {
+    const shell = new ShellSession(options)
+    // Until the echo is off, what is written comes back.
+    while (options.terminal && !shell.#output.includes(END)) await shell.#moreOutput('stty')
+    return shell
+  }
+
+  private constructor({ env, directory, terminal, write }: ShellSessionOptions) {
+    // Without echo: the lines are shown by us, with a prompt. Without onlcr: outputs as they are.
+    const quiet = `stty -echo -onlcr; printf '${END}'; exec sh`
     const command = terminal ? 'script' : 'sh'
-    const args = terminal ? ['-qfec', 'stty -echo -onlcr; exec sh', '/dev/null'] : []
+    const args = terminal ? ['-qfec', quiet, '/dev/null'] : []
     this.#write = write
     this.#child = spawn(command, args, {
       env: { ...env, PS1: '', PS2: '', SHELL: '/bin/sh' },
@@ -70,8 +85,15 @@ export class ShellSession {
     )
   }
 
-  async #do(line: string, answer: Answerer, show: (text: string) => void): Promise<string> {
+  #do(line: string, answer: Answerer, show: (text: string) => void): Promise<string> {
+    if (this.#isClosing) throw new Error('the shell is being closed')
     this.#show = show
+    const running = this.#type(line, answer)
+    this.#running = running
+    return running
+  }
+
+  async #type(line: string, answer: Answerer): Promise<string> {
     this.#output = ''
     this.#shown = 0
     // In braces the line changes this shell; what it runs finds no input but the terminal's.
@@ -84,7 +106,7 @@ export class ShellSession {
         if (end[1] !== '0') throw new Error(`"${line}" ended with status ${end[1] ?? '?'}`)
         return output
       }
-      const typed = answer(this.#output.slice(answered))
+      const typed = answer(plain(this.#output.slice(answered)))
       if (typed === undefined) await this.#moreOutput(line)
       else {
         answered = this.#output.length
@@ -93,9 +115,15 @@ export class ShellSession {
     }
   }
 
-  /** Ends the shell. What it started in the background is not its affair. */
+  /** Ends the shell and what runs in it; agents, which have left its session, stay. */
   async close(): Promise<void> {
-    this.#child.stdin?.end('exit\n')
+    this.#isClosing = true
+    // An agent that is being started is not left half-way, of which nobody would know.
+    const timeUp = wait(LAST_COMMAND_MS, undefined, { ref: false })
+    await Promise.race([this.#running.catch(() => undefined), timeUp])
+    const { pid, exitCode, signalCode } = this.#child
+    // Nothing less ends `script`. With it goes its terminal, which hangs up on all who use that.
+    if (pid !== undefined && exitCode === null && signalCode === null) process.kill(-pid, 'SIGKILL')
     await this.#closed
   }
 
@@ -106,6 +134,22 @@ export class ShellSession {
     const gone = this.#closed.then(() => {
       throw new Error(`the shell ended during "${line}"`)
     })
-    await Promise.race([more, gone])
+    const silent = new AbortController()
+    const late = wait(SILENCE_MS, undefined, { signal: silent.signal }).then(() => {
+      throw new Error(`nothing more came from "${line}"`)
+    })
+    try {
+      await Promise.race([more, gone, late])
+    } finally {
+      late.catch(() => undefined)
+      silent.abort()
+    }
   }
 }
+
+/** The text without what moves a terminal's cursor or changes its colours (ECMA-48 CSI sequences). */
+export function plain(text: string): string {
+  return text.replace(CONTROL_SEQUENCE, '')
+}
+
+const CONTROL_SEQUENCE = new RegExp('\u001b\\[[\\d;]*[A-Za-z]', 'g')

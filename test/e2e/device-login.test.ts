@@ -1,7 +1,7 @@
 import { readdir } from 'node:fs/promises'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { approveDevice, denyDevice } from '../support/approve.ts'
-import { outputOf, type Started, shown } from '../support/command.ts'
+import { outputOf, type Started, shown as transcript } from '../support/command.ts'
 import { until } from '../support/process-table.ts'
 import { Sandbox } from '../support/sandbox.ts'
 import { PASSWORD, SCOPE } from '../support/seed-account.ts'

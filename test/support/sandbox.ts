@@ -73,7 +73,7 @@ export class Sandbox {
   /** Starts a command whose end is not waited for here. */
   start(command: string, args: readonly string[] = [], options: RunOptions = {}): Started {
     const { child, finished } = startCommand(command, args, this.#with(options))
-    child.stdout?.on('data', (chunk: Buffer) => this.#noteAgents(chunk.toString()))
+    child.stdout?.on('data', (chunk: Buffer) => this.noteAgents(chunk.toString()))
     return { child, finished }
   }
 
@@ -104,7 +104,7 @@ export class Sandbox {
     if (socketPath === undefined || !(pid > 1)) {
       throw new Error(`this is not what oidc-agent prints:\n${output}`)
     }
-    this.#noteAgents(output)
+    this.noteAgents(output)
     this.env['OIDC_SOCK'] = socketPath
     this.env['OIDCD_PID'] = String(pid)
     return { socketPath, pid }
@@ -121,8 +121,8 @@ export class Sandbox {
     await rm(this.directory, { recursive: true, force: true })
   }
 
-  /** Remembers every agent a command tells of, so that none outlives a test that fails. */
-  #noteAgents(output: string): void {
+  /** Remembers the agents a command tells of, so that none outlives this sandbox. */
+  noteAgents(output: string): void {
     for (const [, pid] of output.matchAll(/(?:OIDCD_PID=|Agent pid |"dpid":\t")(\d+)/g)) {
       this.#agents.add(Number(pid))
     }
