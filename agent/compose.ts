@@ -7,6 +7,7 @@ import { LoadedAccounts } from './accounts/loaded-accounts.ts'
 import { Lock } from './accounts/lock.ts'
 import { ParkedFiles } from './accounts/parked-files.ts'
 import { PendingLogins } from './accounts/pending-logins.ts'
+import { subjectTokenReader } from './accounts/subject-token.ts'
 import type { Log } from './log.ts'
 import type { OpenIdProvider } from './oidc/provider.ts'
 import type { Services } from './services.ts'
@@ -20,19 +21,22 @@ export interface AgentParts {
   readonly log: Log
   readonly provider: OpenIdProvider
   readonly derive: DeriveKey
+  /** Where accounts of CI jobs find the token they exchange. */
+  readonly env: Readonly<Record<string, string | undefined>>
   /** Path of the config directory, where there is one now. */
   readonly configDirectory: () => string | undefined
 }
 
 /** Puts the agent together: the same for the daemon and for tests in process. */
 export function composeServices(parts: AgentParts): Services {
-  const { options, world, log, provider, derive, configDirectory } = parts
+  const { options, world, log, provider, derive, configDirectory, env } = parts
   const directory = (): AccountDirectory | undefined => {
     const path = configDirectory()
     return path === undefined ? undefined : new AccountDirectory(path)
   }
   const saver = new AccountSaver({ directory, derive, world, log })
-  const refresher = new Refresher(provider, saver)
+  const readSubjectToken = subjectTokenReader(env)
+  const refresher = new Refresher({ provider, saver, readSubjectToken })
   const tokens = new TokenService({ refresher, provider, world, log })
   const accounts = new LoadedAccounts(world, (loaded) => tokens.forget(loaded))
   const lock = new Lock({ accounts, derive, settled: () => tokens.settled(), world })
@@ -45,6 +49,7 @@ export function composeServices(parts: AgentParts): Services {
     tokens,
     saver,
     lock,
+    readSubjectToken,
     pendingLogins: new PendingLogins(world),
     parkedFiles: new ParkedFiles(),
     directory,

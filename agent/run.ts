@@ -69,6 +69,7 @@ async function serve(options: AgentOptions, log: Log): Promise<void> {
     provider: createOpenIdProvider({ extraCaFiles: extraCaFiles() }),
     derive: deriveInThread(join(dirname(process.argv[1] ?? ''), 'argon2-worker.cjs')),
     configDirectory: () => findConfigDirectory(process.env),
+    env: process.env,
   })
   if (options.group !== undefined) shareDirectory(place, groupId(options.group))
   // The mode of the socket is set by the umask while it is bound: no moment with another one.

@@ -7,6 +7,7 @@ import type { LoadedAccounts } from './accounts/loaded-accounts.ts'
 import type { Lock } from './accounts/lock.ts'
 import type { ParkedFiles } from './accounts/parked-files.ts'
 import type { PendingLogins } from './accounts/pending-logins.ts'
+import type { ReadSubjectToken } from './accounts/subject-token.ts'
 import type { Log } from './log.ts'
 import type { OpenIdProvider } from './oidc/provider.ts'
 import type { TokenService } from './tokens/token-service.ts'
@@ -22,6 +23,7 @@ export interface Services {
   readonly tokens: TokenService
   readonly saver: AccountSaver
   readonly lock: Lock
+  readonly readSubjectToken: ReadSubjectToken
   readonly pendingLogins: PendingLogins
   readonly parkedFiles: ParkedFiles
   /** Undefined where there is no config directory (yet). */

@@ -143,9 +143,7 @@ function grantOf(value: string | undefined): GrantKind {
   return value === 'client_credentials' || value === 'token-exchange' ? value : 'refresh_token'
 }
 
-function subjectTokenOf(
-  text: (key: string) => string | undefined,
-): SubjectTokenSource | undefined {
+function subjectTokenOf(text: (key: string) => string | undefined): SubjectTokenSource | undefined {
   const variable = text('subject_token_env')
   const file = text('subject_token_file')
   if (variable === undefined && file === undefined) return undefined

@@ -27,11 +27,14 @@ export type ErrorCode =
   | 'suspicious-public-key'
   | 'unknown-account'
   | 'account-not-loaded'
+  | 'account-not-chosen'
   | 'operation-forbidden'
   | 'no-refresh-token'
   | 'not-as-asked'
   | 'no-subject-token'
   | 'wrong-device-code'
+  | 'wrong-state'
+  | 'no-redirect-address'
   | 'parked-file-not-found'
   // the account file
   | 'file-not-found'
@@ -79,11 +82,15 @@ export const exitStatus: Readonly<Record<ErrorCode, number>> = {
   'suspicious-public-key': 1,
   'unknown-account': 1,
   'account-not-loaded': 1,
+  // As the C oidc-tokensh has it (cli.md §1.5).
+  'account-not-chosen': 3,
   'operation-forbidden': 1,
   'no-refresh-token': 1,
   'not-as-asked': 1,
   'no-subject-token': 1,
   'wrong-device-code': 1,
+  'wrong-state': 1,
+  'no-redirect-address': 1,
   'parked-file-not-found': 1,
   'file-not-found': 1,
   'file-malformed': 1,
@@ -121,6 +128,9 @@ export const wireText = {
   'operation-forbidden': 'operation forbidden',
   'no-refresh-token': 'No or malformed refresh token',
   'wrong-device-code': 'wrong device code',
+  'wrong-state': 'wrong state',
+  'no-redirect-address':
+    'Could not start the http server on any of the registered redirect uris.',
   'parked-file-not-found': 'File not found',
   'file-malformed': 'encryption malformed',
   'agent-unreachable': 'Could not connect to oidc-agent',

@@ -114,6 +114,27 @@ export interface DeviceRequest {
   readonly only_at?: boolean | undefined
 }
 
+/** Finish a login by browser with the address it was sent back to (protocol.md §2.5). */
+export interface CodeExchangeRequest {
+  readonly request: 'code_exchange'
+  /** The whole address, with `code` and `state` in its query. */
+  readonly redirect_uri: string
+  /** True: the asker keeps the account, nobody else need fetch it by {@link StateLookupRequest}. */
+  readonly from_gen?: boolean | undefined
+}
+
+/** Ask once what became of a login by browser. */
+export interface StateLookupRequest {
+  readonly request: 'state_lookup'
+  readonly state: string
+}
+
+/** Give up a login by browser: nobody waits for its redirect any more. */
+export interface TermHttpServerRequest {
+  readonly request: 'term_http_server'
+  readonly state?: string | undefined
+}
+
 /** Register a client dynamically (RFC 7591). */
 export interface RegisterRequest {
   readonly request: 'register'
@@ -176,6 +197,38 @@ export interface FileRemoveRequest {
   readonly filename: string
 }
 
+/**
+ * Ours: write a token to a file, where WLCG Bearer Token Discovery finds it, and keep it fresh until
+ * it is told to stop, the account is removed or the agent ends.
+ */
+export interface TokenFileRequest {
+  readonly request: 'token_file'
+  readonly account?: string | undefined
+  readonly issuer?: string | undefined
+  readonly scope?: SpaceSeparated | undefined
+  readonly audience?: SpaceSeparated | undefined
+  readonly application_hint?: string | undefined
+  /** Absolute. */
+  readonly path: string
+  /** Seconds of life the token in the file always has, as far as the provider's lifetime allows. */
+  readonly min_valid_period?: number | undefined
+  /** True: written once and not kept fresh. */
+  readonly once?: boolean | undefined
+  /** True: the file stays when the agent ends. */
+  readonly leave?: boolean | undefined
+  /**
+   * The process the file is for. When it has gone, however it ended, the file goes, and its directory
+   * if nothing else is in it.
+   */
+  readonly owner_pid?: number | undefined
+}
+
+/** Ours: stop keeping a file, and remove it. */
+export interface TokenFileStopRequest {
+  readonly request: 'token_file_stop'
+  readonly path: string
+}
+
 export type Request =
   | AccessTokenRequest
   | IdTokenRequest
@@ -187,6 +240,9 @@ export type Request =
   | AddRequest
   | GenRequest
   | DeviceRequest
+  | CodeExchangeRequest
+  | StateLookupRequest
+  | TermHttpServerRequest
   | RegisterRequest
   | ScopesRequest
   | RemoveRequest
@@ -198,6 +254,8 @@ export type Request =
   | FileWriteRequest
   | FileReadRequest
   | FileRemoveRequest
+  | TokenFileRequest
+  | TokenFileStopRequest
 
 export type RequestType = Request['request']
 export type RequestOf<T extends RequestType> = Extract<Request, { readonly request: T }>
@@ -258,7 +316,28 @@ export interface StatusJsonReply {
     readonly loaded_accounts: readonly string[]
     /** Ours. */
     readonly accounts?: readonly AccountStatus[] | undefined
+    /** Ours; absent where no file is kept. */
+    readonly token_files?: readonly TokenFileState[] | undefined
   }
+}
+
+/** A token file the agent keeps fresh. */
+export interface TokenFileState {
+  readonly path: string
+  readonly account: string
+  /** Of the token in it; 0 = unknown, or there is none now. */
+  readonly expires_at: UnixSeconds
+  readonly state: 'fresh' | 'retrying'
+  /** Why it could not be renewed. */
+  readonly error?: string | undefined
+}
+
+export interface TokenFileReply {
+  readonly status: 'success'
+  readonly path: string
+  /** Of the token in it; 0 = unknown. */
+  readonly expires_at: UnixSeconds
+  readonly info?: string | undefined
 }
 
 /** A loaded account as `oidc-agent --status --json` shows it. */
@@ -297,6 +376,21 @@ export interface DeviceStartedReply {
   readonly oidc_device: DeviceAuthorization
 }
 
+/** A login that waits for the person's browser to be sent back (RFC 6749 §4.1). */
+export interface BrowserStartedReply {
+  readonly status: 'accepted'
+  /** Where the browser is to go. */
+  readonly uri: string
+  /** Names the login in `state_lookup`. */
+  readonly state: string
+}
+
+/** A login by browser that has not ended, or whose account somebody has fetched. */
+export interface NothingToFetchReply {
+  readonly status: 'NotFound' | 'FoundButReceived'
+  readonly info: string
+}
+
 export interface RegisterReply {
   readonly status: 'success'
   /** The provider's registration response, as it came. */
@@ -320,8 +414,11 @@ export interface Replies {
   readonly status: StatusReply
   readonly status_json: StatusJsonReply
   readonly add: PlainReply
-  readonly gen: ConfigReply | DeviceStartedReply | AccessTokenReply
+  readonly gen: ConfigReply | DeviceStartedReply | BrowserStartedReply | AccessTokenReply
   readonly device: ConfigReply | AccessTokenReply
+  readonly code_exchange: ConfigReply | AccessTokenReply
+  readonly state_lookup: ConfigReply | AccessTokenReply | NothingToFetchReply
+  readonly term_http_server: PlainReply
   readonly register: RegisterReply
   readonly scopes: StatusReply
   readonly remove: PlainReply
@@ -333,6 +430,8 @@ export interface Replies {
   readonly file_write: PlainReply
   readonly file_read: FileReadReply
   readonly file_remove: PlainReply
+  readonly token_file: TokenFileReply
+  readonly token_file_stop: PlainReply
 }
 
 export type SuccessReply = Replies[RequestType]

@@ -3,15 +3,19 @@ import { isJsonObject, parseTolerantJson } from './json.ts'
 import type {
   AccessTokenReply,
   AccountInfoReply,
+  BrowserStartedReply,
+  AccountStatus,
   ConfigReply,
   DeviceAuthorization,
   DeviceStartedReply,
   JsonObject,
   JsonValue,
+  NothingToFetchReply,
   PlainReply,
   Replies,
   RequestType,
   StatusReply,
+  TokenFileState,
 } from './messages.ts'
 
 /**
@@ -73,12 +77,17 @@ const readers: Readers = {
         version: text(info, 'version'),
         command_line_options: textOrNothing(info, 'command_line_options') ?? '',
         loaded_accounts: texts(info, 'loaded_accounts'),
+        ...tokenFiles(info),
+        accounts: accountStatuses(info['accounts']),
       },
     }
   },
   add: plain,
-  gen: (body) => (isJsonObject(body['oidc_device']) ? deviceStarted(body) : flowEnd(body)),
+  gen: (body) => flowStarted(body) ?? flowEnd(body),
   device: flowEnd,
+  code_exchange: flowEnd,
+  state_lookup: (body) => nothingToFetch(body) ?? flowEnd(body),
+  term_http_server: plain,
   register: (body) => ({
     status: 'success',
     client: object(body, 'client'),
@@ -94,6 +103,25 @@ const readers: Readers = {
   file_write: plain,
   file_read: (body) => ({ status: 'success', data: text(body, 'data') }),
   file_remove: plain,
+  token_file: (body) => ({
+    status: 'success',
+    path: text(body, 'path'),
+    expires_at: number(body, 'expires_at') ?? 0,
+    info: textOrNothing(body, 'info'),
+  }),
+  token_file_stop: plain,
+}
+
+/** Absent in what the C agent replies. */
+function accountStatuses(value: JsonValue | undefined): readonly AccountStatus[] | undefined {
+  if (!Array.isArray(value)) return undefined
+  return value.filter(isJsonObject).map((entry) => ({
+    name: text(entry, 'name'),
+    issuer: text(entry, 'issuer'),
+    grant: text(entry, 'grant'),
+    refresh_token_expires_at: number(entry, 'refresh_token_expires_at') ?? null,
+    login_expired: entry['login_expired'] === true,
+  }))
 }
 
 function plain(body: JsonObject): PlainReply {
@@ -112,6 +140,23 @@ function accessToken(body: JsonObject): AccessTokenReply {
     expires_at: number(body, 'expires_at') ?? 0,
     scope: textOrNothing(body, 'scope'),
     info: textOrNothing(body, 'info'),
+    refresh_token_expires_at: number(body, 'refresh_token_expires_at'),
+  }
+}
+
+function tokenFiles(info: JsonObject): { readonly token_files?: readonly TokenFileState[] } {
+  const files = info['token_files']
+  if (!Array.isArray(files)) return {}
+  return { token_files: files.filter(isJsonObject).map(tokenFileState) }
+}
+
+function tokenFileState(body: JsonObject): TokenFileState {
+  return {
+    path: text(body, 'path'),
+    account: text(body, 'account'),
+    expires_at: number(body, 'expires_at') ?? 0,
+    state: body['state'] === 'fresh' ? 'fresh' : 'retrying',
+    error: textOrNothing(body, 'error'),
   }
 }
 
@@ -137,8 +182,17 @@ function flowEnd(body: JsonObject): ConfigReply | AccessTokenReply {
   }
 }
 
-function deviceStarted(body: JsonObject): DeviceStartedReply {
-  return { status: 'accepted', oidc_device: deviceAuthorization(object(body, 'oidc_device')) }
+function flowStarted(body: JsonObject): DeviceStartedReply | BrowserStartedReply | undefined {
+  const { oidc_device: device } = body
+  if (isJsonObject(device)) return { status: 'accepted', oidc_device: deviceAuthorization(device) }
+  if (body['uri'] === undefined) return undefined
+  return { status: 'accepted', uri: text(body, 'uri'), state: text(body, 'state') }
+}
+
+function nothingToFetch(body: JsonObject): NothingToFetchReply | undefined {
+  const { status } = body
+  if (status !== 'NotFound' && status !== 'FoundButReceived') return undefined
+  return { status, info: textOrNothing(body, 'info') ?? '' }
 }
 
 /** RFC 8628 §3.2; 5 s is its default interval. The C peer passes on what the provider left out. */

@@ -1,3 +1,4 @@
+import { isAbsolute, resolve } from 'node:path'
 import { decodeBase64 } from './base64.ts'
 import { AgentError, knownError } from './errors.ts'
 import type {
@@ -43,6 +44,7 @@ const parsers: Parsers = {
     request: 'access_token',
     ...tokenWish(body),
     min_valid_period: whole(body, 'min_valid_period'),
+    strict: flag(body, 'strict'),
   }),
   id_token: (body) => ({ request: 'id_token', ...tokenWish(body) }),
   loaded_accounts: () => ({ request: 'loaded_accounts' }),
@@ -75,6 +77,16 @@ const parsers: Parsers = {
     oidc_device: required(object(body, 'oidc_device'), missing('getDeviceCodeFromJSON')),
     only_at: flag(body, 'only_at'),
   }),
+  code_exchange: (body) => ({
+    request: 'code_exchange',
+    redirect_uri: required(text(body, 'redirect_uri'), missing('oidcd_handleCodeExchange')),
+    from_gen: flag(body, 'from_gen'),
+  }),
+  state_lookup: (body) => ({
+    request: 'state_lookup',
+    state: required(text(body, 'state'), new AgentError('bad-request', 'state malformed')),
+  }),
+  term_http_server: (body) => ({ request: 'term_http_server', state: text(body, 'state') }),
   register: (body) => ({
     request: 'register',
     config: account(body),
@@ -106,6 +118,16 @@ const parsers: Parsers = {
   }),
   file_read: (body) => ({ request: 'file_read', filename: filename(body) }),
   file_remove: (body) => ({ request: 'file_remove', filename: filename(body) }),
+  token_file: (body) => ({
+    request: 'token_file',
+    ...tokenWish(body),
+    path: absolutePath(body),
+    min_valid_period: seconds(body, 'min_valid_period'),
+    once: flag(body, 'once'),
+    leave: flag(body, 'leave'),
+    owner_pid: whole(body, 'owner_pid'),
+  }),
+  token_file_stop: (body) => ({ request: 'token_file_stop', path: absolutePath(body) }),
 }
 
 /** What access and ID token requests share. */
@@ -157,6 +179,15 @@ function password(body: JsonObject): string {
 
 function filename(body: JsonObject): string {
   return required(text(body, 'filename'), absent('filename'))
+}
+
+/** A path that means the same file to client and agent, whatever directory they are in. */
+function absolutePath(body: JsonObject): string {
+  const path = required(name(body, 'path'), absent('path'))
+  if (!isAbsolute(path) || resolve(path) !== path) {
+    throw badRequest('path must be absolute, without . or .. in it')
+  }
+  return path
 }
 
 /** How to get a file's password, or undefined: a bad one fails no request (protocol.md §2.4). */

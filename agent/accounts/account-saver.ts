@@ -82,9 +82,12 @@ export class AccountSaver {
     if (directory === undefined || !(await directory.has(loaded.name))) return
     const { fields, key } = await this.#open(await directory.read(loaded.name), loaded)
     const changed: Record<string, JsonValue> = { ...fields }
-    const { refreshToken, refreshScope } = loaded.account
+    const { refreshToken, refreshScope, refreshTokenExpiresAt } = loaded.account
     if (refreshToken !== undefined) changed['refresh_token'] = refreshToken.reveal()
     if (refreshScope !== undefined) changed['refresh_scope'] = refreshScope
+    if (refreshTokenExpiresAt !== undefined) {
+      changed['refresh_token_expires_at'] = refreshTokenExpiresAt
+    }
     await directory.write(loaded.name, await sealAccountFile(changed, key))
   }
 

@@ -16,12 +16,16 @@ export function clientOf(account: Account): Client {
     provider: providerOf(account),
     id: account.clientId,
     secret: account.clientSecret,
-    isPublic: account.usesPublicClient || account.clientSecret === undefined,
+    isPublic: isPublic(account),
     deviceAuthorizationEndpoint: account.deviceAuthorizationEndpoint,
     // Undefined: as the provider's family wants it.
     audienceParameter: undefined,
     authentication: authenticationOf(account),
   }
+}
+
+function isPublic({ usesPublicClient, clientSecret, privateKeyFile }: Account): boolean {
+  return usesPublicClient || (clientSecret === undefined && privateKeyFile === undefined)
 }
 
 /** RFC 7591 §2 names; what is not set or not known is left to discovery. */

@@ -38,6 +38,13 @@ export const statusJson: Handler<'status_json'> = (_request, { options, accounts
     version: FORMAT_VERSION,
     command_line_options: commandLineOptions(options),
     loaded_accounts: accounts.names(),
+    accounts: accounts.all().map(({ name, account, loginExpired }) => ({
+      name,
+      issuer: account.issuer,
+      grant: account.grant,
+      refresh_token_expires_at: account.refreshTokenExpiresAt ?? null,
+      login_expired: loginExpired,
+    })),
   },
 })
 

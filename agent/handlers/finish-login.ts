@@ -4,14 +4,21 @@ import { AgentError } from '../../protocol/errors.ts'
 import type {
   AccessTokenReply,
   ConfigReply,
+  JsonObject,
   JsonValue,
   PasswordEntry,
+  UnixSeconds,
 } from '../../protocol/messages.ts'
+import { providerOf } from '../accounts/client-of.ts'
 import { LoadedAccount } from '../accounts/loaded-account.ts'
 import type { TokenResponse } from '../oidc/provider.ts'
 import type { Services } from '../services.ts'
+import { joinedLines } from '../tokens/granted.ts'
 import { plainWish } from '../tokens/wish.ts'
 import { tokenReply } from './tokens.ts'
+
+/** The discovery document was read for the login a moment ago: this is from memory. */
+const METADATA_DEADLINE_MS = 5_000
 
 /** An account that is being given its first token. */
 export interface Login {
@@ -30,25 +37,52 @@ export async function finishLogin(
   response: TokenResponse,
   services: Services,
 ): Promise<ConfigReply | AccessTokenReply> {
-  if (response.refreshToken === undefined && !login.onlyAccessToken) {
+  const needsRefreshToken = login.account.grant === 'refresh_token' && !login.onlyAccessToken
+  if (response.refreshToken === undefined && needsRefreshToken) {
     throw new AgentError('provider-answer', 'OIDP response does not contain a refresh token', {
       hint: 'Ask for the scope offline_access, and check that the client may use refresh tokens.',
     })
   }
-  const account = accountOf(loggedInFields(login.account, response))
+  const account = accountOf(await loggedInFields(login.account, response, services))
   const loaded = new LoadedAccount(account, { passwordEntry: login.passwordEntry })
   const token = await services.tokens.keep(loaded, plainWish, response)
-  if (login.onlyAccessToken) return tokenReply(token)
+  if (login.onlyAccessToken) return tokenReply(token, loaded)
   services.accounts.add(loaded, services.options.lifetime)
   services.log.debug(`logged in ${account.name}`)
-  return { status: 'success', config: account.fields, info: token.info }
+  return {
+    status: 'success',
+    config: account.fields,
+    info: joinedLines(token.differences, token.notes),
+  }
 }
 
-function loggedInFields(account: Account, response: TokenResponse): Record<string, JsonValue> {
+async function loggedInFields(
+  account: Account,
+  response: TokenResponse,
+  services: Services,
+): Promise<JsonObject> {
   const fields: Record<string, JsonValue> = { ...account.fields, username: '', password: '' }
-  if (response.refreshToken !== undefined) fields['refresh_token'] = response.refreshToken.reveal()
   if (response.scope !== undefined && response.scope !== account.authScope) {
     fields['refresh_scope'] = response.scope
   }
-  return fields
+  if (response.refreshToken === undefined) return fields
+  const now = Math.floor(services.world.now() / 1000)
+  const expiresAt = response.refreshTokenExpiresAt ?? (await usualEnd(account, services, now))
+  return {
+    ...fields,
+    refresh_token: response.refreshToken.reveal(),
+    // A new login's end, known or not, replaces the old one's.
+    refresh_token_expires_at: expiresAt ?? 0,
+  }
+}
+
+/** When a refresh token given out now usually ends at this kind of provider. */
+async function usualEnd(
+  account: Account,
+  { provider }: Services,
+  now: UnixSeconds,
+): Promise<UnixSeconds | undefined> {
+  const deadline = AbortSignal.timeout(METADATA_DEADLINE_MS)
+  const { refreshTokenSeconds } = await provider.discover(providerOf(account), deadline)
+  return refreshTokenSeconds === undefined ? undefined : now + refreshTokenSeconds
 }

@@ -6,8 +6,11 @@ import type {
   DeviceStartedReply,
   GenRequest,
 } from '../../protocol/messages.ts'
+import { Secret } from '../../protocol/secret.ts'
 import { clientOf } from '../accounts/client-of.ts'
 import type { Handler, Services } from '../services.ts'
+import { tokenByGrant } from '../tokens/token-by-grant.ts'
+import { plainWish } from '../tokens/wish.ts'
 import { finishLogin, type Login } from './finish-login.ts'
 
 type Flow = (
@@ -17,9 +20,15 @@ type Flow = (
 ) => Promise<ConfigReply | DeviceStartedReply | AccessTokenReply>
 
 /** The ways to a first token, by their names in `gen` (protocol.md §2.5). */
-const flows: Readonly<Record<string, Flow>> = { refresh: byRefreshToken, device: byDevice }
+const flows: Readonly<Record<string, Flow>> = {
+  refresh: byRefreshToken,
+  device: byDevice,
+  password: byPassword,
+  client_credentials: byRepeatedGrant,
+  'token-exchange': byRepeatedGrant,
+}
 /** Names the C agent knows; what is not in `flows` is passed over for the next in the list. */
-const knownFlows = ['refresh', 'password', 'code', 'device', 'mt_oidc']
+const knownFlows = [...Object.keys(flows), 'code', 'mt_oidc']
 
 /** Starts the first flow of the list that this agent has. */
 export const gen: Handler<'gen'> = async (request, services, signal) => {
@@ -27,7 +36,9 @@ export const gen: Handler<'gen'> = async (request, services, signal) => {
   for (const name of request.flow) {
     if (!knownFlows.includes(name)) throw new AgentError('bad-request', `Unknown flow '${name}'`)
   }
-  const name = request.flow.find((flow) => flow in flows && isPossible(flow, login))
+  const possible = request.flow.filter((flow) => flow in flows && isPossible(flow, login))
+  // The only one asked for says itself what it lacks.
+  const name = possible[0] ?? (request.flow.length === 1 ? request.flow[0] : undefined)
   const flow = name === undefined ? undefined : flows[name]
   if (flow === undefined) {
     throw new AgentError('not-implemented', 'No flow was successful.', {
@@ -98,6 +109,34 @@ async function byDevice(
   return { status: 'accepted', oidc_device: authorization }
 }
 
+async function byPassword(
+  login: Login,
+  services: Services,
+  signal: AbortSignal,
+): Promise<ConfigReply | AccessTokenReply> {
+  const { fields, authScope, audience } = login.account
+  const { username, password } = fields
+  if (typeof username !== 'string' || typeof password !== 'string' || username === '') {
+    throw new AgentError('bad-request', 'Bad credentials')
+  }
+  const response = await services.provider.password(
+    clientOf(login.account),
+    { username, password: new Secret(password), scope: authScope, audience },
+    signal,
+  )
+  return finishLogin(login, response, services)
+}
+
+/** The flow of accounts that repeat their grant for each token; the account's `grant` names it. */
+async function byRepeatedGrant(
+  login: Login,
+  services: Services,
+  signal: AbortSignal,
+): Promise<ConfigReply | AccessTokenReply> {
+  const response = await tokenByGrant(login.account, plainWish, services, signal)
+  return finishLogin(login, response, services)
+}
+
 function loginOf(request: GenRequest): Login {
   if (request.config === undefined) {
     throw new AgentError('bad-request', 'Argument is NULL in function getAccountFromJSON')
@@ -111,7 +150,9 @@ function loginOf(request: GenRequest): Login {
 
 /** The default list begins with refresh; without a refresh token that is not what was meant. */
 function isPossible(flow: string, { account }: Login): boolean {
-  return flow !== 'refresh' || account.refreshToken !== undefined
+  if (flow === 'refresh') return account.refreshToken !== undefined
+  if (flow === 'password') return (account.fields['username'] ?? '') !== ''
+  return true
 }
 
 /** A network failure says nothing about the code: the next poll may succeed (RFC 8628 §3.5). */

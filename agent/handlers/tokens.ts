@@ -2,17 +2,28 @@ import { words } from '../../protocol/account.ts'
 import { AgentError, knownError } from '../../protocol/errors.ts'
 import type { AccessTokenReply } from '../../protocol/messages.ts'
 import type { LoadedAccount } from '../accounts/loaded-account.ts'
+import { hintFor } from '../oidc/provider-hints.ts'
 import type { Handler, Services } from '../services.ts'
+import { joinedLines } from '../tokens/granted.ts'
+import { uncovered } from '../tokens/scope-cover.ts'
 import type { IssuedToken } from '../tokens/token-service.ts'
-import { tokenWish } from '../tokens/wish.ts'
+import { type TokenWish, tokenWish } from '../tokens/wish.ts'
 import { findAccount } from './find-account.ts'
 
 export const accessToken: Handler<'access_token'> = async (request, services, signal) => {
   const loaded = await findAccount(request, services)
   refuseUnconfirmed(loaded, services)
   const wish = tokenWish(request.scope, request.audience)
+  refuseUngranted(loaded, wish)
   const minValid = request.min_valid_period ?? 0
-  return tokenReply(await services.tokens.accessToken(loaded, wish, minValid, signal))
+  const token = await services.tokens.accessToken(loaded, wish, minValid, signal)
+  if (request.strict === true && token.differences !== undefined) {
+    throw new AgentError(
+      'not-as-asked',
+      `the token is not what was asked for: ${token.differences}`,
+    )
+  }
+  return tokenReply(token, loaded)
 }
 
 export const idToken: Handler<'id_token'> = async (request, services, signal) => {
@@ -36,7 +47,7 @@ export const idToken: Handler<'id_token'> = async (request, services, signal) =>
 }
 
 /** The wire form of a token. */
-export function tokenReply(token: IssuedToken): AccessTokenReply {
+export function tokenReply(token: IssuedToken, loaded: LoadedAccount): AccessTokenReply {
   return {
     status: 'success',
     access_token: token.accessToken,
@@ -44,8 +55,26 @@ export function tokenReply(token: IssuedToken): AccessTokenReply {
     // Whole seconds, rounded down: never later than the token's own end.
     expires_at: Math.floor(token.expiresAt),
     scope: token.scope,
-    info: token.info,
+    info: joinedLines(token.differences, token.notes),
+    refresh_token_expires_at: loaded.account.refreshTokenExpiresAt,
   }
+}
+
+/**
+ * A refresh cannot give more than the login did (RFC 6749 §6): that is said here, by what the
+ * account has, rather than by a provider's `invalid_scope`. Nothing is refused where the grant is not
+ * known, nor for grants that are repeated.
+ */
+function refuseUngranted({ account, name }: LoadedAccount, wish: TokenWish): void {
+  const granted = account.refreshScope ?? account.authScope
+  if (granted === '' || account.grant !== 'refresh_token') return
+  const missing = uncovered(wish.scopes, granted)
+  if (missing.length === 0) return
+  throw new AgentError(
+    'invalid-scope',
+    `invalid_scope: the account ${name} was not granted ${missing.join(' ')}; it has ${granted}`,
+    { hint: hintFor('invalid-scope', name) },
+  )
 }
 
 /** Confirmation needs a program to ask with, which this agent does not run: it fails closed. */

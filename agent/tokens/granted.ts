@@ -1,5 +1,5 @@
-import { words } from '../../protocol/account.ts'
 import type { TokenResponse } from '../oidc/provider.ts'
+import { uncovered } from './scope-cover.ts'
 import type { TokenWish } from './wish.ts'
 
 /** Clocks that differ more make tokens fail at services that allow the usual minute. */
@@ -10,22 +10,28 @@ const TOLERATED_SKEW_SECONDS = 60
  * A provider may grant fewer scopes without an error (RFC 6749 §3.3), and some ignore `audience`.
  */
 export function grantDifferences(wish: TokenWish, response: TokenResponse): string | undefined {
-  const lines = [
-    scopeDifference(wish, response),
-    audienceDifference(wish, response),
-    skew(response),
-  ]
-  const said = lines.filter((line) => line !== undefined)
+  return joinedLines(scopeDifference(wish, response), audienceDifference(wish, response))
+}
+
+/** A warning where this machine's clock is off by the provider's `Date`. */
+export function clockWarning({ clockSkewSeconds }: TokenResponse): string | undefined {
+  if (clockSkewSeconds === undefined || Math.abs(clockSkewSeconds) <= TOLERATED_SKEW_SECONDS) {
+    return undefined
+  }
+  const side = clockSkewSeconds > 0 ? 'ahead of' : 'behind'
+  const seconds = Math.round(Math.abs(clockSkewSeconds))
+  return `this machine's clock is ${seconds} s ${side} the provider's: correct it, or services will refuse the token`
+}
+
+/** The texts that are there, a line each; undefined where there is none. */
+export function joinedLines(...texts: readonly (string | undefined)[]): string | undefined {
+  const said = texts.filter((text) => text !== undefined)
   return said.length === 0 ? undefined : said.join('\n')
 }
 
 function scopeDifference(wish: TokenWish, response: TokenResponse): string | undefined {
   if (response.scope === undefined) return undefined
-  const granted = words(response.scope)
-  // offline_access asks for a refresh token and is never a scope of the access token itself.
-  const missing = wish.scopes.filter(
-    (scope) => scope !== 'offline_access' && !granted.includes(scope),
-  )
+  const missing = uncovered(wish.scopes, response.scope)
   if (missing.length === 0) return undefined
   return `the provider did not grant the scope ${missing.join(' ')}`
 }
@@ -36,13 +42,4 @@ function audienceDifference(wish: TokenWish, response: TokenResponse): string | 
   const missing = wish.audiences.filter((audience) => !granted.includes(audience))
   if (missing.length === 0) return undefined
   return `the token is not for the audience ${missing.join(' ')} but for ${granted.join(' ')}`
-}
-
-function skew({ clockSkewSeconds }: TokenResponse): string | undefined {
-  if (clockSkewSeconds === undefined || Math.abs(clockSkewSeconds) <= TOLERATED_SKEW_SECONDS) {
-    return undefined
-  }
-  const side = clockSkewSeconds > 0 ? 'ahead of' : 'behind'
-  const seconds = Math.round(Math.abs(clockSkewSeconds))
-  return `this machine's clock is ${seconds} s ${side} the provider's: correct it, or services will refuse the token`
 }

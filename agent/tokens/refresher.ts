@@ -3,8 +3,10 @@ import type { Secret } from '../../protocol/secret.ts'
 import type { AccountSaver } from '../accounts/account-saver.ts'
 import { clientOf } from '../accounts/client-of.ts'
 import type { LoadedAccount } from '../accounts/loaded-account.ts'
+import type { ReadSubjectToken } from '../accounts/subject-token.ts'
 import type { OpenIdProvider, TokenResponse } from '../oidc/provider.ts'
 import { hintFor } from '../oidc/provider-hints.ts'
+import { listOf, tokenByGrant } from './token-by-grant.ts'
 import { KeyedTurns } from './turns.ts'
 import type { TokenWish } from './wish.ts'
 
@@ -18,16 +20,22 @@ const PARALLEL_REFRESHES_PER_ISSUER = 8
 export class Refresher {
   readonly #provider: OpenIdProvider
   readonly #saver: AccountSaver
+  readonly #readSubjectToken: ReadSubjectToken
   readonly #ofIssuer = new KeyedTurns(PARALLEL_REFRESHES_PER_ISSUER)
   readonly #ofAccount = new KeyedTurns(1)
 
-  constructor(provider: OpenIdProvider, saver: AccountSaver) {
-    this.#provider = provider
-    this.#saver = saver
+  constructor(parts: {
+    readonly provider: OpenIdProvider
+    readonly saver: AccountSaver
+    readonly readSubjectToken: ReadSubjectToken
+  }) {
+    this.#provider = parts.provider
+    this.#saver = parts.saver
+    this.#readSubjectToken = parts.readSubjectToken
   }
 
   /**
-   * One refresh for `wish`. Accounts of a provider that rotates refresh tokens, or may, go one
+   * One new token for `wish`, by the account's grant. Accounts of a provider that rotates refresh tokens, or may, go one
    * refresh at a time; others in parallel.
    */
   async refresh(
@@ -35,7 +43,10 @@ export class Refresher {
     wish: TokenWish,
     signal: AbortSignal,
   ): Promise<TokenResponse> {
-    const { issuer } = loaded.account
+    const { issuer, grant } = loaded.account
+    if (grant !== 'refresh_token') {
+      return this.#ofIssuer.run(issuer, () => this.#repeatGrant(loaded, wish, signal))
+    }
     const one = (): Promise<TokenResponse> =>
       this.#ofIssuer.run(issuer, () => this.#refreshOrRecover(loaded, wish, signal))
     if (loaded.rotation !== 'keeps') {
@@ -46,6 +57,20 @@ export class Refresher {
       if (response !== undefined) return response
     }
     return one()
+  }
+
+  /** Robots and CI jobs have no refresh token: what gave them the first token gives the next. */
+  async #repeatGrant(
+    { account, name }: LoadedAccount,
+    wish: TokenWish,
+    signal: AbortSignal,
+  ): Promise<TokenResponse> {
+    try {
+      const parts = { provider: this.#provider, readSubjectToken: this.#readSubjectToken }
+      return await tokenByGrant(account, wish, parts, signal)
+    } catch (error) {
+      throw withHint(error, name)
+    }
   }
 
   async #refreshOrRecover(
@@ -89,6 +114,10 @@ export class Refresher {
       signal,
     )
     loaded.loginExpired = false
+    // In memory only: where each answer moves the end, a write for each would be too much.
+    if (response.refreshTokenExpiresAt !== undefined) {
+      loaded.change({ refreshTokenExpiresAt: response.refreshTokenExpiresAt })
+    }
     await this.#adopt(loaded, refreshToken, response.refreshToken)
     return response
   }
@@ -135,8 +164,4 @@ function withHint(error: unknown, name: string): unknown {
   return hint === undefined
     ? error
     : new AgentError(error.code, error.message, { hint, cause: error })
-}
-
-function listOf(list: readonly string[]): string | undefined {
-  return list.length === 0 ? undefined : list.join(' ')
 }

@@ -12,7 +12,7 @@ function token(lifetime: number, change: Partial<CachedToken> = {}): CachedToken
     expiresAt: lifetime,
     obtainedAt: 0,
     scope: undefined,
-    info: undefined,
+    differences: undefined,
     used: true,
     askedSeconds: 0,
     ...change,

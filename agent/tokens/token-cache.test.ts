@@ -10,7 +10,7 @@ function token(obtainedAt: number, lifetime: number): CachedToken {
     expiresAt: obtainedAt + lifetime,
     obtainedAt,
     scope: undefined,
-    info: undefined,
+    differences: undefined,
     used: false,
     askedSeconds: 0,
   }

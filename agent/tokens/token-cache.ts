@@ -11,7 +11,7 @@ export interface CachedToken {
   readonly obtainedAt: UnixSeconds
   readonly scope: SpaceSeparated | undefined
   /** How the grant differs from what was asked; said again with each use. */
-  readonly info: string | undefined
+  readonly differences: string | undefined
   /** Whether someone was given it since it was stored: only those are renewed ahead. */
   used: boolean
   /** The longest remaining life anyone asked of it, seconds: renewal keeps ahead of that too. */

@@ -10,6 +10,7 @@ import type { JsonObject } from '../../protocol/messages.ts'
 import { ScriptedProvider } from '../../test/support/scripted-provider.ts'
 import { AccountSaver } from '../accounts/account-saver.ts'
 import { LoadedAccount } from '../accounts/loaded-account.ts'
+import { subjectTokenReader } from '../accounts/subject-token.ts'
 import { silentLog } from '../log.ts'
 import { Refresher } from './refresher.ts'
 import { TokenService } from './token-service.ts'
@@ -42,7 +43,7 @@ beforeEach(() => {
     log: silentLog,
   })
   service = new TokenService({
-    refresher: new Refresher(provider, saver),
+    refresher: new Refresher({ provider, saver, readSubjectToken: subjectTokenReader({}) }),
     provider,
     world,
     log: silentLog,
@@ -118,8 +119,8 @@ test('a shorter life than asked for is said, and the provider is not asked on ea
   provider.lifetime = 600
   const first = await service.accessToken(loaded, plainWish, 3600, patient)
   const second = await service.accessToken(loaded, plainWish, 3600, patient)
-  expect(first.info).toContain('600 s, less than the 3600 s asked for')
-  expect(second.info).toContain('600 s, less than the 3600 s asked for')
+  expect(first.differences).toContain('600 s, less than the 3600 s asked for')
+  expect(second.differences).toContain('600 s, less than the 3600 s asked for')
   expect(provider.refreshes).toHaveLength(1)
 })
 
@@ -127,8 +128,13 @@ test('what was granted differently is said each time', async () => {
   const loaded = load()
   provider.grantedScope = 'a'
   for (let time = 0; time < 2; time += 1) {
-    const { info } = await service.accessToken(loaded, tokenWish('a b', undefined), 0, patient)
-    expect(info).toBe('the provider did not grant the scope b')
+    const { differences } = await service.accessToken(
+      loaded,
+      tokenWish('a b', undefined),
+      0,
+      patient,
+    )
+    expect(differences).toBe('the provider did not grant the scope b')
   }
 })
 
@@ -211,13 +217,13 @@ test('a new refresh token that cannot be saved is kept, used, said, and saved wh
   provider.rotates = true
   const loaded = load()
   loaded.fileKey = { salt: key.salt, bytes: Buffer.alloc(64, 9) }
-  const { info } = await service.accessToken(loaded, plainWish, 0, patient)
-  expect(info).toContain("the new refresh token of wlcg is only in the agent's memory")
+  const { notes } = await service.accessToken(loaded, plainWish, 0, patient)
+  expect(notes).toContain("the new refresh token of wlcg is only in the agent's memory")
   await service.accessToken(loaded, tokenWish('a', undefined), 0, patient)
   expect(provider.refreshes).toEqual(['rt-0', 'rt-1'])
   loaded.fileKey = key
   const later = await service.accessToken(loaded, tokenWish('b', undefined), 0, patient)
-  expect(later.info).toBeUndefined()
+  expect(later.notes).toBeUndefined()
   expect(await refreshTokenInFile()).toBe('rt-3')
 })
 

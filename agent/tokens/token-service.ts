@@ -4,7 +4,7 @@ import type { LoadedAccount } from '../accounts/loaded-account.ts'
 import type { Log } from '../log.ts'
 import type { OpenIdProvider, TokenResponse } from '../oidc/provider.ts'
 import type { World } from '../world.ts'
-import { grantDifferences } from './granted.ts'
+import { clockWarning, grantDifferences, joinedLines } from './granted.ts'
 import type { Refresher } from './refresher.ts'
 import { Renewals } from './renewal.ts'
 import { SingleFlight } from './single-flight.ts'
@@ -19,7 +19,10 @@ export interface IssuedToken {
   readonly expiresAt: UnixSeconds
   readonly scope: string | undefined
   readonly idToken: string | undefined
-  readonly info: string | undefined
+  /** How it is not what was asked, a line each. */
+  readonly differences: string | undefined
+  /** What else the person should know, a line each. */
+  readonly notes: string | undefined
 }
 
 /** Provider work goes on when its caller has gone: others may wait for it, and a rotated token must land. */
@@ -75,7 +78,8 @@ export class TokenService {
     const token = await this.#refreshOnce(loaded, wish, signal)
     const lifetime = token.expiresAt - this.#now()
     if (token.expiresAt === 0 || lifetime >= minValidSeconds) return token
-    return { ...token, info: joined(token.info, shortLife(lifetime, minValidSeconds)) }
+    const short = shortLife(lifetime, minValidSeconds)
+    return { ...token, differences: joinedLines(token.differences, short) }
   }
 
   /** A new ID token; never cached, as an ID token answers one login question. */
@@ -127,14 +131,15 @@ export class TokenService {
     response: TokenResponse,
     issuer: string,
   ): IssuedToken {
-    const info = grantDifferences(wish, response)
+    const differences = grantDifferences(wish, response)
     const issued: IssuedToken = {
       accessToken: response.accessToken,
       issuer,
       expiresAt: response.expiresAt ?? 0,
       scope: response.scope,
       idToken: response.idToken,
-      info: joined(info, unsavedInfo(loaded)),
+      differences,
+      notes: joinedLines(clockWarning(response), unsavedInfo(loaded)),
     }
     // Of unknown expiry: handed out once, never again.
     if (response.expiresAt === undefined) return issued
@@ -143,7 +148,7 @@ export class TokenService {
       expiresAt: response.expiresAt,
       obtainedAt: this.#now(),
       scope: response.scope,
-      info,
+      differences,
       used: false,
       askedSeconds: loaded.tokens.peek(wish.key)?.askedSeconds ?? 0,
     }
@@ -177,7 +182,8 @@ export class TokenService {
       expiresAt: token.expiresAt,
       scope: token.scope,
       idToken: undefined,
-      info: joined(joined(token.info, extra), unsavedInfo(loaded)),
+      differences: joinedLines(token.differences, extra),
+      notes: unsavedInfo(loaded),
     }
   }
 
@@ -216,11 +222,6 @@ function shortLife(lifetime: number, minValidSeconds: number): string {
 function unsavedInfo({ name, saved }: LoadedAccount): string | undefined {
   if (saved.state === 'saved') return undefined
   return `the new refresh token of ${name} is only in the agent's memory: ${saved.reason}`
-}
-
-function joined(one: string | undefined, other: string | undefined): string | undefined {
-  if (one === undefined) return other
-  return other === undefined ? one : `${one}\n${other}`
 }
 
 /** `work`, or the reason of `signal` when it is aborted first. */

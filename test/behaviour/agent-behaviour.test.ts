@@ -224,7 +224,20 @@ describe.each<[string, StartAgent]>([
     expect(info).toContain('Currently there are 1 accounts loaded: wlcg\n')
     expect(await agent.call({ request: 'status_json' })).toEqual({
       status: 'success',
-      info: { version: '5.3.3', command_line_options: '', loaded_accounts: ['wlcg'] },
+      info: {
+        version: '5.3.3',
+        command_line_options: '',
+        loaded_accounts: ['wlcg'],
+        accounts: [
+          {
+            name: 'wlcg',
+            issuer: 'https://op.example/',
+            grant: 'refresh_token',
+            refresh_token_expires_at: null,
+            login_expired: false,
+          },
+        ],
+      },
     })
   })
 
@@ -242,6 +255,67 @@ describe.each<[string, StartAgent]>([
     const reply = await agent.call({ request: 'gen', config, flow: ['refresh'], only_at: true })
     expect(reply).toMatchObject({ status: 'success', access_token: 'at-1' })
     expect(await agent.call({ request: 'loaded_accounts' })).toMatchObject({ info: [] })
+  })
+
+  test('scopes the login was not granted are refused before the provider is asked', async () => {
+    const granted = 'openid storage.read:/data compute.read'
+    await load({ config: { ...config, auth_scope: granted }, plain_add: true })
+    await expect(
+      agent.call({ request: 'access_token', account: 'wlcg', scope: 'storage.read:/database' }),
+    ).rejects.toMatchObject({
+      message: `invalid_scope: the account wlcg was not granted storage.read:/database; it has ${granted}`,
+    })
+    expect(agent.provider.refreshes).toHaveLength(0)
+    await agent.call({ request: 'access_token', account: 'wlcg', scope: 'storage.read:/data/set1' })
+  })
+
+  test('a token that is not as asked is said to be, and with strict is an error', async () => {
+    await load()
+    agent.provider.grantedScope = 'a'
+    const request = { request: 'access_token', account: 'wlcg', scope: 'a b' } as const
+    expect((await agent.call(request)).info).toBe('the provider did not grant the scope b')
+    await expect(agent.call({ ...request, strict: true })).rejects.toMatchObject({
+      code: 'not-as-asked',
+    })
+  })
+
+  test('a robot repeats its grant for each token, with its own scopes or those asked for', async () => {
+    const robot = { ...config, refresh_token: '', grant: 'client_credentials', auth_scope: 'x' }
+    await agent.call({ request: 'gen', config: robot, flow: ['client_credentials'] })
+    await agent.call({ request: 'access_token', account: 'wlcg', audience: 'ce' })
+    await agent.call({ request: 'access_token', account: 'wlcg', scope: 'y' })
+    expect(agent.provider.grants).toEqual([
+      { grant: 'client_credentials', scope: 'x', audience: undefined },
+      { grant: 'client_credentials', scope: 'x', audience: 'ce' },
+      { grant: 'client_credentials', scope: 'y', audience: undefined },
+    ])
+  })
+
+  test('a CI job exchanges the token of its platform, read anew each time', async () => {
+    const job = { ...config, refresh_token: '', grant: 'token-exchange' }
+    await expect(
+      agent.call({ request: 'gen', config: job, flow: ['token-exchange'] }),
+    ).rejects.toMatchObject({ code: 'no-subject-token' })
+    const named = { ...job, subject_token_env: 'CI_TOKEN' }
+    await agent.call({ request: 'gen', config: named, flow: ['token-exchange'] })
+    expect(agent.provider.grants).toMatchObject([
+      { grant: 'token-exchange', subjectToken: 'platform token' },
+    ])
+    await expect(
+      agent.call({ request: 'add', config: { ...job, name: 'f', subject_token_file: '/nowhere' } }),
+    ).rejects.toMatchObject({ message: expect.stringContaining('/nowhere') as string })
+  })
+
+  test('a password logs in, and is not kept', async () => {
+    const reply = await agent.call({
+      request: 'gen',
+      config: { ...config, username: 'alice', password: 'secret' },
+      flow: ['password'],
+    })
+    expect(reply).toMatchObject({ config: { username: '', password: '' } })
+    await expect(agent.call({ request: 'gen', config, flow: ['password'] })).rejects.toMatchObject({
+      message: 'Bad credentials',
+    })
   })
 
   test('gen refuses flows that do not exist', async () => {

@@ -105,6 +105,7 @@ function compose(options: Partial<AgentOptions> = {}, derive: DeriveKey = derive
     provider,
     derive,
     configDirectory: () => configDirectory,
+    env: { CI_TOKEN: 'platform token' },
   })
   return {
     services,

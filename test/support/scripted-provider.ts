@@ -3,6 +3,7 @@ import type {
   Client,
   ExchangeGrant,
   OpenIdProvider,
+  PasswordGrant,
   ProviderMetadata,
   RefreshGrant,
   TokenResponse,
@@ -86,19 +87,21 @@ export class ScriptedProvider implements OpenIdProvider {
     return Promise.reject(new AgentError('unsupported-by-provider', 'no code flow here'))
   }
 
-  password(): Promise<TokenResponse> {
-    return Promise.reject(new AgentError('unsupported-by-provider', 'no passwords here'))
+  /** What was asked without a refresh token, as it was sent. */
+  readonly grants: object[] = []
+
+  async password(_client: Client, grant: PasswordGrant): Promise<TokenResponse> {
+    const response = await this.#grant({ grant: 'password', username: grant.username }, grant)
+    return { ...response, refreshToken: new Secret('rt of a password') }
   }
 
-  /** The subject tokens and clients that asked without a refresh token, as they were sent. */
-  readonly grants: string[] = []
-
-  clientCredentials(client: Client, wish: TokenWish): Promise<TokenResponse> {
-    return this.#grant(client.id, wish)
+  clientCredentials(_client: Client, { scope, audience }: TokenWish): Promise<TokenResponse> {
+    return this.#grant({ grant: 'client_credentials', scope, audience }, { scope, audience })
   }
 
   exchangeToken(_client: Client, grant: ExchangeGrant): Promise<TokenResponse> {
-    return this.#grant(grant.subjectToken.reveal(), grant)
+    const subjectToken = grant.subjectToken.reveal()
+    return this.#grant({ grant: 'token-exchange', subjectToken }, grant)
   }
 
   register(): Promise<JsonObject> {
@@ -117,7 +120,7 @@ export class ScriptedProvider implements OpenIdProvider {
     return Promise.resolve()
   }
 
-  async #grant(sent: string, wish: TokenWish): Promise<TokenResponse> {
+  async #grant(sent: object, wish: TokenWish): Promise<TokenResponse> {
     this.grants.push(sent)
     await nextTurn()
     await this.#held

@@ -1,0 +1,34 @@
+import fc from 'fast-check'
+import { expect, test } from 'vitest'
+import { uncovered } from './scope-cover.ts'
+
+test.each([
+  ['storage.read:/a/b', 'storage.read:/a', true],
+  ['storage.read:/a/', 'storage.read:/a', true],
+  ['storage.read:/a', 'storage.read:/', true],
+  ['storage.read:/ab', 'storage.read:/a', false],
+  ['storage.read:/', 'storage.read:/a', false],
+  ['storage.read:/a/../b', 'storage.read:/a', false],
+  ['storage.modify:/a', 'storage.read:/', false],
+  ['storage.read', 'storage.read:/', false],
+  ['compute.read', 'compute.read compute.create', true],
+  ['compute.create', 'compute.read', false],
+  ['wlcg.groups:/vo/a', 'wlcg.groups:/vo', false],
+  ['offline_access', 'openid', true],
+])('%s of %s: %s', (asked, granted, covered) => {
+  expect(uncovered([asked], granted)).toEqual(covered ? [] : [asked])
+})
+
+test('a path covers itself and all below it, and nothing beside it', () => {
+  const component = fc.stringMatching(/^[a-z]{1,4}$/)
+  const path = fc.array(component, { minLength: 1, maxLength: 4 })
+  fc.assert(
+    fc.property(path, fc.array(component, { maxLength: 3 }), (above, below) => {
+      const granted = `storage.read:/${above.join('/')}`
+      const asked = `storage.read:/${[...above, ...below].join('/')}`
+      expect(uncovered([asked], granted)).toEqual([])
+      const beside = `storage.read:/${above.join('/')}x`
+      expect(uncovered([beside], granted)).toEqual([beside])
+    }),
+  )
+})
