@@ -63,7 +63,8 @@ async function serve(options: AgentOptions, log: Log): Promise<void> {
     uid,
   })
   const services = composeServices({
-    options,
+    // Where it really is: a login's state says it.
+    options: { ...options, socketPath: place.path },
     world: realWorld,
     log,
     provider: createOpenIdProvider({ extraCaFiles: extraCaFiles() }),
@@ -88,17 +89,29 @@ async function serve(options: AgentOptions, log: Log): Promise<void> {
     log,
   })
   process.umask(0o077)
-  if (options.pidFile !== undefined) writeFileSync(options.pidFile, `${process.pid}\n`)
-  report({ socket: place.path, pid: process.pid })
-  log.debug(`listening on ${place.path}`)
-  await asked(options)
-  log.debug('ending')
-  await server.close()
-  removeSocket(place)
+  try {
+    if (options.pidFile !== undefined) writePidFile(options.pidFile)
+    log.debug(`listening on ${place.path}`)
+    // Where the launcher was killed meanwhile, nobody would ever know of this agent: it ends.
+    if (report({ socket: place.path, pid: process.pid })) await asked(options)
+    log.debug('ending')
+  } finally {
+    await server.close()
+    removeSocket(place)
+    await lastRefreshes(services)
+    services.tokens.close()
+    await services.provider.close()
+  }
   if (options.pidFile !== undefined) rmSync(options.pidFile, { force: true })
-  await lastRefreshes(services)
-  services.tokens.close()
-  await services.provider.close()
+}
+
+function writePidFile(path: string): void {
+  try {
+    writeFileSync(path, `${process.pid}\n`)
+  } catch (cause) {
+    const reason = cause instanceof Error ? cause.message : String(cause)
+    throw new AgentError('file-unwritable', `cannot write the pid file: ${reason}`, { cause })
+  }
 }
 
 /** Node reads NODE_EXTRA_CA_CERTS for its own connections only; grid sites name their CAs in it. */
@@ -107,9 +120,13 @@ function extraCaFiles(): readonly string[] {
   return file === undefined || file === '' ? [] : [file]
 }
 
-/** Resolves when the agent is told to end: by a signal, or by the end of `oidc-agent COMMAND`. */
-function asked(options: AgentOptions): Promise<void> {
+/**
+ * Resolves when the agent is told to end: by a signal, or by the end of `oidc-agent COMMAND`; at once
+ * where the launcher was killed before it could announce the agent, of which nobody would know.
+ */
+function asked(options: AgentOptions, isAnnounced: boolean): Promise<void> {
   return new Promise((resolve) => {
+    if (!isAnnounced) resolve()
     process.on('SIGTERM', resolve)
     process.on('SIGINT', resolve)
     // The terminal of the shell that started us is gone; the agent stays for the others.
@@ -130,12 +147,14 @@ async function lastRefreshes(services: Services): Promise<void> {
   }
 }
 
-function report(content: DaemonReport): void {
+/** False: the launcher is gone. Without one, as when started by hand, there is nobody to miss. */
+function report(content: DaemonReport): boolean {
   try {
     writeSync(REPORT_FD, `${JSON.stringify(content)}\n`)
     closeSync(REPORT_FD)
-  } catch {
-    // Started by hand, without a launcher that listens.
+    return true
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code !== 'EPIPE'
   }
 }
 

@@ -42,6 +42,13 @@ const options = {
   console: flag('-d, --console', 'Stay in the foreground.'),
   debug: flag('-g, --debug', 'Log more.'),
   logStderr: flag('--log-stderr', 'Log to stderr too.'),
+  // What scripts around the C agent pass, as oidc-agent-service does, must not stop ours.
+  restartOnUpdate: flag('--restart-on-update', 'Accepted and without effect.'),
+  seccomp: flag('--seccomp', 'Accepted and without effect.'),
+  storePassword: optionalText(
+    '--pw-store[=TIME]',
+    'Accepted and without effect: the agent keeps keys, not passwords.',
+  ),
 }
 
 /** What is on the command line of `oidc-agent` (cli.md §1.1). */
@@ -53,7 +60,7 @@ export const oidcAgent: CommandSpec<typeof options> = {
     'Start an agent that holds logins at OpenID providers and gives out access tokens: eval `oidc-agent`. With COMMAND, the agent is for that command and ends with it.',
   options,
   operands: { label: '[COMMAND [ARGS...]]', min: 0, max: Number.POSITIVE_INFINITY },
-  headings: { kill: 'The running agent', socketPath: 'The agent started', console: 'Verbosity' },
+  headings: { kill: 'The running agent', socketPath: 'The agent started', console: 'Verbosity', restartOnUpdate: 'Of other versions' },
   stopAtOperand: true,
 }
 
