@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs'
 import { lstat, mkdir, readdir, readFile, stat } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
@@ -25,6 +26,15 @@ async function exists(path: string): Promise<boolean> {
     () => true,
     () => false,
   )
+}
+
+/** The pids of a process's children, proc_pid_children(5). */
+function childrenOf(pid: number): number[] {
+  const text = readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8')
+  return text
+    .split(' ')
+    .filter((word) => word !== '')
+    .map(Number)
 }
 
 describe('starting', () => {
@@ -107,6 +117,21 @@ describe('starting', () => {
     expect(refused).toMatchObject({ status: 1, stdout: '' })
     expect(refused.stderr).toContain(`socket path location is not trustworthy: ${open}`)
   })
+
+  test.skipIf(process.platform !== 'linux')(
+    'an agent whose launcher is killed before it announced it does not stay',
+    async () => {
+      const path = join(sandbox.home, 'my.sock')
+      const { child, finished } = sandbox.start('oidc-agent', ['-a', path])
+      // The daemon is bound to its socket just before it reports.
+      await until('the launcher to start its daemon', () => childrenOf(child.pid ?? 0).length > 0)
+      const [daemon = 0] = childrenOf(child.pid ?? 0)
+      process.kill(child.pid ?? 0, 'SIGKILL')
+      await finished
+      await processEnd(daemon)
+      expect(await exists(path)).toBe(false)
+    },
+  )
 
   test('-d stays in the foreground', async () => {
     const log = join(sandbox.directory, 'log')
