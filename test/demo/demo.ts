@@ -3,11 +3,13 @@ import { once } from 'node:events'
 import { Demonstration } from './demonstration.ts'
 import { plain } from './shell-session.ts'
 
-/**
+/*
  * `npm run demo`: the main job, on an embedded provider. With `--keep` the work is done by a process
  * that stays, with agent and provider, after this one has shown what it did.
  */
-const [mode] = process.argv.slice(2)
+
+/** The last word of the process that stays. */
+const KEPT = 'kept'
 
 function show(text: string): void {
   process.stdout.write(process.stdout.isTTY ? text : plain(text))
@@ -42,6 +44,7 @@ async function keep(): Promise<number> {
   try {
     await Promise.race([demonstration.run(), told.then(() => Promise.reject(new Error('stopped')))])
     say(demonstration.howToGoOn(process.pid))
+    process.send?.(KEPT)
     process.disconnect()
     await told
     return 0
@@ -59,11 +62,17 @@ async function showKeeper(): Promise<number> {
   const stop = (): void => void keeper.kill('SIGTERM')
   process.on('SIGINT', stop)
   process.on('SIGTERM', stop)
-  keeper.on('message', show)
-  await once(keeper, 'disconnect')
+  const kept = new Promise<number>((resolve) => {
+    keeper.on('message', (message: string) => {
+      if (message === KEPT) resolve(0)
+      else show(message)
+    })
+  })
+  const failed = once(keeper, 'exit').then(([status]) => (status as number | null) ?? 1)
+  const status = await Promise.race([kept, failed])
   if (keeper.connected) keeper.disconnect()
   keeper.unref()
-  return keeper.exitCode ?? 0
+  return status
 }
 
 const modes: Readonly<Record<string, () => Promise<number>>> = {
@@ -71,4 +80,4 @@ const modes: Readonly<Record<string, () => Promise<number>>> = {
   '--keeper': keep,
 }
 
-process.exitCode = await (modes[mode ?? ''] ?? showAndEnd)()
+process.exitCode = await (modes[process.argv[2] ?? ''] ?? showAndEnd)()
