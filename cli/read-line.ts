@@ -15,6 +15,14 @@ export interface Typed {
   readonly begun: string
 }
 
+/** Where a line is read. */
+export interface Console {
+  readonly input: TerminalInput
+  readonly output: TerminalOutput
+  /** Stops the job at this console, as Ctrl-Z does where no program handles it. */
+  readonly stopJob: () => void
+}
+
 export interface LineWish {
   readonly prompt: string
   /** Whether what is typed may be seen. */
@@ -31,8 +39,7 @@ const deadlySignals = ['SIGTERM', 'SIGHUP', 'SIGQUIT'] as const
  * @throws AgentError `cancelled` after Ctrl-C, Ctrl-D on an empty line, or loss of the terminal.
  */
 export function readLine(
-  input: TerminalInput,
-  output: TerminalOutput,
+  { input, output, stopJob }: Console,
   { prompt, typing, begun }: LineWish,
 ): Promise<Typed> {
   // A stream that has ended tells nobody again.
@@ -44,9 +51,15 @@ export function readLine(
     editor.on('SIGINT', () => abandon('interrupted'))
     editor.on('close', () => abandon('end of input'))
     editor.on('error', () => abandon('the terminal is lost'))
-    editor.on('SIGCONT', () => {
-      // After Ctrl-Z and `fg` the question has scrolled away.
-      if (typing === 'hidden') output.write(prompt)
+    editor.on('SIGTSTP', () => {
+      process.once('SIGCONT', () => {
+        input.setRawMode?.(true)
+        // The question has scrolled away.
+        if (typing === 'hidden') output.write(prompt)
+        else editor.prompt(true)
+      })
+      input.setRawMode?.(false)
+      stopJob()
     })
     gatherLines(editor, resolve, () => {
       screen.quiet = true

@@ -9,8 +9,11 @@ function screenAndKeys(): {
   type: (keys: string | Uint8Array) => void
   screen: () => string
   raw: boolean[]
+  /** For each stop of the job, whether the terminal was raw then. */
+  stops: (boolean | undefined)[]
 } {
   const raw: boolean[] = []
+  const stops: (boolean | undefined)[] = []
   const input = Object.assign(new PassThrough(), { setRawMode: (on: boolean) => raw.push(on) })
   const output = new PassThrough()
   let shown = ''
@@ -18,10 +21,11 @@ function screenAndKeys(): {
     shown += chunk.toString()
   })
   return {
-    terminal: new StreamTerminal(input, output),
+    terminal: new StreamTerminal({ input, output, stopJob: () => stops.push(raw.at(-1)) }),
     type: (keys) => input.write(keys),
     screen: () => shown,
     raw,
+    stops,
   }
 }
 
@@ -126,9 +130,25 @@ describe('the way out', () => {
     expect(screen()).toMatch(/\n$/)
   })
 
+  test('Ctrl-Z stops with the terminal as it was, and asks on afterwards', async () => {
+    const { terminal, type, raw, stops, screen } = screenAndKeys()
+    const answer = terminal.askSecret('Password')
+    type('pass\x1a')
+    expect(stops).toEqual([false])
+    process.emit('SIGCONT')
+    expect(raw).toEqual([true, false, true])
+    type('word\r')
+    expect(await answer).toBe('password')
+    expect(screen().match(/Password: /g)).toHaveLength(2)
+  })
+
   test('a lost terminal cancels', async () => {
     const input = new PassThrough()
-    const terminal = new StreamTerminal(input, new PassThrough().resume())
+    const terminal = new StreamTerminal({
+      input,
+      output: new PassThrough().resume(),
+      stopJob: () => undefined,
+    })
     const answer = terminal.ask('Name')
     input.destroy(new Error('EIO'))
     await expect(answer).rejects.toEqual(cancelled)
@@ -137,7 +157,11 @@ describe('the way out', () => {
 
   test('input that ends cancels', async () => {
     const input = new PassThrough()
-    const terminal = new StreamTerminal(input, new PassThrough().resume())
+    const terminal = new StreamTerminal({
+      input,
+      output: new PassThrough().resume(),
+      stopJob: () => undefined,
+    })
     const answer = terminal.ask('Name')
     input.end()
     await expect(answer).rejects.toEqual(cancelled)

@@ -1,7 +1,7 @@
 import { openSync } from 'node:fs'
 import { ReadStream, WriteStream } from 'node:tty'
 import { AgentError } from '../protocol/errors.ts'
-import { readLine, type TerminalInput, type TerminalOutput } from './read-line.ts'
+import { type Console, readLine } from './read-line.ts'
 
 /*
  * Rules of the interface, for all four commands:
@@ -13,8 +13,8 @@ import { readLine, type TerminalInput, type TerminalOutput } from './read-line.t
  * - Questions go to /dev/tty, never to stdout or stderr, and answers come from there even if stdin
  *   is a pipe: so `TOKEN=$(oidc-token wlcg)` can ask for a password.
  * - Passwords are not echoed, not even as stars, and never taken from stdin.
- * - Ctrl-C and Ctrl-D at a question end the command with status 130; Ctrl-Z stops it. Whatever ends
- *   it, the terminal is left as it was found.
+ * - Ctrl-C and Ctrl-D at a question end the command with status 130; Ctrl-Z stops its whole job.
+ *   Whatever ends it, the terminal is left as it was found.
  * - No terminal, no question: the error names the option that answers instead.
  */
 
@@ -38,24 +38,24 @@ export function openTerminal(
   try {
     // Twice, since each stream closes its own descriptor.
     const input = new ReadStream(openSync('/dev/tty', 'r+'))
-    return new StreamTerminal(input, new WriteStream(openSync('/dev/tty', 'r+')))
+    const output = new WriteStream(openSync('/dev/tty', 'r+'))
+    return new StreamTerminal({ input, output, stopJob })
   } catch (cause) {
     throw new AgentError('no-terminal', 'there is no terminal to ask on', { hint, cause })
   }
 }
 
-/** A terminal over two streams. */
+/** A terminal over a console's streams. */
 export class StreamTerminal implements Terminal {
-  readonly #input: TerminalInput
-  readonly #output: TerminalOutput
+  readonly #console: Console
   /** Lines pasted together with an earlier answer. */
   readonly #pasted: string[] = []
   /** The beginning of a line, pasted likewise. */
   #begun = ''
 
-  constructor(input: TerminalInput, output: TerminalOutput) {
-    this.#input = input
-    this.#output = output
+  constructor(console: Console) {
+    this.#console = console
+    const { input, output } = console
     // A terminal that is gone fails at every step; readLine reports it where somebody waits.
     input.on('error', ignore)
     output.on('error', ignore)
@@ -73,12 +73,12 @@ export class StreamTerminal implements Terminal {
   }
 
   say(text: string): void {
-    this.#output.write(`${text}\n`)
+    this.#console.output.write(`${text}\n`)
   }
 
   close(): void {
-    this.#input.destroy()
-    this.#output.destroy()
+    this.#console.input.destroy()
+    this.#console.output.destroy()
   }
 
   async #readLine(prompt: string, typing: 'shown' | 'hidden'): Promise<string> {
@@ -88,11 +88,16 @@ export class StreamTerminal implements Terminal {
       return pasted
     }
     const wish = { prompt, typing, begun: this.#begun }
-    const { line, more, begun } = await readLine(this.#input, this.#output, wish)
+    const { line, more, begun } = await readLine(this.#console, wish)
     this.#pasted.push(...more)
     this.#begun = begun
     return line
   }
+}
+
+/** Stops all of a pipeline: a shell waits for what of it goes on. */
+function stopJob(): void {
+  process.kill(0, 'SIGTSTP')
 }
 
 function ignore(): void {
