@@ -16,7 +16,12 @@ import { createOpenIdProvider } from './oidc/openid-provider.ts'
 import { deriveInThread } from './process/derive-in-thread.ts'
 import { groupId } from './process/group.ts'
 import { hardenProcess } from './process/hardening.ts'
-import { prepareSocketPlace, removeSocket, shareDirectory } from './process/socket-place.ts'
+import {
+  prepareSocketPlace,
+  removeSocket,
+  type SocketPlace,
+  shareDirectory,
+} from './process/socket-place.ts'
 import { startServer } from './server.ts'
 import type { Services } from './services.ts'
 import { realWorld } from './world.ts'
@@ -56,12 +61,7 @@ async function serve(options: AgentOptions, log: Log): Promise<void> {
   const { peerUid, gaps } = hardenProcess()
   for (const gap of gaps) log.warn(gap)
   const uid = process.getuid?.() ?? 0
-  const place = await prepareSocketPlace({
-    socketPath: options.socketPath,
-    parentPid: options.parentPid,
-    temporaryDirectory: process.env['TMPDIR'] ?? '/tmp',
-    uid,
-  })
+  const place = await placeOfSocket(options, uid)
   const services = composeServices({
     // Where it really is: a login's state says it.
     options: { ...options, socketPath: place.path },
@@ -81,11 +81,7 @@ async function serve(options: AgentOptions, log: Log): Promise<void> {
     openChannel: async (key) => openSealedChannel(await loadSodium(), key, keys.take()),
     answer: (request, signal) => dispatch(request, services, signal),
     requestTimeoutMs: REQUEST_TIMEOUT_MS,
-    // Group access is what --with-group is for; otherwise only ourselves and root.
-    admits: (socket) => {
-      const peer = peerUid(socket)
-      return options.group !== undefined || peer === undefined || peer === uid || peer === 0
-    },
+    admits: (socket) => options.group !== undefined || isOurs(peerUid(socket), uid),
     log,
   })
   process.umask(0o077)
@@ -105,6 +101,20 @@ async function serve(options: AgentOptions, log: Log): Promise<void> {
   if (options.pidFile !== undefined) rmSync(options.pidFile, { force: true })
 }
 
+function placeOfSocket(options: AgentOptions, uid: number): Promise<SocketPlace> {
+  return prepareSocketPlace({
+    socketPath: options.socketPath,
+    parentPid: options.parentPid,
+    temporaryDirectory: process.env['TMPDIR'] ?? '/tmp',
+    uid,
+  })
+}
+
+/** We ourselves, or root; where the kernel does not tell, the socket's mode has let them in. */
+function isOurs(peer: number | undefined, uid: number): boolean {
+  return peer === undefined || peer === uid || peer === 0
+}
+
 function writePidFile(path: string): void {
   try {
     writeFileSync(path, `${process.pid}\n`)
@@ -120,13 +130,9 @@ function extraCaFiles(): readonly string[] {
   return file === undefined || file === '' ? [] : [file]
 }
 
-/**
- * Resolves when the agent is told to end: by a signal, or by the end of `oidc-agent COMMAND`; at once
- * where the launcher was killed before it could announce the agent, of which nobody would know.
- */
-function asked(options: AgentOptions, isAnnounced: boolean): Promise<void> {
+/** Resolves when the agent is told to end: by a signal, or by the end of `oidc-agent COMMAND`. */
+function asked(options: AgentOptions): Promise<void> {
   return new Promise((resolve) => {
-    if (!isAnnounced) resolve()
     process.on('SIGTERM', resolve)
     process.on('SIGINT', resolve)
     // The terminal of the shell that started us is gone; the agent stays for the others.
