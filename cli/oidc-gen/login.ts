@@ -57,6 +57,12 @@ async function runFlow(
       if (!onlyToken) io.stdout.write(DONE_AT_ONCE)
       return started
     }
+    if (!('oidc_device' in started)) {
+      await callAgent(agent, { request: 'term_http_server', state: started.state })
+      throw new AgentError('not-implemented', 'the agent wants a login by browser', {
+        hint: 'oidc-gen cannot follow it. Use: oidc-gen -w device',
+      })
+    }
     io.stdout.write('accepted\n')
     return waitForApproval(started.oidc_device, onlyToken, setting, signal)
   })

@@ -17,6 +17,7 @@ const refusals: readonly ErrorCode[] = [
   'provider-status',
   'provider-error',
   'invalid-client',
+  'client-not-allowed',
   'invalid-request',
   'invalid-scope',
   'unsupported-by-provider',
