@@ -1,9 +1,10 @@
 import { AccountDirectory } from '../protocol/account-directory.ts'
 import type { DeriveKey } from '../protocol/account-file.ts'
 import type { AgentOptions } from '../protocol/agent-options.ts'
-import { readKnownIssuers } from '../protocol/issuer-config.ts'
 import { AccountSaver } from './accounts/account-saver.ts'
 import { LoadedAccounts } from './accounts/loaded-accounts.ts'
+import { withIssuerOverrides } from './accounts/issuer-overrides.ts'
+import { knownIssuersReader } from './accounts/known-issuers.ts'
 import { Lock } from './accounts/lock.ts'
 import { ParkedFiles } from './accounts/parked-files.ts'
 import { PendingLogins } from './accounts/pending-logins.ts'
@@ -29,7 +30,9 @@ export interface AgentParts {
 
 /** Puts the agent together: the same for the daemon and for tests in process. */
 export function composeServices(parts: AgentParts): Services {
-  const { options, world, log, provider, derive, configDirectory, env } = parts
+  const { options, world, log, derive, configDirectory, env } = parts
+  const knownIssuers = knownIssuersReader(configDirectory)
+  const provider = withIssuerOverrides(parts.provider, { knownIssuers, log })
   const directory = (): AccountDirectory | undefined => {
     const path = configDirectory()
     return path === undefined ? undefined : new AccountDirectory(path)
@@ -53,6 +56,6 @@ export function composeServices(parts: AgentParts): Services {
     pendingLogins: new PendingLogins(world),
     parkedFiles: new ParkedFiles(),
     directory,
-    knownIssuers: () => readKnownIssuers(configDirectory()),
+    knownIssuers,
   }
 }

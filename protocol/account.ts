@@ -34,6 +34,8 @@ export interface Account {
   readonly authenticationMethod: string | undefined
   /** Private key of `private_key_jwt`, PEM or JWK. */
   readonly privateKeyFile: string | undefined
+  /** How the provider is asked for an audience; absent: as issuer.config says or its product wants. */
+  readonly audienceParameter: 'audience' | 'resource' | undefined
   /** When the refresh token dies, where that is known or can be guessed. */
   readonly refreshTokenExpiresAt: UnixSeconds | undefined
   readonly fields: JsonObject
@@ -84,6 +86,7 @@ export function accountOf(fields: JsonObject): Account {
     subjectToken: subjectTokenOf(text),
     authenticationMethod: text('token_endpoint_auth_method'),
     privateKeyFile: text('private_key_file'),
+    audienceParameter: audienceParameterOf(text('audience_parameter')),
     refreshTokenExpiresAt: secondsOf(fields['refresh_token_expires_at']),
     fields,
   }
@@ -141,6 +144,10 @@ function isSet(value: JsonValue | undefined): boolean {
 
 function grantOf(value: string | undefined): GrantKind {
   return value === 'client_credentials' || value === 'token-exchange' ? value : 'refresh_token'
+}
+
+function audienceParameterOf(value: string | undefined): Account['audienceParameter'] {
+  return value === 'audience' || value === 'resource' ? value : undefined
 }
 
 function subjectTokenOf(text: (key: string) => string | undefined): SubjectTokenSource | undefined {

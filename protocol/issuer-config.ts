@@ -32,6 +32,38 @@ export async function readKnownIssuers(
   return mergeIssuers([...user, ...system, ...publicClients.flat()])
 }
 
+/**
+ * A text that is another one after any file that {@link readKnownIssuers} reads has changed: for
+ * whoever asks often.
+ */
+export async function issuerFilesState(
+  directory: string | undefined,
+  systemDirectory: string = SYSTEM_DIRECTORY,
+): Promise<string> {
+  const directories = [systemDirectory, ...(directory === undefined ? [] : [directory])]
+  const files = await Promise.all(directories.map(issuerFiles))
+  const states = files.flat().map(async (path) => `${path} ${await fileState(path)}`)
+  return (await Promise.all(states)).join('\n')
+}
+
+async function issuerFiles(directory: string): Promise<readonly string[]> {
+  const more = join(directory, 'issuer.config.d')
+  return [
+    join(directory, 'issuer.config'),
+    join(directory, 'pubclients.config'),
+    ...(await namesIn(more)).map((name) => join(more, name)),
+  ]
+}
+
+async function fileState(path: string): Promise<string> {
+  try {
+    const { mtimeMs, size, ino } = await stat(path)
+    return `${mtimeMs} ${size} ${ino}`
+  } catch (error) {
+    return systemCode(error) ?? 'unreadable'
+  }
+}
+
 /** The text of a file, or undefined where there is none. */
 export async function readIfThere(path: string): Promise<string | undefined> {
   try {

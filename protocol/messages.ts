@@ -308,6 +308,13 @@ export interface StatusReply {
   readonly info: string
 }
 
+export interface ScopesReply {
+  readonly status: 'success'
+  readonly info: SpaceSeparated
+  /** Ours: which of the products and services we know the provider is, `iam` for one. */
+  readonly family?: string | undefined
+}
+
 export interface StatusJsonReply {
   readonly status: 'success'
   readonly info: {
@@ -420,7 +427,7 @@ export interface Replies {
   readonly state_lookup: ConfigReply | AccessTokenReply | NothingToFetchReply
   readonly term_http_server: PlainReply
   readonly register: RegisterReply
-  readonly scopes: StatusReply
+  readonly scopes: ScopesReply
   readonly remove: PlainReply
   readonly remove_all: PlainReply
   readonly lock: PlainReply

@@ -93,7 +93,7 @@ const readers: Readers = {
     client: object(body, 'client'),
     max_scopes: textOrNothing(body, 'max_scopes') ?? '',
   }),
-  scopes: status,
+  scopes: (body) => ({ ...status(body), family: textOrNothing(body, 'family') }),
   remove: plain,
   remove_all: plain,
   lock: plain,

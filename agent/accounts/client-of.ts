@@ -18,8 +18,7 @@ export function clientOf(account: Account): Client {
     secret: account.clientSecret,
     isPublic: isPublic(account),
     deviceAuthorizationEndpoint: account.deviceAuthorizationEndpoint,
-    // Undefined: as the provider's family wants it.
-    audienceParameter: undefined,
+    audienceParameter: account.audienceParameter,
     authentication: authenticationOf(account),
   }
 }
@@ -40,6 +39,7 @@ function authenticationOf({ authenticationMethod, privateKeyFile }: Account): Cl
     case 'private_key_jwt':
       if (privateKeyFile === undefined) return { kind: 'automatic' }
       return { kind: 'private_key_jwt', keyFile: privateKeyFile }
+    case undefined:
     default:
       return { kind: 'automatic' }
   }

@@ -86,7 +86,8 @@ export const scopes: Handler<'scopes'> = async (request, services, signal) => {
     { issuer: issuer ?? '', configEndpoint, certPath },
     signal,
   )
-  return { status: 'success', info: words(metadata.scopesSupported.join(' ')).join(' ') }
+  const info = words(metadata.scopesSupported.join(' ')).join(' ')
+  return { status: 'success', info, family: metadata.family }
 }
 
 function because(what: string, error: unknown): unknown {
