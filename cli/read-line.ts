@@ -3,8 +3,8 @@ import { type Readable, Writable } from 'node:stream'
 import { AgentError } from '../protocol/errors.ts'
 
 /** What a terminal in raw mode offers beyond a stream; a stream in a test may have none of it. */
-export type TerminalInput = Readable & { setRawMode?: (raw: boolean) => unknown }
-export type TerminalOutput = Writable & { readonly columns?: number }
+type TerminalInput = Readable & { setRawMode?: (raw: boolean) => unknown }
+type TerminalOutput = Writable & { readonly columns?: number }
 
 /** A line and what was pasted along with it. */
 export interface Typed {
@@ -29,6 +29,8 @@ export interface LineWish {
   readonly typing: 'shown' | 'hidden'
   /** What counts as typed already. */
   readonly begun: string
+  /** Aborted when the line is not needed any more. */
+  readonly signal?: AbortSignal | undefined
 }
 
 /** Signals that end a program, which would leave the terminal without echo. */
@@ -36,11 +38,12 @@ const deadlySignals = ['SIGTERM', 'SIGHUP', 'SIGQUIT'] as const
 
 /**
  * Lets a person edit one line. The terminal is in raw mode until the promise settles, and only then.
- * @throws AgentError `cancelled` after Ctrl-C, Ctrl-D on an empty line, or loss of the terminal.
+ * @throws AgentError `cancelled` after Ctrl-C, Ctrl-D on an empty line, loss of the terminal, or by
+ * `signal`.
  */
 export function readLine(
   { input, output, stopJob }: Console,
-  { prompt, typing, begun }: LineWish,
+  { prompt, typing, begun, signal }: LineWish,
 ): Promise<Typed> {
   // A stream that has ended tells nobody again.
   if (input.destroyed || input.readableEnded) return Promise.reject(cancelled('end of input'))
@@ -51,6 +54,7 @@ export function readLine(
     editor.on('SIGINT', () => abandon('interrupted'))
     editor.on('close', () => abandon('end of input'))
     editor.on('error', () => abandon('the terminal is lost'))
+    signal?.addEventListener('abort', () => abandon('no longer needed'), { once: true })
     editor.on('SIGTSTP', () => {
       process.once('SIGCONT', () => {
         input.setRawMode?.(true)

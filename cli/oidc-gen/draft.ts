@@ -16,7 +16,7 @@ export function providerPlace(
   { options }: GenSetting,
 ): ProviderPlace {
   return {
-    issuer: url,
+    issuer: withSlash(url),
     configEndpoint: options.configEndpoint ?? known?.configEndpoint,
     // The agent stands elsewhere.
     certPath: options.certPath === undefined ? known?.certPath : resolve(options.certPath),
@@ -40,7 +40,7 @@ export function draftAccount(plan: AccountPlan, setting: GenSetting): JsonObject
   return {
     name: plan.name,
     client_name: `oidc-agent:${plan.name}-${options.clientName ?? host.hostName}`,
-    issuer_url: withSlash(plan.place.issuer),
+    issuer_url: plan.place.issuer,
     mytoken_url: '',
     ...endpoints(plan, setting),
     client_id: '',
@@ -60,7 +60,7 @@ export function draftAccount(plan: AccountPlan, setting: GenSetting): JsonObject
   }
 }
 
-/** The C agent 4.x appends `.well-known/openid-configuration` to what stands in the file. */
+/** The C agent 4.x appends `.well-known/openid-configuration` to an issuer as it stands. */
 function withSlash(issuer: string): string {
   return issuer.endsWith('/') ? issuer : `${issuer}/`
 }
