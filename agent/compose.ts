@@ -1,17 +1,22 @@
+import { hostname } from 'node:os'
 import { AccountDirectory } from '../protocol/account-directory.ts'
 import type { DeriveKey } from '../protocol/account-file.ts'
 import type { AgentOptions } from '../protocol/agent-options.ts'
 import { AccountSaver } from './accounts/account-saver.ts'
-import { LoadedAccounts } from './accounts/loaded-accounts.ts'
 import { withIssuerOverrides } from './accounts/issuer-overrides.ts'
 import { knownIssuersReader } from './accounts/known-issuers.ts'
+import { LoadedAccounts } from './accounts/loaded-accounts.ts'
 import { Lock } from './accounts/lock.ts'
 import { ParkedFiles } from './accounts/parked-files.ts'
 import { PendingLogins } from './accounts/pending-logins.ts'
 import { subjectTokenReader } from './accounts/subject-token.ts'
 import type { Log } from './log.ts'
+import { CodeLogins } from './login/code-logins.ts'
 import type { OpenIdProvider } from './oidc/provider.ts'
 import type { Services } from './services.ts'
+import { KeptFiles } from './token-files/kept-files.ts'
+import { KeptRecords } from './token-files/kept-records.ts'
+import { identityOfProcess } from './token-files/process-identity.ts'
 import { Refresher } from './tokens/refresher.ts'
 import { TokenService } from './tokens/token-service.ts'
 import type { World } from './world.ts'
@@ -41,7 +46,22 @@ export function composeServices(parts: AgentParts): Services {
   const readSubjectToken = subjectTokenReader(env)
   const refresher = new Refresher({ provider, saver, readSubjectToken })
   const tokens = new TokenService({ refresher, provider, world, log })
-  const accounts = new LoadedAccounts(world, (loaded) => tokens.forget(loaded))
+  const accounts = new LoadedAccounts(world, {
+    added: ({ name }) => keptFiles.accountLoaded(name),
+    removed: (loaded) => {
+      tokens.forget(loaded)
+      keptFiles.accountLeft(loaded.name)
+    },
+  })
+  const keptFiles = new KeptFiles({
+    accounts,
+    tokens,
+    records: keptRecords(configDirectory),
+    confirm: options.confirm,
+    world,
+    log,
+    uid: process.geteuid?.() ?? 0,
+  })
   const lock = new Lock({ accounts, derive, settled: () => tokens.settled(), world })
   return {
     options,
@@ -51,11 +71,18 @@ export function composeServices(parts: AgentParts): Services {
     accounts,
     tokens,
     saver,
+    keptFiles,
     lock,
     readSubjectToken,
     pendingLogins: new PendingLogins(world),
+    codeLogins: new CodeLogins({ world, isLocked: () => lock.isLocked }),
     parkedFiles: new ParkedFiles(),
     directory,
     knownIssuers,
   }
+}
+
+function keptRecords(directory: () => string | undefined): KeptRecords {
+  const self = identityOfProcess(process.pid) ?? { pid: process.pid, started: '' }
+  return new KeptRecords({ directory, host: hostname(), self })
 }

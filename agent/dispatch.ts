@@ -2,8 +2,10 @@ import { AgentError, failureReply, knownError } from '../protocol/errors.ts'
 import type { Reply, Request, RequestType } from '../protocol/messages.ts'
 import * as state from './handlers/agent-state.ts'
 import { deleteAccount, deleteClient, register, scopes } from './handlers/clients.ts'
+import { codeExchange, stateLookup, termHttpServer } from './handlers/code-exchange.ts'
 import { add } from './handlers/load.ts'
 import { device, gen } from './handlers/login.ts'
+import { tokenFile, tokenFileStop } from './handlers/token-files.ts'
 import { accessToken, idToken } from './handlers/tokens.ts'
 import type { Handler, Services } from './services.ts'
 
@@ -24,6 +26,9 @@ const table: { readonly [T in RequestType]: Row<T> } = {
   add: { handle: add },
   gen: { handle: gen },
   device: { handle: device },
+  code_exchange: { handle: codeExchange },
+  state_lookup: { handle: stateLookup },
+  term_http_server: { handle: termHttpServer },
   register: { handle: register },
   scopes: { handle: scopes },
   remove: { handle: state.remove },
@@ -35,6 +40,8 @@ const table: { readonly [T in RequestType]: Row<T> } = {
   file_write: { handle: state.fileWrite },
   file_read: { handle: state.fileRead },
   file_remove: { handle: state.fileRemove },
+  token_file: { handle: tokenFile },
+  token_file_stop: { handle: tokenFileStop },
 }
 
 /**

@@ -93,8 +93,10 @@ async function serve(options: AgentOptions, log: Log): Promise<void> {
     log.debug('ending')
   } finally {
     await server.close()
+    await services.codeLogins.close()
     removeSocket(place)
-    await lastRefreshes(services)
+    await services.keptFiles.close()
+  await lastRefreshes(services)
     services.tokens.close()
     await services.provider.close()
   }

@@ -9,7 +9,9 @@ import type { ParkedFiles } from './accounts/parked-files.ts'
 import type { PendingLogins } from './accounts/pending-logins.ts'
 import type { ReadSubjectToken } from './accounts/subject-token.ts'
 import type { Log } from './log.ts'
+import type { CodeLogins } from './login/code-logins.ts'
 import type { OpenIdProvider } from './oidc/provider.ts'
+import type { KeptFiles } from './token-files/kept-files.ts'
 import type { TokenService } from './tokens/token-service.ts'
 import type { World } from './world.ts'
 
@@ -22,9 +24,11 @@ export interface Services {
   readonly accounts: LoadedAccounts
   readonly tokens: TokenService
   readonly saver: AccountSaver
+  readonly keptFiles: KeptFiles
   readonly lock: Lock
   readonly readSubjectToken: ReadSubjectToken
   readonly pendingLogins: PendingLogins
+  readonly codeLogins: CodeLogins
   readonly parkedFiles: ParkedFiles
   /** Undefined where there is no config directory (yet). */
   readonly directory: () => AccountDirectory | undefined

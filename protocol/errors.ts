@@ -54,8 +54,15 @@ export type ErrorCode =
   | 'authorization-pending'
   | 'slow-down'
   | 'refresh-token-dead'
+  | 'policy-to-accept'
+  | 'user-inactive'
   | 'invalid-scope'
   | 'invalid-client'
+  | 'client-not-allowed'
+  | 'invalid-target'
+  | 'rate-limited'
+  | 'provider-unavailable'
+  | 'wrong-clock'
   | 'invalid-request'
   | 'wrong-issuer'
   | 'unsupported-by-provider'
@@ -107,8 +114,15 @@ export const exitStatus: Readonly<Record<ErrorCode, number>> = {
   'authorization-pending': 1,
   'slow-down': 1,
   'refresh-token-dead': 1,
+  'policy-to-accept': 1,
+  'user-inactive': 1,
   'invalid-scope': 1,
   'invalid-client': 1,
+  'client-not-allowed': 1,
+  'invalid-target': 1,
+  'rate-limited': 1,
+  'provider-unavailable': 1,
+  'wrong-clock': 1,
   'invalid-request': 1,
   'wrong-issuer': 1,
   'unsupported-by-provider': 1,
@@ -129,8 +143,7 @@ export const wireText = {
   'no-refresh-token': 'No or malformed refresh token',
   'wrong-device-code': 'wrong device code',
   'wrong-state': 'wrong state',
-  'no-redirect-address':
-    'Could not start the http server on any of the registered redirect uris.',
+  'no-redirect-address': 'Could not start the http server on any of the registered redirect uris.',
   'parked-file-not-found': 'File not found',
   'file-malformed': 'encryption malformed',
   'agent-unreachable': 'Could not connect to oidc-agent',

@@ -3,8 +3,8 @@ import { isJsonObject, parseTolerantJson } from './json.ts'
 import type {
   AccessTokenReply,
   AccountInfoReply,
-  BrowserStartedReply,
   AccountStatus,
+  BrowserStartedReply,
   ConfigReply,
   DeviceAuthorization,
   DeviceStartedReply,

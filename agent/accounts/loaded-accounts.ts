@@ -12,16 +12,22 @@ interface Entry {
   timer: NodeJS.Timeout | undefined
 }
 
+/** Who is told of accounts that come and go. */
+export interface AccountsChanged {
+  readonly added: (loaded: LoadedAccount) => void
+  /** Of every account that leaves, however it does. */
+  readonly removed: (loaded: LoadedAccount) => void
+}
+
 /** The accounts the agent holds now, in the order they were loaded, each until its lifetime ends. */
 export class LoadedAccounts {
   readonly #world: World
-  readonly #onRemove: (loaded: LoadedAccount) => void
+  readonly #onChange: AccountsChanged
   readonly #entries = new Map<string, Entry>()
 
-  /** `onRemove` is told of every account that leaves, however it does. */
-  constructor(world: World, onRemove: (loaded: LoadedAccount) => void) {
+  constructor(world: World, onChange: AccountsChanged) {
     this.#world = world
-    this.#onRemove = onRemove
+    this.#onChange = onChange
   }
 
   get(name: string): LoadedAccount | undefined {
@@ -50,6 +56,7 @@ export class LoadedAccounts {
     this.remove(loaded.name)
     this.#entries.set(loaded.name, { loaded, diesAt: undefined, timer: undefined })
     this.setLifetime(loaded.name, lifetime)
+    this.#onChange.added(loaded)
   }
 
   /** Sets when a loaded account is removed: in `lifetime` seconds, 0 = never. */
@@ -76,7 +83,7 @@ export class LoadedAccounts {
     clearTimeout(entry.timer)
     this.#entries.delete(name)
     entry.loaded.tokens.clear()
-    this.#onRemove(entry.loaded)
+    this.#onChange.removed(entry.loaded)
     return true
   }
 

@@ -2,7 +2,7 @@ import { AgentError, knownError } from '../../protocol/errors.ts'
 import type { AccountInfoReply } from '../../protocol/messages.ts'
 import { FORMAT_VERSION } from '../../protocol/version.ts'
 import type { Handler } from '../services.ts'
-import { commandLineOptions, statusText } from './status-text.ts'
+import { commandLineOptions, statusText, tokenFilesText } from './status-text.ts'
 
 export const check: Handler<'check'> = () => ({ status: 'success' })
 
@@ -27,12 +27,12 @@ export const accountInfo: Handler<'account_info'> = async (
   return { status: 'success', info }
 }
 
-export const status: Handler<'status'> = (_request, { options, accounts }) => ({
+export const status: Handler<'status'> = (_request, { options, accounts, keptFiles }) => ({
   status: 'success',
-  info: statusText(options, accounts.names()),
+  info: statusText(options, accounts.names()) + tokenFilesText(keptFiles.list()),
 })
 
-export const statusJson: Handler<'status_json'> = (_request, { options, accounts }) => ({
+export const statusJson: Handler<'status_json'> = (_request, { options, accounts, keptFiles }) => ({
   status: 'success',
   info: {
     version: FORMAT_VERSION,
@@ -45,10 +45,12 @@ export const statusJson: Handler<'status_json'> = (_request, { options, accounts
       refresh_token_expires_at: account.refreshTokenExpiresAt ?? null,
       login_expired: loginExpired,
     })),
+    // Left out where there is none: what the C agent replies, and nothing more.
+    ...(keptFiles.list().length > 0 && { token_files: keptFiles.list() }),
   },
 })
 
-export const remove: Handler<'remove'> = ({ account }, { accounts }) => {
+export const remove: Handler<'remove'> = async ({ account }, { accounts, keptFiles }) => {
   if (account === undefined) {
     throw new AgentError(
       'bad-request',
@@ -60,16 +62,21 @@ export const remove: Handler<'remove'> = ({ account }, { accounts }) => {
       hint: 'What is loaded is listed by\n\t$ oidc-add -a',
     })
   }
+  await keptFiles.forget(account)
   return { status: 'success' }
 }
 
-export const removeAll: Handler<'remove_all'> = (_request, { accounts }) => {
+export const removeAll: Handler<'remove_all'> = async (_request, { accounts, keptFiles }) => {
+  const names = accounts.names()
   accounts.removeAll()
+  for (const name of names) await keptFiles.forget(name)
   return { status: 'success' }
 }
 
-export const lockAgent: Handler<'lock'> = async ({ password }, { lock }) => {
+export const lockAgent: Handler<'lock'> = async ({ password }, { lock, keptFiles }) => {
   await lock.lock(password)
+  // A locked agent gives out no tokens: those in files are gone before it says so.
+  await keptFiles.settled()
   return { status: 'success', info: 'Agent locked' }
 }
 

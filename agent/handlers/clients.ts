@@ -2,6 +2,7 @@ import { accountOf, words } from '../../protocol/account.ts'
 import { AgentError } from '../../protocol/errors.ts'
 import { Secret, secretOf } from '../../protocol/secret.ts'
 import { clientOf, providerOf } from '../accounts/client-of.ts'
+import { newClientUris } from '../login/redirect-uris.ts'
 import type { Handler } from '../services.ts'
 
 /** Registers a client for an account that is to be made. */
@@ -25,7 +26,7 @@ export const register: Handler<'register'> = async (request, services, signal) =
       clientName: typeof clientName === 'string' && clientName !== '' ? clientName : account.name,
       scope: account.authScope,
       flows: request.flow,
-      redirectUris: account.redirectUris,
+      redirectUris: account.redirectUris.length === 0 ? newClientUris() : account.redirectUris,
       initialAccessToken: secretOf(request.authorization),
     },
     signal,
@@ -70,6 +71,7 @@ export const deleteAccount: Handler<'delete'> = async (request, services, signal
     }
   }
   services.accounts.remove(account.name)
+  await services.keptFiles.forget(account.name)
   return { status: 'success' }
 }
 

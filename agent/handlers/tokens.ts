@@ -65,7 +65,7 @@ export function tokenReply(token: IssuedToken, loaded: LoadedAccount): AccessTok
  * account has, rather than by a provider's `invalid_scope`. Nothing is refused where the grant is not
  * known, nor for grants that are repeated.
  */
-function refuseUngranted({ account, name }: LoadedAccount, wish: TokenWish): void {
+export function refuseUngranted({ account, name }: LoadedAccount, wish: TokenWish): void {
   const granted = account.refreshScope ?? account.authScope
   if (granted === '' || account.grant !== 'refresh_token') return
   const missing = uncovered(wish.scopes, granted)
@@ -78,7 +78,7 @@ function refuseUngranted({ account, name }: LoadedAccount, wish: TokenWish): voi
 }
 
 /** Confirmation needs a program to ask with, which this agent does not run: it fails closed. */
-function refuseUnconfirmed(loaded: LoadedAccount, services: Services): void {
+export function refuseUnconfirmed(loaded: LoadedAccount, services: Services): void {
   if (!services.options.confirm && !loaded.confirm) return
   throw knownError('operation-forbidden', {
     hint: `Tokens of ${loaded.name} need a confirmation, and this agent has no way to ask for it. Load the account without --confirm.`,

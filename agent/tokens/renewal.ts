@@ -10,7 +10,10 @@ const LONGEST_TIMER_MS = 2 ** 31 - 1
  * (random, so that tokens obtained together are not renewed together), before the remaining life
  * its callers ask for runs out, but never in the first half of its life.
  */
-export function renewalLeadSeconds(token: CachedToken, random: number): number {
+export function renewalLeadSeconds(
+  token: Pick<CachedToken, 'expiresAt' | 'obtainedAt' | 'askedSeconds'>,
+  random: number,
+): number {
   const lifetime = token.expiresAt - token.obtainedAt
   const share = lifetime * (0.1 + 0.1 * random)
   const forCallers = Math.max(token.askedSeconds, SHORTEST_USEFUL_SECONDS) + 0.05 * lifetime

@@ -1,0 +1,55 @@
+import { AgentError } from '../../protocol/errors.ts'
+import type { TokenFileRequest } from '../../protocol/messages.ts'
+import type { Handler } from '../services.ts'
+import { identityOfProcess, type ProcessIdentity } from '../token-files/process-identity.ts'
+import { joinedLines } from '../tokens/granted.ts'
+import { tokenWish } from '../tokens/wish.ts'
+import { findAccount } from './find-account.ts'
+import { refuseUnconfirmed, refuseUngranted } from './tokens.ts'
+
+/** Writes a token to a file and keeps it fresh. */
+export const tokenFile: Handler<'token_file'> = async (request, services, signal) => {
+  if (services.options.group !== undefined) {
+    // The files would be ours, at places other members of the group choose.
+    throw new AgentError(
+      'operation-forbidden',
+      'an agent that is shared with a group writes no token files',
+      { hint: 'Start one of your own: oidc-agent without --with-group.' },
+    )
+  }
+  const loaded = await findAccount(request, services)
+  refuseUnconfirmed(loaded, services)
+  refuseUngranted(loaded, tokenWish(request.scope, request.audience))
+  const { path, scope, audience } = request
+  const entry = {
+    path,
+    account: loaded.name,
+    scope,
+    audience,
+    minValidSeconds: request.min_valid_period ?? 0,
+    leave: request.leave ?? false,
+    owner: ownerOf(request),
+  }
+  const { keptFiles } = services
+  const token =
+    request.once === true
+      ? await keptFiles.writeOnce(entry, signal)
+      : await keptFiles.keep(entry, signal)
+  const info = joinedLines(token.differences, token.notes)
+  return { status: 'success', path, expires_at: Math.floor(token.expiresAt), info }
+}
+
+/** Stops keeping a file and removes it. */
+export const tokenFileStop: Handler<'token_file_stop'> = async ({ path }, { keptFiles }) => {
+  if (await keptFiles.stop(path)) return { status: 'success' }
+  throw new AgentError('file-not-found', `${path} is not a file this agent keeps`, {
+    hint: 'The files it keeps are listed by\n\t$ oidc-agent --status',
+  })
+}
+
+function ownerOf({ owner_pid: pid }: TokenFileRequest): ProcessIdentity | undefined {
+  if (pid === undefined) return undefined
+  const owner = identityOfProcess(pid)
+  if (owner !== undefined) return owner
+  throw new AgentError('bad-request', `Bad Request: there is no process ${pid} the agent could see`)
+}

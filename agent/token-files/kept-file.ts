@@ -1,0 +1,205 @@
+import { AgentError } from '../../protocol/errors.ts'
+import type { TokenFileState, UnixSeconds } from '../../protocol/messages.ts'
+import type { Log } from '../log.ts'
+import type { IssuedToken } from '../tokens/token-service.ts'
+import type { KeyedTurns } from '../tokens/turns.ts'
+import type { World } from '../world.ts'
+import type { KeptEntry, KeptRecord, KeptRecords } from './kept-records.ts'
+import type { FileIdentity } from './place.ts'
+import { isAlive } from './process-identity.ts'
+import { type Plan, planFor, retryPauseSeconds } from './renewal-plan.ts'
+import { removeTokenFile, writeTokenFile } from './write-token-file.ts'
+
+/** Timers stand still while the machine sleeps: the clock is looked at again at least so often. */
+const LONGEST_LOOK_MS = 30_000
+/** How soon it is seen that the process a file is for has gone, also one that was killed. */
+const OWNER_LOOK_MS = 2_000
+const SHORTEST_LOOK_MS = 10
+
+export interface KeptFileParts {
+  readonly world: World
+  readonly log: Log
+  readonly uid: number
+  readonly records: KeptRecords
+  /** Turns at each path: files of one path, old and new, never write at the same time. */
+  readonly turns: KeyedTurns
+  /** A token with so many seconds left. */
+  readonly issue: (
+    entry: KeptEntry,
+    minValidSeconds: number,
+    signal: AbortSignal,
+  ) => Promise<IssuedToken>
+  /** Told that nothing more is to be kept here: its owner has gone, or another agent has taken it. */
+  readonly onEnd: (file: KeptFile, why: 'owner-gone' | 'taken') => void
+}
+
+/** One token file that is kept fresh, from its first token until it is dropped. */
+export class KeptFile {
+  readonly entry: KeptEntry
+  readonly #parts: KeptFileParts
+  readonly #ended = new AbortController()
+  #timer: NodeJS.Timeout | undefined
+  #renewing = false
+  /** Undefined while there is no token in the file. */
+  #expiresAt: UnixSeconds | undefined
+  #told: UnixSeconds = 0
+  #identity: FileIdentity | undefined
+  #nextTry: UnixSeconds = 0
+  #failures = 0
+  #error: string | undefined
+
+  constructor(entry: KeptEntry, parts: KeptFileParts) {
+    this.entry = entry
+    this.#parts = parts
+  }
+
+  /** Takes over what an earlier agent left, and tries for a new token at once. */
+  resume({ expiresAt, identity }: Pick<KeptRecord, 'expiresAt' | 'identity'>): void {
+    this.#expiresAt = expiresAt
+    this.#told = expiresAt
+    this.#identity = identity
+    this.#error = 'no token yet'
+    this.tryNow()
+  }
+
+  /** Does not wait any longer to try again, as after a new login. */
+  tryNow(): void {
+    if (this.#error === undefined) return
+    this.#nextTry = 0
+    this.#arm(0)
+  }
+
+  /**
+   * Writes a token and plans the next one.
+   * @throws AgentError as {@link writeTokenFile}
+   */
+  async write(token: IssuedToken): Promise<void> {
+    const { world, turns, uid } = this.#parts
+    await turns.run(this.entry.path, async () => {
+      if (this.#ended.signal.aborted) return
+      this.#identity = await writeTokenFile(this.entry.path, token.accessToken, uid)
+      const plan = planFor(token, this.#now(), this.entry.minValidSeconds, world.random())
+      await this.#keepTo(plan, token)
+    })
+    this.#arm()
+  }
+
+  get state(): TokenFileState {
+    const { path, account } = this.entry
+    return {
+      path,
+      account,
+      expires_at: Math.floor(this.#told),
+      state: this.#error === undefined ? 'fresh' : 'retrying',
+      error: this.#error,
+    }
+  }
+
+  /** Ends the keeping at once; resolves when nothing more is written, and the file gone if `remove`. */
+  async drop({ remove }: { readonly remove: boolean }): Promise<void> {
+    this.#ended.abort(new AgentError('peer-disconnected', 'the file is no longer kept'))
+    clearTimeout(this.#timer)
+    await this.#parts.turns.run(this.entry.path, async () => {
+      if (remove) await this.#removeFile()
+    })
+  }
+
+  async #keepTo({ renewAt, expiresAt }: Plan, token: IssuedToken): Promise<void> {
+    this.#expiresAt = expiresAt
+    this.#told = token.expiresAt
+    this.#nextTry = renewAt
+    this.#failures = 0
+    this.#error = undefined
+    const record = { ...this.entry, expiresAt, identity: this.#identity ?? '' }
+    await this.#parts.records.save(record).catch((error: unknown) => {
+      const { path } = this.entry
+      this.#parts.log.warn(`${path} will not be kept by the next agent: ${reasonOf(error)}`)
+    })
+  }
+
+  #arm(delayMs = this.#untilNextLook()): void {
+    clearTimeout(this.#timer)
+    if (this.#ended.signal.aborted) return
+    this.#timer = setTimeout(() => void this.#look(), delayMs)
+    this.#timer.unref()
+  }
+
+  #untilNextLook(): number {
+    const tryAt = this.#renewing ? Number.POSITIVE_INFINITY : this.#nextTry
+    const due = Math.min(tryAt, this.#expiresAt ?? Number.POSITIVE_INFINITY)
+    const most = this.entry.owner === undefined ? LONGEST_LOOK_MS : OWNER_LOOK_MS
+    return Math.min(Math.max(due * 1000 - this.#parts.world.now(), SHORTEST_LOOK_MS), most)
+  }
+
+  async #look(): Promise<void> {
+    if (this.entry.owner !== undefined && !isAlive(this.entry.owner)) {
+      this.#parts.onEnd(this, 'owner-gone')
+      return
+    }
+    // A renewal may take longer than the next look: expiry and owner are seen to meanwhile.
+    if (!this.#renewing && this.#now() >= this.#nextTry) void this.#renew()
+    if (this.#expiresAt !== undefined && this.#now() >= this.#expiresAt) await this.#expire()
+    this.#arm()
+  }
+
+  async #renew(): Promise<void> {
+    this.#renewing = true
+    const { records, issue, onEnd, log } = this.#parts
+    try {
+      if (await records.isTaken(this.entry.path)) {
+        onEnd(this, 'taken')
+        return
+      }
+      await this.write(await issue(this.entry, this.#neededSeconds(), this.#ended.signal))
+    } catch (error) {
+      if (this.#ended.signal.aborted) return
+      this.#failures += 1
+      this.#error = reasonOf(error)
+      const left = (this.#expiresAt ?? 0) - this.#now()
+      this.#nextTry = this.#now() + retryPauseSeconds(this.#failures, left)
+      log.warn(`could not renew the token in ${this.entry.path}: ${this.#error}`)
+    } finally {
+      this.#renewing = false
+      this.#arm()
+    }
+  }
+
+  /** The new token is to outlive the one in the file. */
+  #neededSeconds(): number {
+    const left = Math.ceil((this.#expiresAt ?? 0) - this.#now()) + 1
+    return Math.max(left, this.entry.minValidSeconds)
+  }
+
+  async #expire(): Promise<void> {
+    const { turns, log } = this.#parts
+    const { path } = this.entry
+    await turns.run(path, async () => {
+      // Renewed while this waited for its turn.
+      if (this.#expiresAt === undefined || this.#now() < this.#expiresAt) return
+      await this.#removeFile()
+      this.#error ??= 'its token has expired'
+      log.warn(`${path} is removed: its token has expired`)
+    })
+  }
+
+  async #removeFile(): Promise<void> {
+    const { log, uid } = this.#parts
+    const { path } = this.entry
+    const identity = this.#identity
+    this.#expiresAt = undefined
+    this.#told = 0
+    this.#identity = undefined
+    if (identity === undefined) return
+    await removeTokenFile(path, uid, identity).catch((error: unknown) =>
+      log.warn(`${path} could not be removed: ${reasonOf(error)}`),
+    )
+  }
+
+  #now(): UnixSeconds {
+    return this.#parts.world.now() / 1000
+  }
+}
+
+function reasonOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error)
+}

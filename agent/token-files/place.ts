@@ -1,0 +1,156 @@
+import { constants, type FileHandle, lstat, open, readdir, unlink } from 'node:fs/promises'
+import { basename, dirname, join } from 'node:path'
+import { AgentError } from '../../protocol/errors.ts'
+import { systemCode, unwritable } from '../../protocol/system-error.ts'
+import { isTokenText, MAX_TOKEN_FILE_BYTES } from './token-line.ts'
+
+const STICKY = 0o1000
+const WRITABLE_BY_OTHERS = 0o022
+
+/** Tells one file from another of the same name, also where the inode is used again. */
+export type FileIdentity = string
+
+/** A token file that is there. */
+export interface Present {
+  readonly identity: FileIdentity
+  readonly size: number
+}
+
+/** The directory of a token file, held open: what was checked is what is written to. */
+export interface Place {
+  /** As the person knows it. */
+  readonly path: string
+  /** A path of that name in the directory that was opened, whatever its own path leads to by now. */
+  at(name: string): string
+  /** Makes a rename in it outlast a crash of the machine. */
+  sync(): Promise<void>
+}
+
+/**
+ * Does `work` in the directory of `path`.
+ * @throws AgentError `file-unwritable` where it is missing or another user could write in it
+ */
+export async function inPlace<T>(
+  path: string,
+  uid: number,
+  work: (place: Place) => Promise<T>,
+): Promise<T> {
+  const directory = dirname(path)
+  let handle: FileHandle
+  try {
+    handle = await open(directory, constants.O_RDONLY | constants.O_DIRECTORY)
+  } catch (error) {
+    throw unwritable(path, error)
+  }
+  try {
+    const { uid: owner, mode } = await handle.stat()
+    if (owner !== uid && owner !== 0) {
+      throw refused(path, `its directory belongs to another user (uid ${owner})`)
+    }
+    if ((mode & WRITABLE_BY_OTHERS) !== 0 && (mode & STICKY) === 0) {
+      throw refused(path, 'other users can write in its directory', `chmod go-w '${directory}'`)
+    }
+    const base = process.platform === 'linux' ? `/proc/self/fd/${handle.fd}` : directory
+    return await work({
+      path,
+      at: (name) => join(base, name),
+      // Some file systems (AFS, FUSE) cannot sync a directory.
+      sync: () => handle.sync().catch(() => undefined),
+    })
+  } finally {
+    await handle.close()
+  }
+}
+
+/**
+ * The token file that is there now.
+ * @throws AgentError `file-unwritable` where something else is: a link, a directory, a FIFO, another
+ *   user's file, or a file that holds something other than a token
+ */
+export async function presentFile(place: Place, uid: number): Promise<Present | undefined> {
+  const { path } = place
+  const found = await entryOf(place)
+  if (found === undefined) return undefined
+  if (found.isSymbolicLink()) throw refused(path, 'it is a symbolic link')
+  if (!found.isFile()) throw refused(path, 'it is not a regular file')
+  if (found.uid !== BigInt(uid)) {
+    throw refused(path, `it belongs to another user (uid ${String(found.uid)})`)
+  }
+  const size = Number(found.size)
+  if (size > MAX_TOKEN_FILE_BYTES || !isTokenText(await contentOf(place))) {
+    throw refused(path, 'what it holds is not a token', 'Choose another file, or remove that one.')
+  }
+  return { identity: identityOf(found), size }
+}
+
+/** Removes the token file, if it is still the one of that identity; any of ours where none is given. */
+export async function removePresent(
+  place: Place,
+  uid: number,
+  identity: FileIdentity | undefined,
+): Promise<void> {
+  const found = await entryOf(place)
+  if (found?.isFile() !== true || found.uid !== BigInt(uid)) return
+  if (identity !== undefined && identityOf(found) !== identity) return
+  await unlink(place.at(basename(place.path)))
+  await place.sync()
+}
+
+/** The names of temporary files of this token file, with the pid of their writer. */
+export async function temporaryFiles(
+  place: Place,
+): Promise<readonly { readonly name: string; readonly pid: number }[]> {
+  const start = `.${basename(place.path)}.`
+  return (await readdir(place.at('.'))).flatMap((name) => {
+    const [, pid] =
+      /^(\d+)\.\d+\.tmp$/.exec(name.startsWith(start) ? name.slice(start.length) : '') ?? []
+    return pid === undefined ? [] : [{ name, pid: Number(pid) }]
+  })
+}
+
+export function temporaryName(path: string, pid: number, count: number): string {
+  return `.${basename(path)}.${pid}.${count}.tmp`
+}
+
+export function identityOf(found: {
+  readonly dev: bigint
+  readonly ino: bigint
+  readonly mtimeNs: bigint
+}): FileIdentity {
+  return [found.dev, found.ino, found.mtimeNs].join(':')
+}
+
+type Entry = Awaited<ReturnType<typeof lookAt>>
+
+async function entryOf(place: Place): Promise<Entry | undefined> {
+  try {
+    return await lookAt(place.at(basename(place.path)))
+  } catch (error) {
+    if (systemCode(error) === 'ENOENT') return undefined
+    throw unwritable(place.path, error)
+  }
+}
+
+function lookAt(path: string) {
+  return lstat(path, { bigint: true })
+}
+
+async function contentOf(place: Place): Promise<string> {
+  // Not blocking: by now it could be a FIFO.
+  const flags = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK
+  try {
+    const file = await open(place.at(basename(place.path)), flags)
+    try {
+      const { buffer, bytesRead } = await file.read({ buffer: Buffer.alloc(MAX_TOKEN_FILE_BYTES) })
+      return buffer.toString('latin1', 0, bytesRead)
+    } finally {
+      await file.close()
+    }
+  } catch (error) {
+    throw unwritable(place.path, error)
+  }
+}
+
+function refused(path: string, why: string, hint?: string): AgentError {
+  return new AgentError('file-unwritable', `no token is written to ${path}: ${why}`, { hint })
+}
