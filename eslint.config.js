@@ -19,7 +19,7 @@ const noCli = { group: ['**/cli/**'], message: 'cli and agent never import each 
 const noAgent = { group: ['**/agent/**'], message: 'cli and agent never import each other' }
 const noHttp = {
   group: ['node:http', 'node:https', 'node:tls', 'http', 'https'],
-  message: 'the network is agent/oidc',
+  message: 'the network is agent/oidc, the redirect of a login agent/login',
 }
 
 export default tseslint.config(
@@ -53,7 +53,11 @@ export default tseslint.config(
   wall(['protocol/sodium.ts'], [openid, commander, envPaths, koffi, noCli, noAgent, noHttp]),
   wall(['protocol/config-directory.ts'], [openid, sodium, commander, koffi, noCli, noAgent, noHttp]),
   wall(['agent/**/*.ts'], [openid, sodium, commander, envPaths, koffi, noCli, noHttp], {
-    ignores: ['**/*.test.ts', 'agent/oidc/**', 'agent/process/**'],
+    ignores: ['**/*.test.ts', 'agent/oidc/**', 'agent/process/**', 'agent/login/**'],
+  }),
+  // The browser comes back to a web server of the agent's own, on the loopback addresses only.
+  wall(['agent/login/**/*.ts'], [openid, sodium, commander, envPaths, koffi, noCli], {
+    ignores: ['**/*.test.ts'],
   }),
   wall(['agent/process/**/*.ts'], [openid, sodium, commander, envPaths, noCli, noHttp]),
   wall(

@@ -18,9 +18,15 @@ import { type Console, readLine } from './read-line.ts'
  * - No terminal, no question: the error names the option that answers instead.
  */
 
+export interface AskOptions {
+  readonly default?: string
+  /** Aborted when the answer is not needed any more. */
+  readonly signal?: AbortSignal
+}
+
 export interface Terminal {
   /** Asks for a line; an empty one means the default, where there is one. */
-  ask(question: string, options?: { readonly default?: string }): Promise<string>
+  ask(question: string, options?: AskOptions): Promise<string>
   /** Asks without showing what is typed. */
   askSecret(question: string): Promise<string>
   /** Shows `text` and ends the line. */
@@ -61,10 +67,10 @@ export class StreamTerminal implements Terminal {
     output.on('error', ignore)
   }
 
-  async ask(question: string, options: { readonly default?: string } = {}): Promise<string> {
+  async ask(question: string, options: AskOptions = {}): Promise<string> {
     const fallback = options.default
     const shown = fallback === undefined ? question : `${question} [${fallback}]`
-    const answer = await this.#readLine(`${shown}: `, 'shown')
+    const answer = await this.#readLine(`${shown}: `, 'shown', options.signal)
     return answer === '' && fallback !== undefined ? fallback : answer
   }
 
@@ -81,13 +87,17 @@ export class StreamTerminal implements Terminal {
     this.#console.output.destroy()
   }
 
-  async #readLine(prompt: string, typing: 'shown' | 'hidden'): Promise<string> {
+  async #readLine(
+    prompt: string,
+    typing: 'shown' | 'hidden',
+    signal?: AbortSignal,
+  ): Promise<string> {
     const pasted = this.#pasted.shift()
     if (pasted !== undefined) {
       this.say(typing === 'shown' ? `${prompt}${pasted}` : prompt)
       return pasted
     }
-    const wish = { prompt, typing, begun: this.#begun }
+    const wish = { prompt, typing, begun: this.#begun, signal }
     const { line, more, begun } = await readLine(this.#console, wish)
     this.#pasted.push(...more)
     this.#begun = begun

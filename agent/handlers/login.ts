@@ -5,30 +5,35 @@ import type {
   ConfigReply,
   DeviceStartedReply,
   GenRequest,
+  Replies,
 } from '../../protocol/messages.ts'
 import { Secret } from '../../protocol/secret.ts'
 import { clientOf } from '../accounts/client-of.ts'
+import { type BrowserLogin, byCode } from '../login/code-login.ts'
 import type { Handler, Services } from '../services.ts'
 import { tokenByGrant } from '../tokens/token-by-grant.ts'
 import { plainWish } from '../tokens/wish.ts'
 import { finishLogin, type Login } from './finish-login.ts'
 
 type Flow = (
-  login: Login,
+  login: BrowserLogin,
   services: Services,
   signal: AbortSignal,
-) => Promise<ConfigReply | DeviceStartedReply | AccessTokenReply>
+) => Promise<Replies['gen']>
 
 /** The ways to a first token, by their names in `gen` (protocol.md §2.5). */
 const flows: Readonly<Record<string, Flow>> = {
   refresh: byRefreshToken,
+  code: byCode,
   device: byDevice,
   password: byPassword,
   client_credentials: byRepeatedGrant,
   'token-exchange': byRepeatedGrant,
 }
 /** Names the C agent knows; what is not in `flows` is passed over for the next in the list. */
-const knownFlows = [...Object.keys(flows), 'code', 'mt_oidc']
+const knownFlows = [...Object.keys(flows), 'mt_oidc']
+/** Failures at which the next flow of the list is tried: this one is not to be had here. */
+const nextFlowAfter = ['unsupported-by-provider', 'no-redirect-address']
 
 /** Starts the first flow of the list that this agent has. */
 export const gen: Handler<'gen'> = async (request, services, signal) => {
@@ -38,14 +43,22 @@ export const gen: Handler<'gen'> = async (request, services, signal) => {
   }
   const possible = request.flow.filter((flow) => flow in flows && isPossible(flow, login))
   // The only one asked for says itself what it lacks.
-  const name = possible[0] ?? (request.flow.length === 1 ? request.flow[0] : undefined)
-  const flow = name === undefined ? undefined : flows[name]
-  if (flow === undefined) {
-    throw new AgentError('not-implemented', 'No flow was successful.', {
-      hint: `This agent logs in with the flows ${Object.keys(flows).join(' and ')}; asked for: ${request.flow.join(' ')}.`,
-    })
+  const names = possible.length === 0 && request.flow.length === 1 ? request.flow : possible
+  for (const [index, name] of names.entries()) {
+    try {
+      const reply = await flows[name]?.(login, services, signal)
+      if (reply !== undefined) return reply
+    } catch (error) {
+      if (index + 1 === names.length || !isPassedOver(error)) throw error
+    }
   }
-  return flow(login, services, signal)
+  throw new AgentError('not-implemented', 'No flow was successful.', {
+    hint: `This agent logs in with the flows ${Object.keys(flows).join(' and ')}; asked for: ${request.flow.join(' ')}.`,
+  })
+}
+
+function isPassedOver(error: unknown): boolean {
+  return error instanceof AgentError && nextFlowAfter.includes(error.code)
 }
 
 /** Asks once whether the device code was approved; on approval the account is loaded. */
@@ -137,7 +150,7 @@ async function byRepeatedGrant(
   return finishLogin(login, response, services)
 }
 
-function loginOf(request: GenRequest): Login {
+function loginOf(request: GenRequest): BrowserLogin {
   if (request.config === undefined) {
     throw new AgentError('bad-request', 'Argument is NULL in function getAccountFromJSON')
   }
@@ -145,6 +158,8 @@ function loginOf(request: GenRequest): Login {
     account: accountOf(request.config),
     passwordEntry: request.pw_entry,
     onlyAccessToken: request.only_at ?? false,
+    noWebserver: request.no_webserver ?? false,
+    noScheme: request.no_scheme ?? false,
   }
 }
 
@@ -164,6 +179,8 @@ function endsLogin(error: unknown): boolean {
     'network',
     'provider-timeout',
     'provider-status',
+    'provider-unavailable',
+    'rate-limited',
   ]
   return !goesOn.includes(error.code)
 }

@@ -46,6 +46,17 @@ export class Asker {
     return this.#terminal
   }
 
+  /** Whether there is a terminal, and questions are wanted. */
+  hasTerminal(): boolean {
+    if (this.#options.prompt === 'none') return false
+    try {
+      this.passwords()
+      return true
+    } catch {
+      return false
+    }
+  }
+
   /**
    * The answer, not empty.
    * @throws AgentError `no-terminal` with --prompt=none.

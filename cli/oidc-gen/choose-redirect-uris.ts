@@ -2,7 +2,6 @@ import { words } from '../../protocol/account.ts'
 import type { JsonObject } from '../../protocol/messages.ts'
 import { fieldTexts } from './account-field.ts'
 import { redirectUris } from './draft.ts'
-import { wantedFlows } from './login.ts'
 import type { GenSetting } from './setting.ts'
 
 const wanted = {
@@ -19,6 +18,6 @@ export async function chooseRedirectUris(
   const given = redirectUris(setting)
   if (given.length > 0) return given
   const before = fieldTexts(stored, 'redirect_uris')
-  if (wantedFlows(setting)[0] !== 'code') return before
+  if (setting.options.flow[0] !== 'code') return before
   return words(await setting.asker.ask(wanted, before.join(' ') || undefined))
 }

@@ -13,6 +13,7 @@ import { draftAccount, type ProviderPlace, providerPlace } from './draft.ts'
 import { plannedPassword } from './encryption-password.ts'
 import { givenClient } from './given-client.ts'
 import { login } from './login.ts'
+import { checkOwnFields, ownFields } from './own-fields.ts'
 import { publicClient } from './public-client.ts'
 import { readConfiguration } from './read-configuration.ts'
 import { type Sealing, saveAccount } from './save-account.ts'
@@ -37,7 +38,8 @@ export async function configureAccount(
   const fields = await configured(name, old?.fields ?? {}, setting)
   const sealing = await sealingFor(old, setting)
   io.stdout.write('Generating account configuration ...\n')
-  await saveAccount(await login(fields, setting), sealing, setting)
+  const account = await login(fields, setting)
+  if (account !== undefined) await saveAccount(account, sealing, setting)
 }
 
 /** The account of that name, opened, if there is one. */
@@ -68,6 +70,7 @@ export async function configured(
   const { io, host, options } = setting
   const file = options.file === undefined ? {} : await readConfiguration(options.file, setting)
   const stored = { ...old, ...file }
+  await checkOwnFields({ ...stored, ...ownFields(options) }, options)
   const known = await readKnownIssuers(findConfigDirectory(io.env), host.systemDirectory)
   const storedIssuer = fieldText(stored, 'issuer_url') ?? fieldText(stored, 'issuer')
   const issuer = await chooseIssuer(name, known, setting, storedIssuer)
@@ -75,11 +78,22 @@ export async function configured(
   const client = usesPublicClient(stored, issuer, setting)
     ? publicClient(issuer)
     : await givenClient(file, old, setting)
-  const scope = await chooseScope(place, setting, { given: scopeIn(file), proposed: scopeIn(old) })
+  const scope = await chooseScope(place, setting, {
+    given: scopeIn(file),
+    proposed: scopeIn(old),
+    client: 'given',
+  })
   const redirect_uris = await chooseRedirectUris(stored, setting)
 
   const draft = draftAccount({ name, issuer, place, scope }, setting)
-  return { ...draft, ...filled(stored), ...decided(draft, setting), redirect_uris, ...client }
+  return {
+    ...draft,
+    ...filled(stored),
+    ...decided(draft, setting),
+    ...ownFields(options),
+    redirect_uris,
+    ...client,
+  }
 }
 
 function scopeIn(fields: JsonObject): string | undefined {

@@ -27,12 +27,13 @@ export async function createAccount(given: string | undefined, setting: GenSetti
     setting,
   )
   const place = providerPlace(issuer, setting)
-  const plan = { name, issuer, place, scope: await chooseScope(place, setting) }
+  const plan = { name, issuer, place, scope: await chooseScope(place, setting, { client: 'new' }) }
   const password = options.noSave ? undefined : await plannedPassword(setting)
 
   const fields = await withClient(plan, setting)
   io.stdout.write('Generating account configuration ...\n')
   const account = await loginOrWithdraw(fields, setting)
+  if (account === undefined) return
   await saveAccount(account, { kind: 'new', password: password ?? { kind: 'ask' } }, setting)
 }
 
@@ -44,7 +45,10 @@ async function withClient(plan: AccountPlan, setting: GenSetting): Promise<JsonO
 }
 
 /** A login that fails, also by Ctrl-C, leaves no client behind at the provider. */
-async function loginOrWithdraw(fields: JsonObject, setting: GenSetting): Promise<JsonObject> {
+async function loginOrWithdraw(
+  fields: JsonObject,
+  setting: GenSetting,
+): Promise<JsonObject | undefined> {
   try {
     return await login(fields, setting)
   } catch (error) {

@@ -1,25 +1,45 @@
 import { accountOf } from '../../protocol/account.ts'
 import { callAgent } from '../../protocol/client.ts'
 import { AgentError } from '../../protocol/errors.ts'
-import type { AccessTokenReply, ConfigReply, JsonObject } from '../../protocol/messages.ts'
+import type { JsonObject } from '../../protocol/messages.ts'
 import { interruptible } from '../interruptible.ts'
 import { passwordEntry } from '../password-source.ts'
+import { fieldText } from './account-field.ts'
+import { type BrowserEnd, waitForBrowser } from './code-flow.ts'
+import { withCredentials } from './credentials.ts'
 import { waitForApproval } from './device-flow.ts'
+import { isRobotFlow } from './own-fields.ts'
 import type { GenSetting } from './setting.ts'
+import { hasDisplay } from './show-address.ts'
 
 /** What the C tool prints after a flow that needs nobody's approval. */
-const DONE_AT_ONCE =
+export const DONE_AT_ONCE =
   "success\nThe generated account config was successfully added to oidc-agent. You don't have to run oidc-add.\n"
 
 /** Flow names for the agent, most wanted first. A refresh token at hand is tried before all else. */
-export function wantedFlows({ options, refreshToken }: GenSetting): readonly string[] {
+export function wantedFlows({ io, options, refreshToken }: GenSetting): readonly string[] {
   if (refreshToken !== undefined) return [...new Set(['refresh', ...options.flow])]
-  return options.flow.length === 0 ? ['device'] : options.flow
+  if (options.flow.length > 0) return options.flow
+  return hasDisplay(io.env) ? ['code', 'device'] : ['device']
 }
 
-/** Logs in: the account with its refresh token, which the agent has loaded by then. */
-export async function login(fields: JsonObject, setting: GenSetting): Promise<JsonObject> {
+/** An account that was made without a person is made anew without one. */
+function flowsFor(fields: JsonObject, setting: GenSetting): readonly string[] {
+  const grant = fieldText(fields, 'grant')
+  const isChosen = setting.options.flow.length > 0 || setting.refreshToken !== undefined
+  return grant !== undefined && isRobotFlow(grant) && !isChosen ? [grant] : wantedFlows(setting)
+}
+
+/**
+ * Logs in: the account with its refresh token, which the agent has loaded by then; undefined where
+ * another oidc-gen is handed the redirect and saves it.
+ */
+export async function login(
+  fields: JsonObject,
+  setting: GenSetting,
+): Promise<JsonObject | undefined> {
   const reply = await runFlow(fields, false, setting)
+  if (reply === undefined) return undefined
   if (!('config' in reply)) throw malformed('replied to a login without the account')
   if (reply.info !== undefined) setting.io.stderr.write(`${reply.info}\n`)
   // What the C agent does not know, such as the client's registration, is not in its reply.
@@ -27,8 +47,12 @@ export async function login(fields: JsonObject, setting: GenSetting): Promise<Js
 }
 
 /** Logs in for one access token: the agent keeps nothing. */
-export async function loginForToken(fields: JsonObject, setting: GenSetting): Promise<string> {
+export async function loginForToken(
+  fields: JsonObject,
+  setting: GenSetting,
+): Promise<string | undefined> {
   const reply = await runFlow(fields, true, setting)
+  if (reply === undefined) return undefined
   if (!('access_token' in reply)) throw malformed('replied without a token')
   return reply.access_token
 }
@@ -37,15 +61,16 @@ async function runFlow(
   fields: JsonObject,
   onlyToken: boolean,
   setting: GenSetting,
-): Promise<ConfigReply | AccessTokenReply> {
+): Promise<BrowserEnd> {
   const { agent, host, io, options, sources } = setting
   return interruptible(host.onInterrupt, async (signal) => {
+    const flow = flowsFor(fields, setting)
     const started = await callAgent(
       agent,
       {
         request: 'gen',
-        config: fields,
-        flow: wantedFlows(setting),
+        config: await withCredentials(fields, flow, setting),
+        flow,
         pw_entry: passwordEntry(accountOf(fields).name, sources, undefined, io.now),
         no_webserver: options.noWebserver,
         no_scheme: options.noScheme,
@@ -57,14 +82,10 @@ async function runFlow(
       if (!onlyToken) io.stdout.write(DONE_AT_ONCE)
       return started
     }
-    if (!('oidc_device' in started)) {
-      await callAgent(agent, { request: 'term_http_server', state: started.state })
-      throw new AgentError('not-implemented', 'the agent wants a login by browser', {
-        hint: 'oidc-gen cannot follow it. Use: oidc-gen -w device',
-      })
-    }
     io.stdout.write('accepted\n')
-    return waitForApproval(started.oidc_device, onlyToken, setting, signal)
+    return 'oidc_device' in started
+      ? waitForApproval(started.oidc_device, onlyToken, setting, signal)
+      : waitForBrowser(started, setting, signal)
   })
 }
 

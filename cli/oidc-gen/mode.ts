@@ -1,5 +1,6 @@
 import { type Arguments, usageError } from '../argv.ts'
 import type { oidcGen } from './options.ts'
+import { isRobotFlow } from './own-fields.ts'
 
 /** What `oidc-gen` was called for, by the precedence of the C tool (cli.md §1.4). */
 export type GenMode =
@@ -7,6 +8,8 @@ export type GenMode =
   | { readonly kind: 'print'; readonly file: string }
   | { readonly kind: 'update'; readonly file: string }
   | { readonly kind: 'rename'; readonly from: string; readonly to: string }
+  | { readonly kind: 'complete-by-redirect'; readonly uri: string }
+  | { readonly kind: 'complete-by-state'; readonly state: string }
   | { readonly kind: 'delete'; readonly account: string }
   | { readonly kind: 'reauthenticate'; readonly account: string }
   | { readonly kind: 'only-token'; readonly account: string | undefined }
@@ -35,9 +38,19 @@ function accountMode({
     if (options.noSave) throw usageError('Rename argument cannot be combined with no-save')
     return { kind: 'rename', from: named(operands, 'rename'), to: options.rename }
   }
+  const completing = completingMode(options)
+  if (completing !== undefined) return completing
   if (options.delete) return { kind: 'delete', account: named(operands, 'delete') }
   if (!options.reauthenticate) return undefined
   return { kind: 'reauthenticate', account: named(operands, 'reauthenticate') }
+}
+
+function completingMode({
+  codeExchange,
+  state,
+}: Arguments<typeof oidcGen.options>['options']): GenMode | undefined {
+  if (codeExchange !== undefined) return { kind: 'complete-by-redirect', uri: codeExchange }
+  return state === undefined ? undefined : { kind: 'complete-by-state', state }
 }
 
 function loginMode(
@@ -45,7 +58,12 @@ function loginMode(
   account: string | undefined,
 ): GenMode {
   if (options.onlyToken) return { kind: 'only-token', account }
-  const hasClient = options.file !== undefined || options.clientId !== undefined
+  const hasClient =
+    options.file !== undefined ||
+    options.clientId !== undefined ||
+    // Providers register no client that needs nobody's approval, nor one with a key of ours.
+    options.privateKey !== undefined ||
+    isRobotFlow(options.flow[0])
   return options.manual || hasClient ? { kind: 'configure', account } : { kind: 'create', account }
 }
 

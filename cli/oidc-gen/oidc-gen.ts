@@ -5,6 +5,7 @@ import { listAccounts } from '../list-accounts.ts'
 import { passwordSources } from '../password-source.ts'
 import type { Io } from '../run.ts'
 import { Asker } from './asker.ts'
+import { completeByRedirect, completeByState } from './complete-login.ts'
 import { configureAccount } from './configure-account.ts'
 import { createAccount } from './create-account.ts'
 import { deleteAccount } from './delete-account.ts'
@@ -56,6 +57,10 @@ async function perform(mode: GenMode, setting: GenSetting): Promise<void> {
       return updateFile(mode.file, setting)
     case 'rename':
       return renameAccount(mode.from, mode.to, setting)
+    case 'complete-by-redirect':
+      return completeByRedirect(mode.uri, setting)
+    case 'complete-by-state':
+      return completeByState(mode.state, setting)
     case 'delete':
       return deleteAccount(mode.account, setting)
     case 'reauthenticate':

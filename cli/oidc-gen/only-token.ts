@@ -9,5 +9,6 @@ export async function printOnlyToken(name: string | undefined, setting: GenSetti
   await callAgent(agent, { request: 'check' })
   const stored = name === undefined ? undefined : await existingAccount(name, setting)
   const fields = await configured(name ?? 'only-at', stored?.fields ?? {}, setting)
-  io.stdout.write(`${await loginForToken(fields, setting)}\n`)
+  const token = await loginForToken(fields, setting)
+  if (token !== undefined) io.stdout.write(`${token}\n`)
 }

@@ -57,9 +57,9 @@ const generating = {
     "Use all scopes available at the provider. Same as '--scope=max'",
   ),
   flow: choices(
-    '-w, --flow=code|device|password|refresh',
-    ['code', 'device', 'password', 'refresh'],
-    "The OIDC flow to use. Can be repeated, most wanted first. The default is 'device'",
+    '-w, --flow=code|device|password|refresh|client_credentials|token-exchange',
+    ['code', 'device', 'password', 'refresh', 'client_credentials', 'token-exchange'],
+    "The OIDC flow to use. Can be repeated, most wanted first. The default is 'code' where a browser can be shown, else 'device'",
   ),
   noSave: flag('--no-save', 'Only load the account into the agent, save no file'),
 } as const
@@ -109,8 +109,39 @@ const special = {
   port: wholeNumbers('--port=PORT', 'Same as --redirect-uri=http://localhost:PORT'),
   username: text('--op-username=USERNAME', "User name for the flow 'password'"),
   password: text('--op-password=PASSWORD', "Password for the flow 'password'"),
+  privateKey: text(
+    '--private-key=FILE',
+    'Private key, PEM or JWK, with which the client shows who it is (private_key_jwt) instead of a secret',
+  ),
+  tokenEndpointAuthMethod: choice(
+    '--token-endpoint-auth-method=METHOD',
+    ['none', 'client_secret_basic', 'client_secret_post', 'private_key_jwt'],
+    'How the client shows who it is: none, client_secret_basic, client_secret_post or private_key_jwt. The default is what the provider takes',
+  ),
+  subjectTokenEnv: text(
+    '--subject-token-env=VAR',
+    "Variable in the agent's environment with the token to exchange, for the flow 'token-exchange'. It is read anew for each token",
+  ),
+  subjectTokenFile: text('--subject-token-file=FILE', 'As --subject-token-env, from FILE'),
+  subjectTokenType: text(
+    '--subject-token-type=URN',
+    'What the token to exchange is. The default is urn:ietf:params:oauth:token-type:id_token',
+  ),
+  audienceParameter: choice(
+    '--audience-parameter=audience|resource',
+    ['audience', 'resource'],
+    "How this provider is asked for an audience. The default is what issuer.config says by legacy_aud_mode, else what is known of the provider's product",
+  ),
   noWebserver: flag('--no-webserver', "No web server for the redirect of the flow 'code'"),
   noScheme: flag('--no-scheme', "No redirect to a custom uri scheme in the flow 'code'"),
+  codeExchange: text(
+    '--codeExchange=URI',
+    'Uses URI to complete the account configuration generation process. URI must be the full url to which you were redirected after the authorization code flow',
+  ),
+  state: text(
+    '--state=STATE',
+    'Only get the account configuration of a login that was completed in the browser',
+  ),
   noUrlCall: flag('--no-url-call', "Does not open a browser for the flow 'code'"),
 } as const
 

@@ -18,5 +18,6 @@ export async function reauthenticate(name: string, setting: GenSetting): Promise
   // What was granted at the last login says nothing of this one.
   const given = refreshToken === undefined ? {} : { refresh_token: refreshToken }
   const fresh = { ...fields, refresh_scope: '', ...given }
-  await saveAccount(await login(fresh, setting), { kind: 'same', key }, setting)
+  const account = await login(fresh, setting)
+  if (account !== undefined) await saveAccount(account, { kind: 'same', key }, setting)
 }

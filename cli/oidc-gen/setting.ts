@@ -14,6 +14,8 @@ export interface GenHost extends Reach {
   /** Resolves after so many milliseconds, rejects when `signal` is aborted. */
   pause(milliseconds: number, signal: AbortSignal): Promise<void>
   readonly onInterrupt: OnInterrupt
+  /** Shows a web page to the person; `failed` is called where that cannot be. */
+  openBrowser(url: string, failed: () => void): void
 }
 
 /** What each thing `oidc-gen` does works with. */

@@ -1,3 +1,4 @@
+import { execFile } from 'node:child_process'
 import { hostname } from 'node:os'
 import { setTimeout as pause } from 'node:timers/promises'
 import { AgentError } from '../../protocol/errors.ts'
@@ -13,6 +14,7 @@ export function thisHost(): GenHost {
     openTerminal,
     openPipe: () => new PipedAnswers(process.stdin, process.stderr),
     onInterrupt,
+    openBrowser,
     pause: async (milliseconds, signal) => {
       try {
         await pause(milliseconds, undefined, { signal })
@@ -21,4 +23,16 @@ export function thisHost(): GenHost {
       }
     },
   }
+}
+
+/** No shell sees the address. */
+function openBrowser(url: string, failed: () => void): void {
+  if (!/^https?:/.test(url)) return
+  const child = execFile('xdg-open', [url], (error) => {
+    if (error !== null) failed()
+  })
+  child.stdout?.destroy()
+  child.stderr?.destroy()
+  // It may live as long as the browser.
+  child.unref()
 }

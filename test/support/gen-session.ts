@@ -21,6 +21,8 @@ export interface Ran {
   readonly terminal: ScriptedTerminal
   /** Pauses between polls, in seconds. */
   readonly pauses: readonly number[]
+  /** Pages opened in a browser. */
+  readonly opened: readonly string[]
 }
 
 export interface RunOptions {
@@ -91,6 +93,7 @@ export class GenSession {
     const io = { ...testIo({ argv, env, terminal: options.showing ?? false }), now: () => clock }
     const terminal = scriptedTerminal(...(options.turns ?? []))
     const pauses: number[] = []
+    const opened: string[] = []
     let interrupt: () => void = () => undefined
     const host: GenHost = {
       hostName: 'host',
@@ -104,6 +107,7 @@ export class GenSession {
         interrupt = callback
         return () => undefined
       },
+      openBrowser: (url) => void opened.push(url),
       pause: (milliseconds, signal) => {
         pauses.push(milliseconds / 1000)
         clock += milliseconds
@@ -114,7 +118,7 @@ export class GenSession {
       },
     }
     const status = await run(oidcGen, (args, world) => generate(args, world, host), io)
-    return { status, stdout: io.stdout.text, stderr: io.stderr.text, terminal, pauses }
+    return { status, stdout: io.stdout.text, stderr: io.stderr.text, terminal, pauses, opened }
   }
 }
 

@@ -1,5 +1,7 @@
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import type {
+  AuthorizationAnswer,
+  AuthorizationRequest,
   Client,
   ExchangeGrant,
   OpenIdProvider,
@@ -79,12 +81,29 @@ export class ScriptedProvider implements OpenIdProvider {
     return Promise.reject(new AgentError('unsupported-by-provider', 'no device flow here'))
   }
 
-  authorizationUrl(): Promise<string> {
-    return Promise.reject(new AgentError('unsupported-by-provider', 'no code flow here'))
+  /** Authorizations asked for, and the codes that came of them. */
+  readonly authorizations: AuthorizationRequest[] = []
+  readonly exchanges: AuthorizationAnswer[] = []
+  /** False: the provider has no authorization endpoint. */
+  hasCodeFlow = true
+
+  authorizationUrl(_client: Client, request: AuthorizationRequest): Promise<string> {
+    if (!this.hasCodeFlow) {
+      return Promise.reject(new AgentError('unsupported-by-provider', 'no code flow here'))
+    }
+    this.authorizations.push(request)
+    const { redirectUri: redirect_uri, state } = request
+    const query = new URLSearchParams({ redirect_uri, state })
+    return Promise.resolve(`https://published.example/authorize?${query.toString()}`)
   }
 
-  exchangeCode(): Promise<TokenResponse> {
-    return Promise.reject(new AgentError('unsupported-by-provider', 'no code flow here'))
+  async exchangeCode(_client: Client, answer: AuthorizationAnswer): Promise<TokenResponse> {
+    this.exchanges.push(answer)
+    await nextTurn()
+    await this.#held
+    if (this.failure !== undefined) throw this.failure
+    const wish = { scope: undefined, audience: undefined }
+    return this.#answer(wish, new Secret('rt of a code'))
   }
 
   /** What was asked without a refresh token, as it was sent. */

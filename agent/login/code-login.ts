@@ -1,0 +1,107 @@
+import { AgentError, knownError } from '../../protocol/errors.ts'
+import type { BrowserStartedReply } from '../../protocol/messages.ts'
+import { clientOf } from '../accounts/client-of.ts'
+import { finishLogin, type Login } from '../handlers/finish-login.ts'
+import type { Services } from '../services.ts'
+import { newLoginState } from './login-state.ts'
+import { newProofKey } from './pkce.ts'
+import { type LocalRedirect, redirectUrisOf } from './redirect-uris.ts'
+
+/** A login that may go through a browser on this machine. */
+export interface BrowserLogin extends Login {
+  /** No web server of ours. */
+  readonly noWebserver: boolean
+  /** No redirect to another program by its URI scheme. */
+  readonly noScheme: boolean
+}
+
+/** Where the browser is to come back. */
+interface Redirect {
+  readonly uri: string
+  /** Undefined: the person, or the desktop, passes it to `oidc-gen --codeExchange`. */
+  readonly local: LocalRedirect | undefined
+}
+
+/** Starts an authorization code flow with PKCE (RFC 6749 §4.1, RFC 7636) and waits for its redirect. */
+export async function byCode(
+  login: BrowserLogin,
+  services: Services,
+  signal: AbortSignal,
+): Promise<BrowserStartedReply> {
+  const { codeLogins, options } = services
+  const redirect = await takeRedirect(login, services)
+  try {
+    const state = newLoginState(redirect.uri, login.onlyAccessToken, options.socketPath ?? '')
+    const uri = await startLogin(login, { redirect, state }, services, signal)
+    return { status: 'accepted', uri, state }
+  } catch (error) {
+    if (redirect.local !== undefined) await codeLogins.release(redirect.local.port)
+    throw error
+  }
+}
+
+async function startLogin(
+  login: BrowserLogin,
+  { redirect, state }: { readonly redirect: Redirect; readonly state: string },
+  services: Services,
+  signal: AbortSignal,
+): Promise<string> {
+  const { account, onlyAccessToken } = login
+  const { provider, codeLogins } = services
+  const client = clientOf(account)
+  const key = newProofKey()
+  const redirectUri = redirect.uri
+  const uri = await provider.authorizationUrl(
+    client,
+    {
+      scope: account.authScope === '' ? undefined : account.authScope,
+      audience: account.audience,
+      redirectUri,
+      state,
+      codeChallenge: key.challenge,
+      offline: !onlyAccessToken,
+    },
+    signal,
+  )
+  codeLogins.add(state, {
+    name: { account: account.name, issuer: account.issuer },
+    onlyAccessToken,
+    redirect: redirect.local,
+    exchange: async ({ code, issuerParameter }, ending) => {
+      const answer = { code, issuerParameter, redirectUri, codeVerifier: key.verifier }
+      return finishLogin(login, await provider.exchangeCode(client, answer, ending), services)
+    },
+  })
+  return uri
+}
+
+/**
+ * The first redirect URI that can be waited for: a local one whose port is free, else the desktop's
+ * scheme, else, with no web server wanted, a local one whose address the person copies.
+ * @throws AgentError `no-redirect-address`
+ */
+async function takeRedirect(login: BrowserLogin, services: Services): Promise<Redirect> {
+  const { account } = login
+  const { options, codeLogins } = services
+  const { local, custom } = redirectUrisOf(account.redirectUris)
+  const withServer = options.webserver && !login.noWebserver
+  for (const redirect of withServer ? local : []) {
+    if (await codeLogins.take(redirect.port)) return { uri: redirect.uri, local: redirect }
+  }
+  const schemeUri = options.customUriScheme && !login.noScheme ? custom[0] : undefined
+  const copied = withServer ? undefined : local[0]?.uri
+  const uri = schemeUri ?? copied
+  if (uri !== undefined) return { uri, local: undefined }
+  throw noRedirect(account.redirectUris, local)
+}
+
+function noRedirect(uris: readonly string[], local: readonly LocalRedirect[]): AgentError {
+  const tried = local.map(({ port }) => port).join(', ')
+  const why =
+    tried === ''
+      ? `None of them is of the form http://localhost:<port>: ${uris.join(' ')}`
+      : `Other programs use port ${tried}.`
+  return knownError('no-redirect-address', {
+    hint: `${why}\nName another one that the client is registered with by --redirect-uri, or log in with -w device.`,
+  })
+}

@@ -1,0 +1,133 @@
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
+import type { ResultPage } from './result-page.ts'
+
+/** Connections of all at a time: a browser opens a handful. More are refused. */
+const MAX_CONNECTIONS = 32
+/** A connection that has sent no whole request by then is closed. */
+const REQUEST_TIMEOUT_MS = 10_000
+/** Addresses with long codes and states come to some kilobytes. */
+const MAX_HEADER_BYTES = 32 * 1024
+/** Answers under way at the end may still go out; what only waits is cut. */
+const LAST_ANSWERS_MS = 2_000
+
+/** The page for a request to `path` (`undefined`: nothing of ours is there). */
+export type AnswerRedirect = (
+  path: string,
+  query: URLSearchParams,
+) => Promise<ResultPage | undefined>
+
+/** Waits for a browser on one port of the loopback addresses. */
+export interface RedirectListener {
+  readonly port: number
+  /** Stops accepting; answers under way still go out. */
+  close(): Promise<void>
+}
+
+/**
+ * Listens on 127.0.0.1 and, where the machine has it, on ::1, and nowhere else (RFC 8252 §8.3: the
+ * C agent's listens on every interface). Does not keep the process running.
+ * @returns undefined where the port is not to be had on both: a browser may try either
+ */
+export async function listenForRedirect(
+  port: number,
+  answer: AnswerRedirect,
+): Promise<RedirectListener | undefined> {
+  const first = await listen(port, '127.0.0.1', answer)
+  if (typeof first === 'string') return undefined
+  const bound = portOf(first)
+  const second = await listen(bound, '::1', answer)
+  if (typeof second !== 'string') return { port: bound, close: () => closeAll([first, second]) }
+  if (second === 'no such address') return { port: bound, close: () => closeAll([first]) }
+  await closeAll([first])
+  return undefined
+}
+
+function listen(
+  port: number,
+  host: string,
+  answer: AnswerRedirect,
+): Promise<Server | 'busy' | 'no such address'> {
+  const server = createServer(
+    {
+      maxHeaderSize: MAX_HEADER_BYTES,
+      requestTimeout: REQUEST_TIMEOUT_MS,
+      headersTimeout: REQUEST_TIMEOUT_MS,
+      connectionsCheckingInterval: REQUEST_TIMEOUT_MS / 5,
+      keepAlive: false,
+    },
+    (request, response) => void serve(request, response, answer),
+  )
+  server.maxConnections = MAX_CONNECTIONS
+  // A login that waits must not keep an agent alive that was told to end.
+  server.on('connection', (socket) => socket.unref())
+  server.unref()
+  return new Promise((resolve) => {
+    server.once('error', (error: NodeJS.ErrnoException) => {
+      const absent = error.code === 'EADDRNOTAVAIL' || error.code === 'EAFNOSUPPORT'
+      resolve(absent ? 'no such address' : 'busy')
+    })
+    server.listen({ port, host }, () => resolve(server))
+  })
+}
+
+function portOf(server: Server): number {
+  const address = server.address()
+  return typeof address === 'object' && address !== null ? address.port : 0
+}
+
+async function serve(
+  request: IncomingMessage,
+  response: ServerResponse,
+  answer: AnswerRedirect,
+): Promise<void> {
+  // One request per connection: nothing is left open when the login is over.
+  response.setHeader('connection', 'close')
+  response.on('error', () => undefined)
+  const refusal = refusalOf(request)
+  if (refusal !== undefined) return refuse(response, refusal)
+  const target = targetOf(request)
+  const page = target && (await answer(target.pathname, target.searchParams).catch(() => 'broken'))
+  if (page === undefined) return refuse(response, 404)
+  if (typeof page === 'string') return refuse(response, 500)
+  response.writeHead(page.status, page.headers).end(page.html)
+}
+
+/** RFC 9110 §15.5.20: by its Host, a page of somebody's rebound domain is kept out. */
+function refusalOf({ headers, method, socket }: IncomingMessage): number | undefined {
+  const { localPort } = socket
+  const names = ['localhost', '127.0.0.1', '[::1]'].map((name) => `${name}:${localPort ?? 0}`)
+  if (!names.includes((headers.host ?? '').toLowerCase())) return 421
+  return method === 'GET' ? undefined : 405
+}
+
+function refuse(response: ServerResponse, status: number): void {
+  response
+    .writeHead(status, {
+      'content-type': 'text/plain; charset=utf-8',
+      'content-security-policy': "default-src 'none'; frame-ancestors 'none'",
+      'x-content-type-options': 'nosniff',
+      'cache-control': 'no-store',
+      ...(status === 405 ? { allow: 'GET' } : {}),
+    })
+    .end(`${status}\n`)
+}
+
+function targetOf({ url }: IncomingMessage): URL | undefined {
+  // A request line may hold anything, also a whole address.
+  const text = `http://localhost${url ?? ''}`
+  return url?.startsWith('/') === true && URL.canParse(text) ? new URL(text) : undefined
+}
+
+async function closeAll(servers: readonly Server[]): Promise<void> {
+  await Promise.all(servers.map(close))
+}
+
+function close(server: Server): Promise<void> {
+  return new Promise((resolve) => {
+    const cut = setTimeout(() => server.closeAllConnections(), LAST_ANSWERS_MS).unref()
+    server.close(() => {
+      clearTimeout(cut)
+      resolve()
+    })
+  })
+}

@@ -1,0 +1,62 @@
+import { lstatSync } from 'node:fs'
+import { accountOf } from '../../protocol/account.ts'
+import { type AgentAddress, callAgent } from '../../protocol/client.ts'
+import { AgentError } from '../../protocol/errors.ts'
+import type { AccessTokenReply, ConfigReply } from '../../protocol/messages.ts'
+import type { Io } from '../run.ts'
+import { existingAccount } from './configure-account.ts'
+import { DONE_AT_ONCE } from './login.ts'
+import { checkRedirected, socketIn } from './redirected.ts'
+import { saveAccount } from './save-account.ts'
+import type { GenSetting } from './setting.ts'
+
+/** `--codeExchange`: finishes a login by browser that another oidc-gen started. */
+export async function completeByRedirect(uri: string, setting: GenSetting): Promise<void> {
+  const state = checkRedirected(uri)
+  const agent = setting.agent ?? agentOf(state, setting.io)
+  const request = { request: 'code_exchange', redirect_uri: uri, from_gen: true } as const
+  await keep(await callAgent(agent, request), { ...setting, agent })
+}
+
+/** `--state`: fetches the account of a login by browser that has ended since. */
+export async function completeByState(state: string, setting: GenSetting): Promise<void> {
+  const reply = await callAgent(setting.agent, { request: 'state_lookup', state })
+  if (reply.status === 'success') {
+    await keep(reply, setting)
+    return
+  }
+  throw new AgentError(
+    'bad-request',
+    `Could not receive generated account configuration for state='${state}'`,
+    { hint: reply.info },
+  )
+}
+
+async function keep(reply: ConfigReply | AccessTokenReply, setting: GenSetting): Promise<void> {
+  const { io, options } = setting
+  if ('access_token' in reply) {
+    io.stdout.write(`${reply.access_token}\n`)
+    return
+  }
+  io.stdout.write(DONE_AT_ONCE)
+  if (reply.info !== undefined) io.stderr.write(`${reply.info}\n`)
+  const old = options.noSave
+    ? undefined
+    : await existingAccount(accountOf(reply.config).name, setting)
+  const sealing =
+    old === undefined
+      ? ({ kind: 'new', password: { kind: 'ask' } } as const)
+      : ({ kind: 'same', key: old.key } as const)
+  await saveAccount(reply.config, sealing, setting)
+}
+
+/**
+ * The agent whose socket is named in a state, which a web page may have made up: only a socket of
+ * this person's is trusted.
+ */
+function agentOf(state: string, { uid }: Io): AgentAddress | undefined {
+  const path = socketIn(state)
+  if (path === undefined) return undefined
+  const place = lstatSync(path, { throwIfNoEntry: false })
+  return place?.isSocket() === true && place.uid === uid ? { kind: 'unix', path } : undefined
+}
