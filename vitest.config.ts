@@ -39,8 +39,8 @@ export default defineConfig({
         },
       },
     ],
-    // The processes under test need a core too.
-    maxWorkers: 2,
+    // Many of the end-to-end tests wait more than they work.
+    maxWorkers: 3,
     coverage: {
       provider: 'v8',
       include: ['{protocol,agent,cli}/**/*.ts'],

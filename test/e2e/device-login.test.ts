@@ -13,6 +13,7 @@ let sandbox: Sandbox
 
 beforeEach(async () => {
   provider = await startWlcgProvider({
+    pollSeconds: 1,
     clients: [
       {
         client_id: 'given',

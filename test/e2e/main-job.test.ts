@@ -16,7 +16,7 @@ let provider: WlcgProvider
 let sandbox: Sandbox
 
 beforeEach(async () => {
-  provider = await startWlcgProvider({ trailingSlash: true })
+  provider = await startWlcgProvider({ trailingSlash: true, pollSeconds: 1 })
   sandbox = await Sandbox.create()
 })
 

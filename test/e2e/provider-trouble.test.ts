@@ -75,13 +75,13 @@ describe('a provider in trouble is named, and used again when it is well', () =>
     answerTokens((response) => {
       response.writeHead(200, { 'content-type': 'text/html' }).end('<html>captive portal</html>')
     })
-    expect(await failure()).toContain('JSON expected')
+    expect(await failure()).toMatch(/^Error: localhost:\d+ answered 200 with text\/html/)
     provider.dials.onRequest = undefined
   })
 
   test('500, then 200', async () => {
     answerTokens((response) => response.writeHead(500).end())
-    expect(await failure()).toContain('Received Http Status Code 500')
+    expect(await failure()).toMatch(/^Error: localhost:\d+ answered 500/)
     provider.dials.onRequest = undefined
   })
 

@@ -12,7 +12,7 @@ let provider: WlcgProvider
 let sandbox: Sandbox
 
 beforeEach(async () => {
-  provider = await startWlcgProvider({ rotate: true })
+  provider = await startWlcgProvider({ rotate: true, pollSeconds: 1 })
   sandbox = await Sandbox.create()
 })
 

@@ -11,6 +11,8 @@ export interface ProviderRules {
   accessTokenSeconds: number
   /** Seconds a device code lives. */
   deviceCodeSeconds: number
+  /** Seconds a client is told to wait between polls; undefined: it is told nothing, as by IAM. */
+  pollSeconds: number | undefined
   /** Each refresh gives a new refresh token; a second use of an old one revokes the grant. */
   rotate: boolean
 }

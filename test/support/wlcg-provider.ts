@@ -55,6 +55,7 @@ export async function startWlcgProvider(options: WlcgProviderOptions = {}): Prom
     onRequest: undefined,
     accessTokenSeconds: options.accessTokenSeconds ?? 3600,
     deviceCodeSeconds: options.deviceCodeSeconds ?? 600,
+    pollSeconds: options.pollSeconds,
     rotate: options.rotate ?? false,
   }
 
@@ -91,6 +92,13 @@ function answerWith(
 ): Parameters<typeof providerFront>[2] {
   const provider = new Provider(issuer, configuration)
   allowNarrowerPaths(provider)
+  provider.use(async (ctx, next) => {
+    await next()
+    // oidc-provider has no setting for it.
+    if (rules.pollSeconds !== undefined && isDeviceAuthorization(ctx.body)) {
+      ctx.body = { ...ctx.body, interval: rules.pollSeconds }
+    }
+  })
   const callback = provider.callback()
   return async (request, response, body) => {
     if (request.url?.startsWith('/interaction/') === true) {
@@ -99,6 +107,10 @@ function answerWith(
     }
     await callback(again(request, body), response)
   }
+}
+
+function isDeviceAuthorization(body: unknown): body is object {
+  return typeof body === 'object' && body !== null && 'device_code' in body
 }
 
 /**
