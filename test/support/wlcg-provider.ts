@@ -69,7 +69,7 @@ export async function startWlcgProvider(options: WlcgProviderOptions = {}): Prom
   const issuer = options.trailingSlash === true ? `${origin}/` : origin
   const key = newSigningKey()
   const configuration = wlcgConfiguration(dials, options.clients ?? [], key)
-  listener = providerFront(counters, dials, answerWith(issuer, configuration))
+  listener = providerFront(counters, dials, answerWith(issuer, configuration, dials))
   return {
     issuer,
     caPath,
@@ -89,6 +89,7 @@ export async function startWlcgProvider(options: WlcgProviderOptions = {}): Prom
 function answerWith(
   issuer: string,
   configuration: Configuration,
+  rules: ProviderRules,
 ): Parameters<typeof providerFront>[2] {
   const provider = new Provider(issuer, configuration)
   allowNarrowerPaths(provider)
