@@ -28,9 +28,11 @@ afterAll(() => rmSync(directory, { recursive: true, force: true }))
 async function outcome(
   argv: readonly string[],
   stdout: 'pipe' | 'closed pipe' | number,
+  stderr: 'pipe' | number = 'pipe',
 ): Promise<{ status: number | null; stdout: string; stderr: string }> {
   const child = spawn(process.execPath, [program, ...argv], {
-    stdio: ['ignore', typeof stdout === 'number' ? stdout : 'pipe', 'pipe'],
+    stdio: ['ignore', typeof stdout === 'number' ? stdout : 'pipe', stderr],
+    timeout: 10_000,
   })
   if (stdout === 'closed pipe') child.stdout?.destroy()
   const [out, err] = await Promise.all([
@@ -38,7 +40,7 @@ async function outcome(
     child.stderr === null ? '' : text(child.stderr),
     once(child, 'close'),
   ])
-  if (typeof stdout === 'number') closeSync(stdout)
+  for (const output of [stdout, stderr]) if (typeof output === 'number') closeSync(output)
   return { status: child.exitCode, stdout: out, stderr: err }
 }
 
@@ -61,4 +63,10 @@ test.skipIf(!existsSync('/dev/full'))('it says so where its output is lost', asy
     stdout: '',
     stderr: 'Error: output lost: ENOSPC: no space left on device, write\n',
   })
+})
+
+test.skipIf(!existsSync('/dev/full'))('it ends where not even that can be said', async () => {
+  const full = (): number => openSync('/dev/full', 'w')
+  expect(await outcome(['--nonsense'], 'pipe', full())).toMatchObject({ status: 1, stdout: '' })
+  expect(await outcome(['-V'], full(), full())).toMatchObject({ status: 1 })
 })

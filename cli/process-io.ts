@@ -18,16 +18,18 @@ export function processIo(): Io {
 
 /** Settles what `run` cannot catch: that what was written does not arrive. */
 function watched(stream: NodeJS.WriteStream): NodeJS.WriteStream {
-  if (stream.listenerCount('error') === 0) stream.on('error', reportLoss)
+  if (stream.listenerCount('error') === 0)
+    stream.on('error', (error: NodeJS.ErrnoException) => reportLoss(error, stream))
   return stream
 }
 
-function reportLoss(error: NodeJS.ErrnoException): void {
+function reportLoss(error: NodeJS.ErrnoException, stream: NodeJS.WriteStream): void {
   // The reader has seen enough: `oidc-add -l | head -1`.
   if (error.code === 'EPIPE') return
   process.exitCode = 1
   // Where stderr is what failed, there is nowhere left to say it.
-  if (!process.stderr.errored) process.stderr.write(`Error: output lost: ${error.message}\n`)
+  if (stream === process.stderr) return
+  watched(process.stderr).write(`Error: output lost: ${error.message}\n`)
 }
 
 /** Lets this process end with `status` once all it wrote has gone out. */
