@@ -87,7 +87,7 @@ describe('the start of a device login', () => {
   test('a client IAM does not know gets an empty 404', async () => {
     server.script['/device'] = { status: 404 }
     expect(await failureOf(oidc.startDevice(client(), noWish, noAbort()))).toMatchObject({
-      code: 'provider-status',
+      code: 'invalid-client',
       hint: 'Probably the provider does not know this client.',
     })
   })

@@ -131,7 +131,7 @@ describe('what is remembered', () => {
 
   test('no failure', async () => {
     server.script[OPENID] = { status: 503 }
-    expect((await failureOf(oidc.discover(address(), noAbort()))).code).toBe('provider-status')
+    expect((await failureOf(oidc.discover(address(), noAbort()))).code).toBe('provider-unavailable')
     server.script[OPENID] = { body: discoveryDocument(server.origin) }
     expect((await oidc.discover(address(), noAbort())).issuer).toBe(server.origin)
   })

@@ -15,6 +15,8 @@ export interface ProviderFamily {
   readonly audience: AudienceParameter
   /** What goes along at a refresh that asks for scopes. */
   readonly refreshScope: 'omitted' | 'with offline_access'
+  /** Where a person registers a client, where clients cannot do that themselves. */
+  readonly clientsPage?: string
   /** How a refresh token is asked for. */
   readonly offline: 'offline_access' | 'access_type'
   /** Seconds an access token usually lives. */
@@ -43,6 +45,7 @@ export const families: readonly ProviderFamily[] = [
     host: /^accounts\.google\.com$/,
     recognise: ({ authorization_endpoint = '' }) =>
       authorization_endpoint.endsWith('/o/oauth2/v2/auth'),
+    clientsPage: 'https://console.cloud.google.com/apis/credentials',
     offline: 'access_type',
     accessTokenSeconds: 3600,
   },
@@ -52,6 +55,7 @@ export const families: readonly ProviderFamily[] = [
     title: 'Microsoft Entra ID',
     host: /^(?:login\.microsoftonline\.(?:com|us)|sts\.windows\.net)$/,
     recognise: ({ token_endpoint }) => token_endpoint.endsWith('/oauth2/v2.0/token'),
+    clientsPage: 'https://entra.microsoft.com/',
     audience: 'scope',
     refreshScope: 'with offline_access',
     accessTokenSeconds: 3600,
@@ -62,6 +66,7 @@ export const families: readonly ProviderFamily[] = [
     name: 'cilogon',
     title: 'CILogon',
     host: /(?:^|\.)cilogon\.org$/,
+    clientsPage: 'https://cilogon.org/oauth2/register',
     accessTokenSeconds: 900,
   },
   {
@@ -69,6 +74,7 @@ export const families: readonly ProviderFamily[] = [
     name: 'egi',
     title: 'EGI Check-in',
     host: /^aai(?:-dev|-demo)?\.egi\.eu$/,
+    clientsPage: 'https://aai.egi.eu/federation',
     accessTokenSeconds: 3600,
   },
   {
@@ -76,13 +82,16 @@ export const families: readonly ProviderFamily[] = [
     name: 'helmholtz',
     title: 'Helmholtz AAI',
     host: /^login(?:-dev)?\.helmholtz\.de$/,
+    clientsPage: 'https://login.helmholtz.de/',
+    // The C agent asks for it so, and is made next door.
+    audience: 'resource',
     accessTokenSeconds: 3600,
   },
   {
     ...conforming,
     name: 'iam',
     title: 'INDIGO IAM',
-    host: /\.cloud\.cnaf\.infn\.it$|^(?:alice|atlas|cms|lhcb)-auth(?:\.web)?\.cern\.ch$/,
+    host: /\.cloud\.cnaf\.infn\.it$|^(?:alice|atlas|cms|dteam|lhcb)-auth(?:\.web)?\.cern\.ch$/,
     recognise: ({ registration_endpoint = '', device_authorization_endpoint = '' }) =>
       registration_endpoint.endsWith('/iam/api/client-registration') ||
       device_authorization_endpoint.endsWith('/devicecode'),

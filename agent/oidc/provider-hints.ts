@@ -11,6 +11,8 @@ export function hintFor(code: ErrorCode, accountName: string, issuer?: string): 
 const hints: Readonly<Partial<Record<ErrorCode, (name: string, issuer: string) => string>>> = {
   'refresh-token-dead': (name) =>
     `Most likely the refresh token expired. To create a new one, just run:\n\t$ oidc-gen ${name} --reauthenticate\n`,
+  'policy-to-accept': (name) =>
+    `The provider wants something of you that only a login can give. Log in again:\n\t$ oidc-gen ${name} --reauthenticate\n`,
   'invalid-scope': (name) =>
     `We cannot get these scopes with the current configuration. To get these scopes you might need to adapt the account configuration with\n\t$ oidc-gen -m ${name}\nbut it also might be necessary to change the client configuration with the OpenID provider.\n`,
   'invalid-client': (name, issuer) =>

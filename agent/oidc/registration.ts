@@ -1,6 +1,7 @@
 import { AgentError } from '../../protocol/errors.ts'
 import type { JsonObject } from '../../protocol/messages.ts'
 import { confidentialMethod } from './client-auth.ts'
+import { familyOf, type ProviderFamily } from './families.ts'
 import type { Upstream } from './openid-call.ts'
 import type { ClientRegistration, ProviderAddress, RegisteredClient } from './provider.ts'
 import { checkStatus, successOf } from './upstream-error.ts'
@@ -28,6 +29,7 @@ export async function register(
     throw new AgentError(
       'unsupported-by-provider',
       'Dynamic client registration is not supported by this issuer. Please register a client manually and then run oidc-gen with the -m flag.',
+      { hint: clientsPageHint(familyOf(document.issuer, document)) },
     )
   }
   const token = registration.initialAccessToken
@@ -58,6 +60,10 @@ export async function register(
     'provider-answer',
     `${answer.url.host} registered a client without a client_id`,
   )
+}
+
+function clientsPageHint({ title, clientsPage }: ProviderFamily): string | undefined {
+  return clientsPage === undefined ? undefined : `Clients of ${title} are made at ${clientsPage}`
 }
 
 /** Deletes a registered client (RFC 7592 §2.3). */

@@ -1,34 +1,17 @@
-import { AgentError, type ErrorCode, knownError } from '../../protocol/errors.ts'
+import { AgentError, knownError } from '../../protocol/errors.ts'
 import type { JsonObject } from '../../protocol/messages.ts'
 import type { Secret } from '../../protocol/secret.ts'
 import type { HttpAnswer } from './http-fetch.ts'
 import { providerText } from './provider-text.ts'
-
-/** What a provider was asked for; some of its words mean different things in different places. */
-type Purpose =
-  | 'discovery'
-  | 'refresh'
-  | 'device authorization'
-  | 'device poll'
-  | 'code exchange'
-  | 'password'
-  | 'client credentials'
-  | 'token exchange'
-  | 'registration'
-  | 'client deletion'
-  | 'revocation'
+import { type Refusal, refusalIn, refusalInBody } from './refusal.ts'
+import { meaningOf, type Purpose } from './refusal-table.ts'
+import { retryAfterSeconds } from './retry-after.ts'
 
 /** The exchange an answer belongs to. */
 export interface Exchange {
   readonly purpose: Purpose
   /** Values that were sent and must not come back in a message. */
   readonly secrets: readonly Secret[]
-}
-
-/** An OAuth error response (RFC 6749 §5.2), or the challenge that takes its place (RFC 6750 §3). */
-interface Refusal {
-  readonly error: string
-  readonly description: string | undefined
 }
 
 /**
@@ -40,9 +23,10 @@ export function successOf(answer: HttpAnswer, exchange: Exchange): JsonObject {
   checkStatus(answer, exchange)
   const content = jsonOf(answer)
   if (content === undefined) throw notJson(answer)
-  const refusal = refusalIn(content)
+  const refusal = refusalInBody(answer, content)
   // Some providers refuse with status 200.
-  if (refusal !== undefined && !('access_token' in content)) throw refused(refusal, exchange)
+  if (refusal !== undefined && !('access_token' in content))
+    throw refused(refusal, answer, exchange)
   return content
 }
 
@@ -54,8 +38,8 @@ export function checkStatus(answer: HttpAnswer, exchange: Exchange): void {
   const { status } = answer
   if (status >= 200 && status < 300) return
   if (status >= 300 && status < 400) throw redirected(answer, exchange)
-  const refusal = refusalIn(jsonOf(answer) ?? {}) ?? challengeIn(answer)
-  throw refusal === undefined ? badStatus(answer, exchange) : refused(refusal, exchange)
+  const refusal = refusalIn(answer, jsonOf(answer))
+  throw refusal === undefined ? badStatus(answer, exchange) : refused(refusal, answer, exchange)
 }
 
 /** The AgentError of what openid-client threw: ours from below it, or its own complaint. */
@@ -71,91 +55,20 @@ export function upstreamError(error: unknown, host: string): AgentError {
   )
 }
 
-function refused({ error, description }: Refusal, exchange: Exchange): AgentError {
+function refused(refusal: Refusal, answer: HttpAnswer, exchange: Exchange): AgentError {
   const { purpose, secrets } = exchange
-  if (purpose === 'device poll' && error === 'authorization_pending') {
-    return knownError('authorization-pending')
-  }
-  if (purpose === 'device poll' && error === 'slow_down') return knownError('slow-down')
-  const name = providerText(error, secrets)
-  const message =
-    description === undefined ? name : `${name}: ${providerText(description, secrets)}`
-  return new AgentError(codeOf({ error, description }, purpose), message, {
-    hint: hintOf({ error, description }, purpose),
-  })
+  const { code, hint } = meaningOf(refusal, purpose, `${answer.url.origin}/`)
+  if (code === 'authorization-pending' || code === 'slow-down') return knownError(code)
+  const name = providerText(refusal.error, secrets)
+  const description = providerText(refusal.description, secrets)
+  const message = description === '' ? name : `${name}: ${description}`
+  return new AgentError(code, `${message}${waitOf(answer)}`, { hint })
 }
 
-const codes: Readonly<Record<string, ErrorCode>> = {
-  invalid_scope: 'invalid-scope',
-  invalid_client: 'invalid-client',
-  invalid_request: 'invalid-request',
-}
-
-function codeOf(refusal: Refusal, purpose: Purpose): ErrorCode {
-  if (isAboutPerson(refusal)) return 'provider-error'
-  if (purpose === 'refresh' && /^invalid_(?:grant|token)$/.test(refusal.error)) {
-    return 'refresh-token-dead'
-  }
-  return codes[refusal.error] ?? 'provider-error'
-}
-
-/**
- * IAM refuses with `invalid_grant` while the person has not signed its terms of use, or is
- * suspended: the refresh token lives, and works again afterwards (wlcg.md §6, "Refresh").
- */
-function isAboutPerson({ description = '' }: Refusal): boolean {
-  return needsTerms(description) || /user\b.*\bis not active/i.test(description)
-}
-
-function needsTerms(description: string): boolean {
-  return /\bAUP\b|acceptable use policy|terms of (?:use|service)/i.test(description)
-}
-
-function hintOf({ error, description = '' }: Refusal, purpose: Purpose): string | undefined {
-  if (needsTerms(description)) {
-    return "Sign in at the provider's web page and accept its terms of use; then try again."
-  }
-  if (isAboutPerson({ error, description })) {
-    return 'The provider has suspended this user: ask its administrators.'
-  }
-  if (error === 'invalid_request') {
-    return 'This is most likely a bug. Please hand in a bug report with this message.'
-  }
-  if (purpose === 'device poll') return pollHints[error]
-  return purpose === 'registration' ? registrationHint : undefined
-}
-
-const startAgain = 'Start the login again and enter the code in time.'
-
-const pollHints: Readonly<Record<string, string>> = {
-  access_denied: 'The login was refused in the browser. To try again, start it again.',
-  expired_token: startAgain,
-  invalid_grant: startAgain,
-}
-
-const registrationHint =
-  'If this provider registers clients by hand only, register one at its web page and give it with:\n\t$ oidc-gen -m <name>\n'
-
-function refusalIn(content: JsonObject): Refusal | undefined {
-  const { error, error_description: description } = content
-  if (typeof error !== 'string' || error === '') return undefined
-  return { error, description: typeof description === 'string' ? description : undefined }
-}
-
-/** `WWW-Authenticate: Bearer error="invalid_token", error_description="…"`, as Spring answers. */
-function challengeIn({ headers }: HttpAnswer): Refusal | undefined {
-  const header = headers['www-authenticate'] ?? ''
-  const error = parameterIn(header, 'error')
-  return error === undefined
-    ? undefined
-    : { error, description: parameterIn(header, 'error_description') }
-}
-
-function parameterIn(header: string, name: string): string | undefined {
-  const found = new RegExp(`(?:^|[\\s,])${name}=(?:"((?:[^"\\\\]|\\\\.)*)"|([^\\s,]+))`, 'i').exec(
-    header,
-  )
-  return found?.[1]?.replace(/\\(.)/g, '$1') ?? found?.[2]
+/** How long the provider wants to be left alone, for a person. */
+function waitOf(answer: HttpAnswer): string {
+  const seconds = retryAfterSeconds(answer)
+  return seconds === undefined ? '' : ` (to be asked again in ${seconds} s)`
 }
 
 function redirected({ url, status, headers }: HttpAnswer, { purpose }: Exchange): AgentError {
@@ -169,18 +82,17 @@ function redirected({ url, status, headers }: HttpAnswer, { purpose }: Exchange)
 
 function badStatus(answer: HttpAnswer, { purpose }: Exchange): AgentError {
   const { url, status } = answer
+  const { code, hint } = meaningOf({ status, error: '', description: '' }, purpose, url.origin)
+  const message = `${url.host} answered ${status} with ${formOf(answer)}${waitOf(answer)}`
+  if (code === 'rate-limited' || code === 'provider-unavailable') {
+    return new AgentError(code, message, { hint })
+  }
   // IAM's answer to a device authorization of a client it does not know (wlcg.md §6).
-  const hint =
-    purpose === 'device authorization' && status === 404
-      ? 'Probably the provider does not know this client.'
-      : undefined
-  return new AgentError(
-    'provider-status',
-    `${url.host} answered ${status} with ${formOf(answer)}`,
-    {
-      hint,
-    },
-  )
+  return purpose === 'device authorization' && status === 404
+    ? new AgentError('invalid-client', message, {
+        hint: 'Probably the provider does not know this client.',
+      })
+    : new AgentError('provider-status', message)
 }
 
 function notJson(answer: HttpAnswer): AgentError {

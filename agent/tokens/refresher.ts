@@ -160,7 +160,7 @@ function isDead(error: unknown): boolean {
 /** The provider layer knows no account names; the C clients read the name out of the hint. */
 function withHint(error: unknown, name: string): unknown {
   if (!(error instanceof AgentError)) return error
-  const hint = hintFor(error.code, name)
+  const hint = error.hint ?? hintFor(error.code, name)
   return hint === undefined
     ? error
     : new AgentError(error.code, error.message, { hint, cause: error })

@@ -1,0 +1,41 @@
+import type { Client, OpenIdProvider, TokenResponse } from '../../agent/oidc/provider.ts'
+import { Secret } from '../../protocol/secret.ts'
+import type { KnownClient } from './issuer/books.ts'
+import type { Issuer } from './issuer/start-issuer.ts'
+import { addressOf, clientAt, noAbort } from './oidc-client.ts'
+
+/** Somebody who has logged in at a provider of the tests. */
+export interface IssuerLogin {
+  readonly client: Client
+  readonly tokens: TokenResponse
+  readonly refreshToken: Secret
+}
+
+/** A client the provider knows, as an account would hold it. */
+export function clientFrom(
+  issuer: Issuer,
+  known: KnownClient,
+  changes: Partial<Client> = {},
+): Client {
+  const isPublic = known.authMethod === 'none'
+  return clientAt(addressOf(issuer.issuer, issuer.caPath), {
+    id: known.id,
+    secret: isPublic ? undefined : new Secret(known.secret ?? ''),
+    isPublic,
+    ...changes,
+  })
+}
+
+/** Logs a person in by device code, who approves at once. */
+export async function loginAt(
+  issuer: Issuer,
+  oidc: OpenIdProvider,
+  client: Client,
+  scope = 'openid offline_access',
+): Promise<IssuerLogin> {
+  const device = await oidc.startDevice(client, { scope, audience: undefined }, noAbort())
+  issuer.approve(device.user_code)
+  const tokens = await oidc.pollDevice(client, device.device_code, noAbort())
+  if (tokens.refreshToken === undefined) throw new Error('no refresh token came')
+  return { client, tokens, refreshToken: tokens.refreshToken }
+}
