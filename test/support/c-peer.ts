@@ -15,7 +15,7 @@ export const noPeerReason: string | undefined = findPeerReason()
 export const noLibraryReason: string | undefined = findLibraryReason()
 
 /** A client of liboidc-agent, compiled here against the installed library. */
-export const LIBRARY_CLIENT = `
+const LIBRARY_CLIENT = `
 #include <oidc-agent/api.h>
 #include <stdio.h>
 #include <stdlib.h>
