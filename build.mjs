@@ -1,8 +1,8 @@
 import { chmodSync, mkdirSync, rmSync, writeFileSync } from 'node:fs'
 import { build } from 'esbuild'
 
-/** The four commands: bundled, since start-up time is what a command costs that runs thousands of times a day. */
-const commands = ['oidc-agent', 'oidc-gen', 'oidc-add', 'oidc-token']
+/** The commands: bundled, since start-up time is what a command costs that runs thousands of times a day. */
+const commands = ['oidc-agent', 'oidc-gen', 'oidc-add', 'oidc-token', 'oidc-tokensh']
 
 const common = {
   bundle: true,

@@ -1,5 +1,6 @@
 import type { AgentOptions } from '../../protocol/agent-options.ts'
 import type { TokenFileState } from '../../protocol/messages.ts'
+import { tokenFileLine } from '../../protocol/token-file-line.ts'
 import { FORMAT_VERSION } from '../../protocol/version.ts'
 
 /** The text of `oidc-agent --status`, in the C agent's form (protocol.md §2.4). */
@@ -31,14 +32,8 @@ Currently there are ${loaded.length} accounts loaded: ${loaded.join(', ')}
 /** What `--status` says of kept token files, after all the C agent says; nothing where there is none. */
 export function tokenFilesText(files: readonly TokenFileState[]): string {
   if (files.length === 0) return ''
-  const lines = files.map((file) => `${file.path} (${file.account}): ${stateText(file)}\n`)
+  const lines = files.map((file) => `${tokenFileLine(file)}\n`)
   return `Token files kept fresh:\n${lines.join('')}\n`
-}
-
-function stateText({ expires_at, state, error }: TokenFileState): string {
-  const token =
-    expires_at === 0 ? 'no token' : `valid until ${new Date(expires_at * 1000).toISOString()}`
-  return state === 'fresh' ? token : `${token}, retrying: ${error ?? 'unknown error'}`
 }
 
 /** The options as a command line, in the C agent's order; oidc-agent-service restarts with them. */

@@ -1,15 +1,18 @@
 import { callAgent } from '../../protocol/client.ts'
+import { tokenFileLine } from '../../protocol/token-file-line.ts'
 import { agentFor } from '../agent-for.ts'
 import type { Arguments } from '../argv.ts'
-import { listAccounts, printNames } from '../list-accounts.ts'
+import { listAccounts } from '../list-accounts.ts'
 import type { Io } from '../run.ts'
 import { openTerminal, type Terminal } from '../terminal.ts'
+import { visibleText } from '../visible-text.ts'
 import { accountNamed } from './account-named.ts'
 import { load } from './load.ts'
 import { lock, unlock } from './lock.ts'
 import { modeOf } from './mode.ts'
 import type { oidcAdd } from './options.ts'
 import { printFile } from './print-file.ts'
+import { printLoaded } from './print-loaded.ts'
 import { type AddHost, type AddSetting, tellSuccess } from './setting.ts'
 
 /** `oidc-add`: loads accounts into the agent, and what belongs to that. */
@@ -65,12 +68,4 @@ async function perform(
     case 'load':
       return load(await accountNamed(mode.operand, setting), setting)
   }
-}
-
-async function printLoaded({ io, agent }: AddSetting): Promise<void> {
-  const { info } = await callAgent(agent, { request: 'loaded_accounts' })
-  printNames(io, info, {
-    heading: 'The following account configurations are currently loaded: ',
-    none: 'No account configurations are currently loaded.',
-  })
 }

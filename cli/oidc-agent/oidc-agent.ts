@@ -1,11 +1,11 @@
 import { type Arguments, usageError } from '../argv.ts'
 import type { Io } from '../run.ts'
+import { runCommand, statusOf } from '../run-command.ts'
 import { announcement, farewell } from './announcement.ts'
 import type { Host } from './host.ts'
 import { killAgent } from './kill-agent.ts'
 import { agentOptions, type LauncherOptions, type oidcAgent } from './options.ts'
 import { printStatus } from './print-status.ts'
-import { runCommand, statusOf } from './run-command.ts'
 import { endDaemon, startDaemon } from './start-daemon.ts'
 
 /** `oidc-agent`: starts an agent, or ends or asks the one that runs. */

@@ -6,7 +6,7 @@ import type { Replies, RequestOf } from '../../protocol/messages.ts'
  * The agent may be asking the person for a password or a confirmation meanwhile, for which it gives
  * 300 s; this only guards against an agent that hangs.
  */
-const TIMEOUT_MS = 330_000
+export const AGENT_TIMEOUT_MS = 330_000
 
 /**
  * Asks the local agent, and the remote one where the local one is not there or does not know the
@@ -17,11 +17,11 @@ export async function askAgents<T extends 'access_token' | 'id_token'>(
   request: RequestOf<T>,
 ): Promise<Replies[T]> {
   try {
-    return await callAgent(addresses.local, request, { timeoutMs: TIMEOUT_MS })
+    return await callAgent(addresses.local, request, { timeoutMs: AGENT_TIMEOUT_MS })
   } catch (localError) {
     if (addresses.remote === undefined || !isForRemote(localError)) throw localError
     try {
-      return await callAgent(addresses.remote, request, { timeoutMs: TIMEOUT_MS })
+      return await callAgent(addresses.remote, request, { timeoutMs: AGENT_TIMEOUT_MS })
     } catch {
       throw localError
     }

@@ -1,6 +1,7 @@
-import { type AgentAddresses, agentAddresses } from '../../protocol/client.ts'
-import { AgentError } from '../../protocol/errors.ts'
-import type { Arguments } from '../argv.ts'
+import { agentAddresses } from '../../protocol/client.ts'
+import { type Arguments, usageError } from '../argv.ts'
+import { loginEndWarning } from '../login-end.ts'
+import { orLoaded, targetOf } from '../or-loaded.ts'
 import type { Io } from '../run.ts'
 import { visibleText } from '../visible-text.ts'
 import { askAgents } from './ask-agents.ts'
@@ -12,13 +13,25 @@ export async function getToken(
   { options, operands }: Arguments<typeof oidcToken.options>,
   io: Io,
 ): Promise<undefined> {
-  const output = outputOf(options)
+  if (options.fileStop !== undefined) {
+    const { stopFile } = await import('./token-file.ts')
+    await stopFile(options, io)
+    return
+  }
+  const [operand] = operands
+  if (operand === undefined) throw usageError('missing argument: ACCOUNT | https://ISSUER')
   const wanted = {
-    ...targetOf(operands[0] ?? ''),
+    ...targetOf(operand),
     scope: options.scope.length > 0 ? options.scope.join(' ') : undefined,
     audience: options.audience,
     application_hint: options.name ?? oidcToken.name,
   }
+  if (options.file !== undefined) {
+    const { keepFile } = await import('./token-file.ts')
+    await keepFile(wanted, options, io)
+    return
+  }
+  const output = outputOf(options)
   const agents = agentAddresses(io.env, io.uid)
   const loading = { account: wanted.account, agents, env: io.env }
   if (options.idToken) {
@@ -29,39 +42,19 @@ export async function getToken(
     return
   }
   const min_valid_period = minValidPeriod(options)
+  const strict = options.strict || undefined
   const reply = await orLoaded(loading, () =>
-    askAgents(agents, { ...wanted, request: 'access_token', min_valid_period }),
+    askAgents(agents, { ...wanted, request: 'access_token', min_valid_period, strict }),
   )
   const text = printed(output, reply)
   if (reply.info !== undefined) io.stderr.write(`${visibleText(reply.info)}\n`)
+  if (io.stderr.isTTY === true) {
+    const warning = loginEndWarning(reply, wanted.account, io.now())
+    if (warning !== undefined) io.stderr.write(`${warning}\n`)
+  }
   io.stdout.write(text)
-}
-
-/** As with the C tool, only the literal beginning makes it an issuer. */
-function targetOf(operand: string): { readonly account?: string; readonly issuer?: string } {
-  return operand.startsWith('https://') ? { issuer: operand } : { account: operand }
 }
 
 function minValidPeriod({ forceNew, time }: TokenOptions): number | undefined {
   return forceNew ? -1 : time
-}
-
-/** Asks, and if the account is not loaded but could be, loads it and asks again. */
-async function orLoaded<R>(
-  { account, agents, env }: { account: string | undefined; agents: AgentAddresses; env: Io['env'] },
-  ask: () => Promise<R>,
-): Promise<R> {
-  try {
-    return await ask()
-  } catch (error) {
-    if (!isNotLoaded(error) || account === undefined || agents.local === undefined) throw error
-    const { loadFromDisk } = await import('./load-from-disk.ts')
-    await loadFromDisk({ account, agent: agents.local, env }, error)
-    return await ask()
-  }
-}
-
-function isNotLoaded(error: unknown): error is AgentError {
-  if (!(error instanceof AgentError)) return false
-  return error.code === 'account-not-loaded' || error.code === 'unknown-account'
 }

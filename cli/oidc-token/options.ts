@@ -34,6 +34,10 @@ const options = {
     '--aud=AUDIENCE',
     'Audience of the token. For more than one, separate them by spaces.',
   ),
+  strict: flag(
+    '--strict',
+    'Fail where the provider granted fewer scopes, another audience or a shorter life than was asked for, instead of saying so on stderr.',
+  ),
   name: text(
     '--name=NAME',
     'Name of the program that asks, for programs that call oidc-token; it may be shown to you.',
@@ -42,6 +46,17 @@ const options = {
     '--id-token',
     'Print an id token instead of an access token, where the agent allows it. An id token is no authorization: do not pass it to services.',
   ),
+  file: optionalText(
+    '--file[=PATH]',
+    'Let the agent write the token to a file and keep it fresh, and print its path. Without PATH, where programs look for it: $BEARER_TOKEN_FILE, $XDG_RUNTIME_DIR/bt_u<uid>, /tmp/bt_u<uid>. It is kept until --file-stop, until the account is removed or the agent locked, or until the agent ends.',
+  ),
+  purpose: text(
+    '--purpose=PURPOSE',
+    'Append -PURPOSE to the name of the file, for more than one token at a time.',
+  ),
+  once: flag('--once', 'Write the file once and do not keep it fresh.'),
+  leave: flag('--leave', 'Leave the file when the agent ends.'),
+  fileStop: optionalText('--file-stop[=PATH]', 'Stop keeping a file, and remove it.'),
 }
 
 /** What is on the command line of `oidc-token` (cli.md §1.3). */
@@ -51,6 +66,6 @@ export const oidcToken: CommandSpec<typeof options> = {
   name: 'oidc-token',
   summary: 'Get an access token from oidc-agent.',
   options,
-  operands: { label: 'ACCOUNT | https://ISSUER', min: 1, max: 1 },
-  headings: { all: 'What is printed', time: 'Which token' },
+  operands: { label: '[ACCOUNT | https://ISSUER]', min: 0, max: 1 },
+  headings: { all: 'What is printed', time: 'Which token', file: 'Token files' },
 }

@@ -1,8 +1,8 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { readFileSync } from 'node:fs'
 import { constants } from 'node:os'
-import type { Environment } from '../../protocol/client.ts'
-import { AgentError } from '../../protocol/errors.ts'
+import type { Environment } from '../protocol/client.ts'
+import { AgentError } from '../protocol/errors.ts'
 
 /** What is passed on to the process we stand for. */
 const forwarded = ['SIGTERM', 'SIGHUP', 'SIGINT', 'SIGQUIT', 'SIGUSR1', 'SIGUSR2'] as const

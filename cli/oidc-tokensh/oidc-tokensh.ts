@@ -1,0 +1,83 @@
+import { join } from 'node:path'
+import { type AgentAddress, agentAddresses, callAgent } from '../../protocol/client.ts'
+import { AgentError } from '../../protocol/errors.ts'
+import type { TokenFileReply } from '../../protocol/messages.ts'
+import type { Arguments } from '../argv.ts'
+import { orLoaded, targetOf } from '../or-loaded.ts'
+import type { Io } from '../run.ts'
+import { runCommand } from '../run-command.ts'
+import { visibleText } from '../visible-text.ts'
+import { chooseAccount } from './choose-account.ts'
+import type { oidcTokensh } from './options.ts'
+import { withPrivateDirectory } from './private-directory.ts'
+
+/** Least time the token is valid where nothing was said, as with the C tool (cli.md §1.5). */
+const DEFAULT_MIN_SECONDS = 60
+
+type TokenshArguments = Arguments<typeof oidcTokensh.options>
+
+/**
+ * `oidc-tokensh`: runs a command with a token in a private file that the agent keeps fresh. The agent
+ * watches this process: should it be killed, the file goes all the same.
+ */
+export async function runWithToken(args: TokenshArguments, io: Io): Promise<number> {
+  const agent = agentAddresses(io.env, io.uid).local
+  const words = args.operands.length > 0 ? args.operands : [io.env['SHELL'] ?? '/bin/sh']
+  return await withPrivateDirectory(io.env, async (directory) => {
+    const path = join(directory, `bt_u${io.uid}`)
+    const reply = await keepFile(path, args, io)
+    if (reply.info !== undefined) io.stderr.write(`${visibleText(reply.info)}\n`)
+    if (args.options.verbose) {
+      io.stderr.write(`token in ${path} until ${new Date(reply.expires_at * 1000).toISOString()}\n`)
+    }
+    try {
+      return await runCommand(words, environment(io.env, path))
+    } finally {
+      await stopKeeping(agent, path)
+    }
+  })
+}
+
+async function keepFile(
+  path: string,
+  { options }: TokenshArguments,
+  io: Io,
+): Promise<TokenFileReply> {
+  const agents = agentAddresses(io.env, io.uid)
+  try {
+    const target = targetOf(options.oidc ?? (await chooseAccount(agents.local)))
+    const request = {
+      request: 'token_file',
+      ...target,
+      path,
+      scope: options.scope.length > 0 ? options.scope.join(' ') : undefined,
+      audience: options.audience,
+      min_valid_period: options.minSeconds ?? DEFAULT_MIN_SECONDS,
+      owner_pid: process.pid,
+      application_hint: 'oidc-tokensh',
+    } as const
+    return await orLoaded({ account: target.account, agents, env: io.env }, () =>
+      callAgent(agents.local, request),
+    )
+  } catch (error) {
+    if (!(error instanceof AgentError) || error.code !== 'agent-unreachable') throw error
+    const hint =
+      'Start an agent: eval `oidc-agent`, or one for this only: oidc-agent oidc-tokensh …'
+    throw new AgentError(error.code, error.message, { hint, cause: error })
+  }
+}
+
+/** The token in the file is the one programs find: BEARER_TOKEN would win over it (wlcg.md §2). */
+function environment(env: Io['env'], path: string): Io['env'] {
+  return {
+    ...env,
+    BEARER_TOKEN: undefined,
+    BEARER_TOKEN_FILE: path,
+    _condor_SCITOKENS_FILE: path,
+  }
+}
+
+/** An agent that is gone, or locked by now, keeps no file either; the directory goes in any case. */
+async function stopKeeping(agent: AgentAddress | undefined, path: string): Promise<void> {
+  await callAgent(agent, { request: 'token_file_stop', path }).catch(() => undefined)
+}

@@ -1,0 +1,15 @@
+import type { TokenFileState } from './messages.ts'
+
+/** A kept token file as a person reads of it: where, whose, how long it is good for, what is wrong. */
+export function tokenFileLine({
+  path,
+  account,
+  expires_at: expiresAt,
+  state,
+  error,
+}: TokenFileState): string {
+  const token =
+    expiresAt === 0 ? 'no known expiry' : `valid until ${new Date(expiresAt * 1000).toISOString()}`
+  const trouble = state === 'fresh' ? '' : `; retrying: ${error ?? 'unknown error'}`
+  return `${path} (${account}): ${token}${trouble}`
+}
