@@ -65,6 +65,7 @@ test('every failure ends with 1, but for what has a status of its own by custom'
   const others = Object.entries(exitStatus).filter(([, status]) => status !== 1)
   expect(Object.fromEntries(others)).toEqual({
     usage: 64,
+    'account-not-chosen': 3,
     cancelled: 130,
     'command-not-run': 127,
   })

@@ -1,0 +1,59 @@
+import { agentAddresses, callAgent } from '../../protocol/client.ts'
+import type { RequestOf } from '../../protocol/messages.ts'
+import { usageError } from '../argv.ts'
+import { orLoaded } from '../or-loaded.ts'
+import type { Io } from '../run.ts'
+import { exportLine } from '../shell-words.ts'
+import { visibleText } from '../visible-text.ts'
+import { AGENT_TIMEOUT_MS } from './ask-agents.ts'
+import type { TokenOptions } from './options.ts'
+import { tokenFilePath } from './token-file-path.ts'
+
+/** What a token that is not printed but kept in a file is to be. */
+type Wanted = Omit<RequestOf<'token_file'>, 'request' | 'path'>
+
+/**
+ * `oidc-token --file`: lets the agent write the token to a file and keep it fresh. Prints the path;
+ * with --env, the line that points programs to it. Only the local agent is asked: another machine's
+ * would write there.
+ */
+export async function keepFile(wanted: Wanted, options: TokenOptions, io: Io): Promise<void> {
+  refuseOthers(options)
+  const path = tokenFilePath(options.file ?? true, options.purpose, io)
+  const agents = agentAddresses(io.env, io.uid)
+  const request = {
+    ...wanted,
+    request: 'token_file',
+    path,
+    min_valid_period: options.time,
+    once: options.once || undefined,
+    leave: options.leave || undefined,
+  } as const
+  const reply = await orLoaded({ account: wanted.account, agents, env: io.env }, () =>
+    callAgent(agents.local, request, { timeoutMs: AGENT_TIMEOUT_MS }),
+  )
+  if (reply.info !== undefined) io.stderr.write(`${visibleText(reply.info)}\n`)
+  if ((io.env['BEARER_TOKEN'] ?? '') !== '') {
+    io.stderr.write('BEARER_TOKEN is set: programs take that token, not the one in the file.\n')
+  }
+  io.stdout.write(`${options.env ? exportLine('BEARER_TOKEN_FILE', path) : path}\n`)
+}
+
+/** `oidc-token --file-stop`: the file is not kept any longer, and gone. */
+export async function stopFile(options: TokenOptions, io: Io): Promise<void> {
+  const path = tokenFilePath(options.fileStop ?? true, options.purpose, io)
+  const { local } = agentAddresses(io.env, io.uid)
+  await callAgent(local, { request: 'token_file_stop', path })
+  io.stdout.write(`${path}\n`)
+}
+
+/** What prints a token, or asks for another one, is not for a token in a file. */
+function refuseOthers(options: TokenOptions): void {
+  const { all, token, issuer, expiresAt, bearer, authHeader, idToken, forceNew } = options
+  const given = [token, issuer, expiresAt].some((value) => value !== undefined)
+  if (given || all || bearer || authHeader || idToken || forceNew) {
+    throw usageError(
+      'with --file the token is not printed: leave out -a, -o, -i, -e, -f and the like',
+    )
+  }
+}
