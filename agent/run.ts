@@ -10,7 +10,6 @@ import { loadSodium } from '../protocol/sodium.ts'
 import { composeServices } from './compose.ts'
 import { REQUEST_TIMEOUT_MS } from './connection.ts'
 import { dispatch } from './dispatch.ts'
-import { KeyStock } from './key-stock.ts'
 import { createLog, fileSink, type Log } from './log.ts'
 import { createOpenIdProvider } from './oidc/openid-provider.ts'
 import { deriveInThread } from './process/derive-in-thread.ts'
@@ -22,6 +21,7 @@ import {
   type SocketPlace,
   shareDirectory,
 } from './process/socket-place.ts'
+import { RotatingKeyPair } from './rotating-key-pair.ts'
 import { startServer } from './server.ts'
 import type { Services } from './services.ts'
 import { realWorld } from './world.ts'
@@ -75,10 +75,10 @@ async function serve(options: AgentOptions, log: Log): Promise<void> {
   if (options.group !== undefined) shareDirectory(place, groupId(options.group))
   // The mode of the socket is set by the umask while it is bound: no moment with another one.
   process.umask(options.group === undefined ? 0o177 : 0o117)
-  const keys = new KeyStock(newKeyPair)
+  const keys = new RotatingKeyPair(newKeyPair, realWorld.now)
   const server = await startServer(place.path, {
     // libsodium comes with the first sealed client: an agent of our own clients never needs it.
-    openChannel: async (key) => openSealedChannel(await loadSodium(), key, keys.take()),
+    openChannel: async (key) => openSealedChannel(await loadSodium(), key, keys.get()),
     answer: (request, signal) => dispatch(request, services, signal),
     requestTimeoutMs: REQUEST_TIMEOUT_MS,
     admits: (socket) => options.group !== undefined || isOurs(peerUid(socket), uid),
@@ -96,7 +96,7 @@ async function serve(options: AgentOptions, log: Log): Promise<void> {
     await services.codeLogins.close()
     removeSocket(place)
     await services.keptFiles.close()
-  await lastRefreshes(services)
+    await lastRefreshes(services)
     services.tokens.close()
     await services.provider.close()
   }

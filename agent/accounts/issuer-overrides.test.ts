@@ -5,7 +5,7 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { accountOf } from '../../protocol/account.ts'
 import { Secret } from '../../protocol/secret.ts'
 import { ScriptedProvider } from '../../test/support/scripted-provider.ts'
-import type { Client, OpenIdProvider } from '../oidc/provider.ts'
+import type { Client, RefreshGrant, TokenResponse } from '../oidc/provider.ts'
 import { clientOf } from './client-of.ts'
 import { withIssuerOverrides } from './issuer-overrides.ts'
 import { knownIssuersReader } from './known-issuers.ts'
@@ -30,9 +30,9 @@ function write(entries: unknown): Promise<void> {
 class Recorder extends ScriptedProvider {
   readonly clients: Client[] = []
 
-  override refresh(...[client, ...rest]: Parameters<OpenIdProvider['refresh']>) {
+  override refresh(client: Client, grant: RefreshGrant): Promise<TokenResponse> {
     this.clients.push(client)
-    return super.refresh(client, ...rest)
+    return super.refresh(client, grant)
   }
 }
 

@@ -35,15 +35,10 @@ const knownFlows = [...Object.keys(flows), 'mt_oidc']
 /** Failures at which the next flow of the list is tried: this one is not to be had here. */
 const nextFlowAfter = ['unsupported-by-provider', 'no-redirect-address']
 
-/** Starts the first flow of the list that this agent has. */
+/** Starts the first flow of the list that this agent has and that is to be had here. */
 export const gen: Handler<'gen'> = async (request, services, signal) => {
   const login = loginOf(request)
-  for (const name of request.flow) {
-    if (!knownFlows.includes(name)) throw new AgentError('bad-request', `Unknown flow '${name}'`)
-  }
-  const possible = request.flow.filter((flow) => flow in flows && isPossible(flow, login))
-  // The only one asked for says itself what it lacks.
-  const names = possible.length === 0 && request.flow.length === 1 ? request.flow : possible
+  const names = possibleFlows(request.flow, login)
   for (const [index, name] of names.entries()) {
     try {
       const reply = await flows[name]?.(login, services, signal)
@@ -55,6 +50,14 @@ export const gen: Handler<'gen'> = async (request, services, signal) => {
   throw new AgentError('not-implemented', 'No flow was successful.', {
     hint: `This agent logs in with the flows ${Object.keys(flows).join(' and ')}; asked for: ${request.flow.join(' ')}.`,
   })
+}
+
+function possibleFlows(wanted: readonly string[], login: Login): readonly string[] {
+  const unknown = wanted.find((name) => !knownFlows.includes(name))
+  if (unknown !== undefined) throw new AgentError('bad-request', `Unknown flow '${unknown}'`)
+  const possible = wanted.filter((name) => name in flows && isPossible(name, login))
+  // The only one asked for says itself what it lacks.
+  return possible.length === 0 && wanted.length === 1 ? wanted : possible
 }
 
 function isPassedOver(error: unknown): boolean {

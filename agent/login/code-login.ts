@@ -76,23 +76,26 @@ async function startLogin(
 }
 
 /**
- * The first redirect URI that can be waited for: a local one whose port is free, else the desktop's
- * scheme, else, with no web server wanted, a local one whose address the person copies.
+ * The first redirect URI that can be waited for: a local one whose port is free, else one that needs
+ * no port.
  * @throws AgentError `no-redirect-address`
  */
 async function takeRedirect(login: BrowserLogin, services: Services): Promise<Redirect> {
-  const { account } = login
-  const { options, codeLogins } = services
-  const { local, custom } = redirectUrisOf(account.redirectUris)
-  const withServer = options.webserver && !login.noWebserver
+  const { local, custom } = redirectUrisOf(login.account.redirectUris)
+  const withServer = services.options.webserver && !login.noWebserver
   for (const redirect of withServer ? local : []) {
-    if (await codeLogins.take(redirect.port)) return { uri: redirect.uri, local: redirect }
+    if (await services.codeLogins.take(redirect.port)) {
+      return { uri: redirect.uri, local: redirect }
+    }
   }
-  const schemeUri = options.customUriScheme && !login.noScheme ? custom[0] : undefined
-  const copied = withServer ? undefined : local[0]?.uri
-  const uri = schemeUri ?? copied
-  if (uri !== undefined) return { uri, local: undefined }
-  throw noRedirect(account.redirectUris, local)
+  const withScheme = services.options.customUriScheme && !login.noScheme
+  const [uri] = [
+    ...(withScheme ? custom : []),
+    // With no web server wanted, the person copies a local address that leads nowhere.
+    ...(withServer ? [] : local.map((redirect) => redirect.uri)),
+  ]
+  if (uri === undefined) throw noRedirect(login.account.redirectUris, local)
+  return { uri, local: undefined }
 }
 
 function noRedirect(uris: readonly string[], local: readonly LocalRedirect[]): AgentError {

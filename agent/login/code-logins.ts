@@ -129,20 +129,19 @@ export class CodeLogins {
    */
   fetch(state: string): LoginReply | NothingToFetchReply {
     const entry = this.#logins.get(state)
-    const progress = entry?.progress ?? { state: 'waiting' }
+    if (entry === undefined) return notYet(state)
+    const { progress } = entry
     switch (progress.state) {
       case 'waiting':
-        if (entry !== undefined && this.#isExpired(entry)) throw expired()
+        if (this.#isExpired(entry)) throw expired()
         return notYet(state)
       case 'exchanging':
         return notYet(state)
       case 'failed':
         throw progress.error
-      case 'succeeded': {
-        const { reply } = progress
-        if (entry !== undefined) entry.progress = { state: 'succeeded', reply: undefined }
-        return reply ?? { status: 'FoundButReceived', info: 'Account config already retrieved' }
-      }
+      case 'succeeded':
+        entry.progress = { state: 'succeeded', reply: undefined }
+        return progress.reply ?? alreadyFetched
     }
   }
 
@@ -251,6 +250,11 @@ function failureOf(error: unknown): AgentError {
   return new AgentError('internal', 'internal error of the agent finishing a login', {
     cause: error,
   })
+}
+
+const alreadyFetched: NothingToFetchReply = {
+  status: 'FoundButReceived',
+  info: 'Account config already retrieved',
 }
 
 function notYet(state: string): NothingToFetchReply {

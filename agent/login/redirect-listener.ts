@@ -84,12 +84,23 @@ async function serve(
   response.setHeader('connection', 'close')
   response.on('error', () => undefined)
   const refusal = refusalOf(request)
-  if (refusal !== undefined) return refuse(response, refusal)
+  const page = refusal ?? (await pageFor(request, answer))
+  if (typeof page === 'number') refuse(response, page)
+  else response.writeHead(page.status, page.headers).end(page.html)
+}
+
+/** The page, or the status of none. */
+async function pageFor(
+  request: IncomingMessage,
+  answer: AnswerRedirect,
+): Promise<ResultPage | number> {
   const target = targetOf(request)
-  const page = target && (await answer(target.pathname, target.searchParams).catch(() => 'broken'))
-  if (page === undefined) return refuse(response, 404)
-  if (typeof page === 'string') return refuse(response, 500)
-  response.writeHead(page.status, page.headers).end(page.html)
+  if (target === undefined) return 404
+  try {
+    return (await answer(target.pathname, target.searchParams)) ?? 404
+  } catch {
+    return 500
+  }
 }
 
 /** RFC 9110 §15.5.20: by its Host, a page of somebody's rebound domain is kept out. */

@@ -3,8 +3,9 @@ import { AgentError } from '../../protocol/errors.ts'
 import type { JsonObject } from '../../protocol/messages.ts'
 import { waitUntil } from './deadline.ts'
 import { familyOf } from './families.ts'
-import type { HttpAnswer, HttpFetch } from './http-fetch.ts'
+import type { HttpAnswer } from './http-fetch.ts'
 import { cancelled } from './network-error.ts'
+import type { PatientFetch } from './patient-fetch.ts'
 import type { ProviderAddress, ProviderMetadata } from './provider.ts'
 import { providerText } from './provider-text.ts'
 import { type Exchange, successOf } from './upstream-error.ts'
@@ -38,11 +39,11 @@ interface Cached {
 
 /** Fetches discovery documents, each once for all who ask at the same time, and keeps them a while. */
 export class Discovery {
-  readonly #http: HttpFetch
+  readonly #http: PatientFetch
   readonly #now: () => number
   readonly #cache = new Map<string, Cached>()
 
-  constructor(http: HttpFetch, now: () => number) {
+  constructor(http: PatientFetch, now: () => number) {
     this.#http = http
     this.#now = now
   }

@@ -60,6 +60,20 @@ const reasons: Readonly<Record<string, string>> = {
   ETIMEDOUT: 'does not answer',
 }
 
+/** Failures of which it is sure that no byte of the request went out. */
+const unsent: readonly string[] = [
+  'ECONNREFUSED',
+  'ENOTFOUND',
+  'EAI_AGAIN',
+  'EHOSTUNREACH',
+  'ENETUNREACH',
+]
+
+/** Whether an error of {@link networkError} proves that the provider never saw the request. */
+export function neverSent({ code, cause }: AgentError): boolean {
+  return code === 'network' && unsent.includes(codeOf(cause))
+}
+
 /** Reason, host and certificate: what an administrator asks for first. */
 async function tlsError(error: unknown, url: URL): Promise<AgentError> {
   const { describeCertificate } = await import('./peer-certificate.ts')

@@ -4,14 +4,15 @@ import type { JsonObject } from '../../protocol/messages.ts'
 import { authenticate, authMethodFor } from './client-auth.ts'
 import type { Discovery, DiscoveryDocument } from './discovery.ts'
 import { familyOf, type ProviderFamily } from './families.ts'
-import type { HttpAnswer, HttpFetch } from './http-fetch.ts'
+import type { HttpAnswer } from './http-fetch.ts'
+import type { PatientFetch } from './patient-fetch.ts'
 import type { Client } from './provider.ts'
 import { checkStatus, type Exchange, successOf, upstreamError } from './upstream-error.ts'
 import { trustFor, urlOf } from './web-address.ts'
 
 /** What the calls to providers share. */
 export interface Upstream {
-  readonly http: HttpFetch
+  readonly http: PatientFetch
   readonly discovery: Discovery
   /** Milliseconds since 1970. */
   readonly now: () => number

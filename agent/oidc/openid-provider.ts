@@ -6,6 +6,7 @@ import { clientCredentials, exchangeToken, password } from './direct-grants.ts'
 import { Discovery, metadataOf } from './discovery.ts'
 import { DEFAULT_TIMEOUTS, HttpFetch, type Timeouts } from './http-fetch.ts'
 import type { Upstream } from './openid-call.ts'
+import { type Patience, PatientFetch, realPatience } from './patient-fetch.ts'
 import type { OpenIdProvider } from './provider.ts'
 import { refresh } from './refresh.ts'
 import { deleteClient, register } from './registration.ts'
@@ -16,6 +17,8 @@ export interface OpenIdProviderOptions {
   /** Milliseconds since 1970. */
   readonly now?: () => number
   readonly userAgent?: string
+  /** How it waits between two tries. */
+  readonly patience?: Partial<Patience>
   /** CA bundles of the system, of which the first that exists is trusted besides Node's. */
   readonly systemCaFiles?: readonly string[]
   /** CA bundles that are trusted besides those: what NODE_EXTRA_CA_CERTS names. */
@@ -27,11 +30,12 @@ export function createOpenIdProvider(options: OpenIdProviderOptions = {}): OpenI
   const timeouts = { ...DEFAULT_TIMEOUTS, ...options.timeouts }
   const now = options.now ?? Date.now
   let connections: Promise<Connections> | undefined
-  const http = new HttpFetch({
+  const once = new HttpFetch({
     timeouts,
     userAgent: options.userAgent ?? `oidc-agent-ts/${VERSION}`,
     connections: () => (connections ??= openConnections(timeouts, options)),
   })
+  const http = new PatientFetch(once, { ...realPatience, ...options.patience }, timeouts.totalMs)
   const upstream: Upstream = { http, discovery: new Discovery(http, now), now }
   return {
     discover: async (address, signal) => metadataOf(await upstream.discovery.find(address, signal)),
