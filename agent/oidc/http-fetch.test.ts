@@ -240,7 +240,7 @@ describe('connections', () => {
     await copyFile(server.caPath, other)
     for (const certPath of [server.caPath, server.caPath, other]) {
       // A failure that does not end the connection: nothing is cached for the next round.
-      server.script[DISCOVERY] = { status: 503 }
+      server.script[DISCOVERY] = { status: 500 }
       await failureOf(oidc.discover(addressOf(server.origin, certPath), noAbort()))
     }
     const [first, second, third] = server.requests.map(({ port }) => port)

@@ -1,0 +1,110 @@
+import { setTimeout as timeout } from 'node:timers/promises'
+import { AgentError } from '../../protocol/errors.ts'
+import type { HttpAnswer, HttpFetch, HttpRequest } from './http-fetch.ts'
+import { cancelled, neverSent } from './network-error.ts'
+import { PauseAfterFailure } from './pause-after-failure.ts'
+import { retryAfterSeconds } from './retry-after.ts'
+import { type Trust, urlOf } from './web-address.ts'
+
+/** How somebody waits between two tries. */
+export interface Patience {
+  /** Milliseconds of a clock that only goes forward. */
+  readonly now: () => number
+  /** From 0 to below 1. */
+  readonly random: () => number
+  readonly pause: (milliseconds: number, signal: AbortSignal) => Promise<void>
+}
+
+export const realPatience: Patience = {
+  now: () => performance.now(),
+  random: Math.random,
+  pause: (milliseconds, signal) => timeout(milliseconds, undefined, { signal }),
+}
+
+const MOST_TRIES = 3
+/** Milliseconds before the second try; doubled before each further one, and cut short by chance. */
+const BACK_OFF_MS = 250
+
+type Outcome = { readonly answer: HttpAnswer } | { readonly error: AgentError }
+
+/**
+ * HTTP exchanges that are tried again where that cannot do harm. A question may be asked twice. All
+ * else only when it surely was not carried out, as a provider that rotates refresh tokens takes the
+ * second use of one for theft: nobody took the connection, or the answer was a refusal that names a
+ * time to come back.
+ */
+export class PatientFetch {
+  readonly #http: HttpFetch
+  readonly #patience: Patience
+  readonly #totalMs: number
+  readonly #pauses: PauseAfterFailure
+
+  /** @param totalMs milliseconds after whose end no further try begins */
+  constructor(http: HttpFetch, patience: Patience, totalMs: number) {
+    this.#http = http
+    this.#patience = patience
+    this.#totalMs = totalMs
+    this.#pauses = new PauseAfterFailure(patience.now)
+  }
+
+  /** As {@link HttpFetch.send}. */
+  async send(request: HttpRequest, trust: Trust, signal: AbortSignal): Promise<HttpAnswer> {
+    const { origin } = urlOf(request.url)
+    return this.#pauses.run(origin, async () => {
+      const outcome = await this.#tryUntilDone(request, trust, signal)
+      if ('error' in outcome) throw outcome.error
+      return outcome.answer
+    })
+  }
+
+  async #tryUntilDone(request: HttpRequest, trust: Trust, signal: AbortSignal): Promise<Outcome> {
+    const { now, pause } = this.#patience
+    const begun = now()
+    for (let tries = 1; ; tries += 1) {
+      const outcome = await this.#try(request, trust, signal)
+      const wait = tries < MOST_TRIES ? this.#waitAfter(outcome, request, tries) : undefined
+      if (wait === undefined || now() - begun + wait >= this.#totalMs) return outcome
+      try {
+        await pause(wait, signal)
+      } catch {
+        return { error: cancelled(signal) }
+      }
+    }
+  }
+
+  async #try(request: HttpRequest, trust: Trust, signal: AbortSignal): Promise<Outcome> {
+    try {
+      return { answer: await this.#http.send(request, trust, signal) }
+    } catch (error) {
+      if (error instanceof AgentError) return { error }
+      throw error
+    }
+  }
+
+  /** Milliseconds until the next try; undefined: there must not be any. */
+  #waitAfter(outcome: Outcome, { method }: HttpRequest, tries: number): number | undefined {
+    const isQuestion = method === 'GET'
+    const backOff = BACK_OFF_MS * 2 ** (tries - 1) * (0.5 + this.#patience.random() / 2)
+    if ('error' in outcome) {
+      const { error } = outcome
+      return neverSent(error) || (isQuestion && isPassing(error)) ? backOff : undefined
+    }
+    const { answer } = outcome
+    const seconds = retryAfterSeconds(answer)
+    if (isRefusedForNow(answer) && seconds !== undefined) return seconds * 1000 + backOff
+    return isQuestion && isOverloaded(answer) ? backOff : undefined
+  }
+}
+
+function isPassing({ code }: AgentError): boolean {
+  return code === 'network' || code === 'provider-timeout'
+}
+
+/** RFC 6585 §4, RFC 9110 §15.6.4. */
+function isRefusedForNow({ status }: HttpAnswer): boolean {
+  return status === 429 || status === 503
+}
+
+function isOverloaded({ status }: HttpAnswer): boolean {
+  return status === 429 || (status >= 502 && status <= 504)
+}
