@@ -38,6 +38,7 @@ async function printTable(setting: cases.Setting): Promise<void> {
   print(`| case | ${version} | this agent | compared |`)
   print('| --- | --- | --- | --- |')
   for (const row of [
+    cases.memory,
     cases.askedAgain,
     cases.processesAtOnce,
     cases.socketsAtOnce,
@@ -46,7 +47,7 @@ async function printTable(setting: cases.Setting): Promise<void> {
     cases.cachedCommand,
     cases.libraryLoop,
     cases.loading,
-    cases.memory,
+    cases.memoryAfterwards,
   ]) {
     const { what, theirs, ours, compared } = await row(setting)
     print(`| ${what} | ${theirs} | ${ours} | ${compared} |`)
