@@ -4,17 +4,25 @@ import { isRobotFlow } from './own-fields.ts'
 
 /** What `oidc-gen` was called for, by the precedence of the C tool (cli.md §1.4). */
 export type GenMode =
-  | { readonly kind: 'list' }
-  | { readonly kind: 'print'; readonly file: string }
-  | { readonly kind: 'update'; readonly file: string }
-  | { readonly kind: 'rename'; readonly from: string; readonly to: string }
+  | ManagingMode
   | { readonly kind: 'complete-by-redirect'; readonly uri: string }
   | { readonly kind: 'complete-by-state'; readonly state: string }
-  | { readonly kind: 'delete'; readonly account: string }
   | { readonly kind: 'reauthenticate'; readonly account: string }
   | { readonly kind: 'only-token'; readonly account: string | undefined }
   | { readonly kind: 'configure'; readonly account: string | undefined }
   | { readonly kind: 'create'; readonly account: string | undefined }
+
+/** What needs no login. */
+export type ManagingMode =
+  | { readonly kind: 'list' }
+  | { readonly kind: 'print'; readonly file: string }
+  | { readonly kind: 'update'; readonly file: string }
+  | { readonly kind: 'rename'; readonly from: string; readonly to: string }
+  | { readonly kind: 'delete'; readonly account: string }
+
+export function isManaging(mode: GenMode): mode is ManagingMode {
+  return ['list', 'print', 'update', 'rename', 'delete'].includes(mode.kind)
+}
 
 /** @throws AgentError `usage` where an account must be named and is not, or options contradict. */
 export function modeOf(args: Arguments<typeof oidcGen.options>): GenMode {

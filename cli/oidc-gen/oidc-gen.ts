@@ -9,7 +9,7 @@ import { completeByRedirect, completeByState } from './complete-login.ts'
 import { configureAccount } from './configure-account.ts'
 import { createAccount } from './create-account.ts'
 import { deleteAccount } from './delete-account.ts'
-import { type GenMode, modeOf } from './mode.ts'
+import { type GenMode, isManaging, type ManagingMode, modeOf } from './mode.ts'
 import { printOnlyToken } from './only-token.ts'
 import type { GenOptions, oidcGen } from './options.ts'
 import { printFile } from './print-file.ts'
@@ -48,6 +48,24 @@ export async function generate(
 }
 
 async function perform(mode: GenMode, setting: GenSetting): Promise<void> {
+  if (isManaging(mode)) return manage(mode, setting)
+  switch (mode.kind) {
+    case 'complete-by-redirect':
+      return completeByRedirect(mode.uri, setting)
+    case 'complete-by-state':
+      return completeByState(mode.state, setting)
+    case 'reauthenticate':
+      return reauthenticate(mode.account, setting)
+    case 'only-token':
+      return printOnlyToken(mode.account, setting)
+    case 'configure':
+      return configureAccount(mode.account, setting)
+    case 'create':
+      return createAccount(mode.account, setting)
+  }
+}
+
+async function manage(mode: ManagingMode, setting: GenSetting): Promise<void> {
   switch (mode.kind) {
     case 'list':
       return listAccounts(setting.io)
@@ -57,20 +75,8 @@ async function perform(mode: GenMode, setting: GenSetting): Promise<void> {
       return updateFile(mode.file, setting)
     case 'rename':
       return renameAccount(mode.from, mode.to, setting)
-    case 'complete-by-redirect':
-      return completeByRedirect(mode.uri, setting)
-    case 'complete-by-state':
-      return completeByState(mode.state, setting)
     case 'delete':
       return deleteAccount(mode.account, setting)
-    case 'reauthenticate':
-      return reauthenticate(mode.account, setting)
-    case 'only-token':
-      return printOnlyToken(mode.account, setting)
-    case 'configure':
-      return configureAccount(mode.account, setting)
-    case 'create':
-      return createAccount(mode.account, setting)
   }
 }
 

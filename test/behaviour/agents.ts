@@ -49,6 +49,7 @@ export const inProcess: StartAgent = (options, derive) => {
       return reply
     }),
     close: async () => {
+      await services.codeLogins.close()
       services.tokens.close()
       await services.tokens.settled()
       remove()
@@ -56,8 +57,8 @@ export const inProcess: StartAgent = (options, derive) => {
   })
 }
 
-export const overPlainSocket: StartAgent = overSocket(callAgent as Call)
-export const overSealedSocket: StartAgent = overSocket(callAgentSealed as Call)
+export const overPlainSocket: StartAgent = overSocket(callAgent)
+export const overSealedSocket: StartAgent = overSocket(callAgentSealed)
 
 function overSocket(call: Call): StartAgent {
   return async (options, derive) => {
@@ -77,6 +78,7 @@ function overSocket(call: Call): StartAgent {
       call: typed((request) => call({ kind: 'unix', path }, request)),
       close: async () => {
         await server.close()
+        await services.codeLogins.close()
         services.tokens.close()
         await services.tokens.settled()
         remove()
