@@ -12,6 +12,8 @@ export function testIo(
     readonly env?: Io['env']
     /** True: stderr is one. */
     readonly terminal?: boolean
+    /** True: stdout is one. */
+    readonly screen?: boolean
   } = {},
 ): Io & { readonly stdout: KeptOutput; readonly stderr: KeptOutput } {
   return {
@@ -19,7 +21,7 @@ export function testIo(
     env: given.env ?? {},
     uid: process.getuid?.() ?? 0,
     now: Date.now,
-    stdout: keptOutput(false),
+    stdout: keptOutput(given.screen ?? false),
     stderr: keptOutput(given.terminal ?? false),
   }
 }

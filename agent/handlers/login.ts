@@ -1,4 +1,4 @@
-import { accountOf } from '../../protocol/account.ts'
+import { accountOf, type GrantKind } from '../../protocol/account.ts'
 import { AgentError, knownError } from '../../protocol/errors.ts'
 import type {
   AccessTokenReply,
@@ -27,8 +27,8 @@ const flows: Readonly<Record<string, Flow>> = {
   code: byCode,
   device: byDevice,
   password: byPassword,
-  client_credentials: byRepeatedGrant,
-  'token-exchange': byRepeatedGrant,
+  client_credentials: byRepeated('client_credentials'),
+  'token-exchange': byRepeated('token-exchange'),
 }
 /** Names the C agent knows; what is not in `flows` is passed over for the next in the list. */
 const knownFlows = [...Object.keys(flows), 'mt_oidc']
@@ -143,22 +143,24 @@ async function byPassword(
   return finishLogin(login, response, services)
 }
 
-/** The flow of accounts that repeat their grant for each token; the account's `grant` names it. */
-async function byRepeatedGrant(
-  login: Login,
-  services: Services,
-  signal: AbortSignal,
-): Promise<ConfigReply | AccessTokenReply> {
-  const response = await tokenByGrant(login.account, plainWish, services, signal)
-  return finishLogin(login, response, services)
+/** A flow that needs nobody; the account repeats it for each token. */
+function byRepeated(grant: GrantKind): Flow {
+  return async (login, services, signal) => {
+    const account = accountOf({ ...login.account.fields, grant })
+    const response = await tokenByGrant(account, plainWish, services, signal)
+    return finishLogin({ ...login, account }, response, services)
+  }
 }
 
 function loginOf(request: GenRequest): BrowserLogin {
   if (request.config === undefined) {
     throw new AgentError('bad-request', 'Argument is NULL in function getAccountFromJSON')
   }
+  // What it was made by before does not count: the flow that succeeds now does.
+  const { grant } = request.config
+  const fields = grant === undefined ? request.config : { ...request.config, grant: '' }
   return {
-    account: accountOf(request.config),
+    account: accountOf(fields),
     passwordEntry: request.pw_entry,
     onlyAccessToken: request.only_at ?? false,
     noWebserver: request.no_webserver ?? false,
@@ -170,6 +172,7 @@ function loginOf(request: GenRequest): BrowserLogin {
 function isPossible(flow: string, { account }: Login): boolean {
   if (flow === 'refresh') return account.refreshToken !== undefined
   if (flow === 'password') return (account.fields['username'] ?? '') !== ''
+  if (flow === 'token-exchange') return account.subjectToken !== undefined
   return true
 }
 

@@ -47,10 +47,15 @@ interface Ran {
 
 async function add(
   argv: readonly string[],
-  options: { readonly turns?: readonly Turn[]; readonly env?: Record<string, string> } = {},
+  options: {
+    readonly turns?: readonly Turn[]
+    readonly env?: Record<string, string>
+    readonly screen?: boolean
+  } = {},
 ): Promise<Ran> {
   const env = { HOME: home, OIDC_SOCK: agent.path, ...options.env }
-  const io = { ...testIo({ argv, env }), now: () => 1_700_000_000_000 }
+  const { screen = false } = options
+  const io = { ...testIo({ argv, env, screen }), now: () => 1_700_000_000_000 }
   const terminal = scriptedTerminal(...(options.turns ?? []))
   const host = {
     systemDirectory: join(home, 'etc'),
@@ -194,6 +199,54 @@ describe('the rest', () => {
     answers['loaded_accounts'] = { ...ok, info: ['z', 'a'] }
     expect(await add(['-l'])).toEqual({ status: 0, stdout: 'acc\n', stderr: '' })
     expect(await add(['-a'])).toEqual({ status: 0, stdout: 'z\na\n', stderr: '' })
+  })
+
+  test('-a tells a person how long the logins last, and of the token files', async () => {
+    answers['loaded_accounts'] = { ...ok, info: ['wlcg', 'egi', 'robot', 'dead', 'old', 'who'] }
+    const at = { issuer: 'https://op.example/', grant: 'refresh_token', login_expired: false }
+    const login = (name: string, refresh_token_expires_at: number | null): JsonObject => ({
+      ...at,
+      name,
+      refresh_token_expires_at,
+    })
+    const path = '/run/user/1/bt_u1'
+    answers['status_json'] = {
+      ...ok,
+      info: {
+        version: '5.3.3',
+        loaded_accounts: [],
+        accounts: [
+          login('wlcg', 1_702_000_000),
+          login('egi', null),
+          { ...login('robot', null), grant: 'client_credentials' },
+          { ...login('dead', 1_702_000_000), login_expired: true },
+          login('old', 1_699_000_000),
+        ],
+        token_files: [{ path, account: 'wlcg', expires_at: 1_700_000_060, state: 'fresh' }],
+      },
+    }
+    const { status, stdout } = await add(['-a'], { screen: true })
+    expect(status).toBe(0)
+    expect(stdout).toMatch(/^The following account configurations are currently loaded: \n/)
+    expect(stdout.split('\n').slice(1, 7)).toEqual([
+      expect.stringMatching(/^wlcg {3}login ends 2023-12-0\d$/),
+      'egi',
+      'robot  robot',
+      'dead   login ended',
+      'old    login ended',
+      'who',
+    ])
+    expect(stdout).toContain(`Token files kept fresh:\n${path} (wlcg): valid until 2023-11-14`)
+  })
+
+  test('-a of an agent that tells no more than names, and of none', async () => {
+    answers['loaded_accounts'] = { ...ok, info: ['a'] }
+    answers['status_json'] = { status: 'failure', error: 'Bad Request: unknown request type' }
+    const loaded = await add(['-a'], { screen: true })
+    expect(loaded.stdout.split('\n').slice(1)).toEqual(['a', ''])
+    answers['loaded_accounts'] = { ...ok, info: [] }
+    const none = await add(['-a'], { screen: true })
+    expect(none.stdout).toBe('No account configurations are currently loaded.\n')
   })
 
   test('-l without a config directory lists nothing', async () => {

@@ -1,5 +1,6 @@
 import { sameIssuer } from '../../protocol/account.ts'
 import type { KnownIssuer } from '../../protocol/issuer-config.ts'
+import { usageError } from '../argv.ts'
 import type { GenSetting } from './setting.ts'
 
 /** An issuer, and what the issuer files say of it. */
@@ -16,21 +17,78 @@ export async function chooseIssuer(
   stored?: string,
 ): Promise<ChosenIssuer> {
   const given = options.issuer ?? stored
-  if (given !== undefined) return chosen(given, known)
+  if (given !== undefined) return chosen(givenUrl(given, known), known)
   const urls = known.map(({ issuer }) => issuer)
-  asker.say(urls.map((url, index) => `[${index + 1}] ${url}`).join('\n'))
+  asker.say(listed(urls, urls))
   const favourite = urls.find((url) => url.includes(name)) ?? urls[0]
   for (;;) {
     const answer = await asker.ask(wanted, favourite)
-    const url = /^\d+$/.test(answer) ? urls[Number(answer) - 1] : answer
-    if (url !== undefined) return chosen(url, known)
-    asker.say('Input out of bound')
+    const found = find(answer, known)
+    if (found.kind === 'one') return chosen(found.url, known)
+    asker.say(found.kind === 'several' ? listed(found.urls, urls) : found.reason)
   }
 }
 
 const wanted = { label: 'issuer url', option: 'issuer', question: 'Issuer' } as const
 
-function chosen(answer: string, known: readonly KnownIssuer[]): ChosenIssuer {
-  const url = answer.includes('://') ? answer : `https://${answer}`
+type Found =
+  | { readonly kind: 'one'; readonly url: string }
+  | { readonly kind: 'several'; readonly urls: readonly string[] }
+  | { readonly kind: 'none'; readonly reason: string }
+
+/** What a person means by a number of the list, a URL, a name or part of one. */
+function find(answer: string, known: readonly KnownIssuer[]): Found {
+  if (/^\d+$/.test(answer)) {
+    const url = known[Number(answer) - 1]?.issuer
+    return url === undefined ? { kind: 'none', reason: 'Input out of bound' } : { kind: 'one', url }
+  }
+  if (answer.includes('://')) return { kind: 'one', url: answer }
+  const urls = named(answer, known)
+  const [first] = urls
+  if (first !== undefined)
+    return urls.length === 1 ? { kind: 'one', url: first } : { kind: 'several', urls }
+  if (looksLikeHost(answer)) return { kind: 'one', url: `https://${answer}` }
+  return { kind: 'none', reason: `No known issuer has '${answer}' in its name; type its URL` }
+}
+
+/** The issuers whose URL or account has `part` in it; where it is the whole of one, only that. */
+function named(part: string, known: readonly KnownIssuer[]): readonly string[] {
+  const whole = known.filter(
+    ({ issuer, accounts }) => sameIssuer(issuer, `https://${part}`) || accounts.includes(part),
+  )
+  const lower = part.toLowerCase()
+  const found =
+    whole.length === 1
+      ? whole
+      : known.filter(({ issuer, accounts }) =>
+          [issuer, ...accounts].some((text) => text.toLowerCase().includes(lower)),
+        )
+  return found.map(({ issuer }) => issuer)
+}
+
+/** An issuer that an option or a file names; only what can be no host is looked up in the list. */
+function givenUrl(given: string, known: readonly KnownIssuer[]): string {
+  if (given.includes('://') || looksLikeHost(given)) return withScheme(given)
+  const urls = named(given, known)
+  const [only] = urls
+  if (only === undefined) return withScheme(given)
+  if (urls.length === 1) return only
+  throw usageError(`--issuer=${given} could be ${urls.join(' or ')}`)
+}
+
+function looksLikeHost(text: string): boolean {
+  return /[.:]/.test(text)
+}
+
+function withScheme(text: string): string {
+  return text.includes('://') ? text : `https://${text}`
+}
+
+/** With the numbers they have in the whole list. */
+function listed(urls: readonly string[], all: readonly string[]): string {
+  return urls.map((url) => `[${all.indexOf(url) + 1}] ${url}`).join('\n')
+}
+
+function chosen(url: string, known: readonly KnownIssuer[]): ChosenIssuer {
   return { url, known: known.find(({ issuer }) => sameIssuer(issuer, url)) }
 }

@@ -3,6 +3,8 @@ import { callAgent } from '../../protocol/client.ts'
 import { AgentError } from '../../protocol/errors.ts'
 import type { SpaceSeparated } from '../../protocol/messages.ts'
 import type { ProviderPlace } from './draft.ts'
+import { isRobotFlow } from './own-fields.ts'
+import { type Supported, withIamRules } from './scope-rules.ts'
 import type { GenSetting } from './setting.ts'
 
 /** What is proposed, as by the C tool. */
@@ -16,6 +18,14 @@ const wanted = {
   question: "Scopes or 'max' (space separated)",
 } as const
 
+/** Where the scopes come from, and what for. */
+interface ScopeWish {
+  readonly given?: string | undefined
+  readonly proposed?: string | undefined
+  /** `new`: it will be registered with these scopes. */
+  readonly client: 'new' | 'given'
+}
+
 /**
  * The scopes to authorise: as given, else chosen from a list; `max` is all the provider supports.
  * Asking the provider comes first: a wrong issuer shows before anything is made there.
@@ -23,17 +33,23 @@ const wanted = {
 export async function chooseScope(
   place: ProviderPlace,
   setting: GenSetting,
-  from: { readonly given?: string | undefined; readonly proposed?: string | undefined } = {},
+  wish: ScopeWish,
 ): Promise<SpaceSeparated> {
-  const { options, asker } = setting
+  const { options, asker, io } = setting
   const supported = await supportedScopes(place, setting)
-  const given = options.scopeMax ? 'max' : options.scope.join(' ') || (from.given ?? '')
-  if (given === '' && supported.length > 0) {
-    asker.say(`The following scopes are supported: ${supported.join(' ')}`)
+  const given = options.scopeMax
+    ? ['max', ...options.scope].join(' ')
+    : options.scope.join(' ') || (wish.given ?? '')
+  if (given === '' && supported.scopes.length > 0) {
+    asker.say(`The following scopes are supported: ${supported.scopes.join(' ')}`)
   }
-  const answer = given === '' ? await asker.ask(wanted, from.proposed ?? PROPOSED) : given
-  const scopes = words(answer).includes('max') ? maximum(supported) : words(answer)
-  return [...new Set(withRequired(scopes, supported, options.onlyToken))].join(' ')
+  const proposed = wish.proposed ?? (isForRobot(setting) ? undefined : PROPOSED)
+  const answer = words(given === '' ? await asker.ask(wanted, proposed) : given)
+  const tell = (line: string): void => void io.stderr.write(`${line}\n`)
+  const named = answer.filter((scope) => scope !== 'max')
+  const all = answer.includes('max') ? [...maximum(supported.scopes), ...named] : named
+  const scopes = withRequired([...new Set(all)], supported.scopes, setting)
+  return withIamRules(scopes, { named, supported, client: wish.client }, tell).join(' ')
 }
 
 /** All the provider supports; some list none. */
@@ -41,13 +57,18 @@ function maximum(supported: readonly string[]): readonly string[] {
   return supported.length === 0 ? words(PROPOSED) : supported
 }
 
-/** As the C tool: `openid` and `offline_access` are always asked for, where the provider has them. */
+/**
+ * As the C tool: `openid` and `offline_access` are always asked for, where the provider has them. A
+ * robot is nobody who could log in or be offline.
+ */
 function withRequired(
   scopes: readonly string[],
   supported: readonly string[],
-  onlyToken: boolean,
+  setting: GenSetting,
 ): readonly string[] {
-  if (onlyToken) return scopes.filter((scope) => scope !== OFFLINE)
+  if (setting.options.onlyToken || isForRobot(setting)) {
+    return scopes.filter((scope) => scope !== OFFLINE)
+  }
   const required = ['openid', OFFLINE]
   const missing = required.filter((scope) => !scopes.includes(scope))
   return [
@@ -56,18 +77,22 @@ function withRequired(
   ]
 }
 
+function isForRobot({ options, refreshToken }: GenSetting): boolean {
+  return refreshToken === undefined && isRobotFlow(options.flow[0])
+}
+
 async function supportedScopes(
   { issuer, configEndpoint, certPath }: ProviderPlace,
   { agent }: GenSetting,
-): Promise<readonly string[]> {
+): Promise<Supported> {
   try {
-    const { info } = await callAgent(agent, {
+    const { info, family } = await callAgent(agent, {
       request: 'scopes',
       issuer,
       config_endpoint: configEndpoint,
       cert_path: certPath,
     })
-    return words(info)
+    return { scopes: words(info), family }
   } catch (error) {
     if (!(error instanceof AgentError)) throw error
     const message = `Error while retrieving supported scopes for '${issuer}': ${error.message}`

@@ -5,12 +5,13 @@ import type { JsonObject } from '../../protocol/messages.ts'
 import { accountDirectory } from '../list-accounts.ts'
 import { unlockAccount } from '../unlock-account.ts'
 import { fieldText } from './account-field.ts'
+import type { Answer } from './asker.ts'
 import { type GenSetting, passwordWays } from './setting.ts'
 
-/** What became of the account at its provider. */
-type AtProvider = 'client deleted' | 'token revoked' | 'left as it is' | 'kept: do not delete'
-
-/** `-d`: deletes an account's client or revokes its token, unloads it, and removes its file. */
+/**
+ * `-d`: revokes an account's token, deletes its client where it was registered for it, unloads it,
+ * and removes its file.
+ */
 export async function deleteAccount(name: string, setting: GenSetting): Promise<void> {
   const { agent, io, asker } = setting
   await callAgent(agent, { request: 'check' })
@@ -23,10 +24,8 @@ export async function deleteAccount(name: string, setting: GenSetting): Promise<
   const sure = await asker.confirm('Do you really want to delete this configuration?', 'no')
   if (sure !== 'yes') return
 
-  const outcome = await forgetAtProvider(fields, setting)
-  if (outcome === 'kept: do not delete') return
-  // `delete` has unloaded it already.
-  if (outcome !== 'token revoked') await unload(name, setting)
+  if (!(await forgetAtProvider(fields, setting))) return
+  await unload(name, setting)
   io.stdout.write(
     "The generated account was successfully removed from oidc-agent. You don't have to run oidc-add.\n",
   )
@@ -35,61 +34,88 @@ export async function deleteAccount(name: string, setting: GenSetting): Promise<
   io.stdout.write('Successfully deleted account configuration.\n')
 }
 
-async function forgetAtProvider(fields: JsonObject, setting: GenSetting): Promise<AtProvider> {
-  const client = await deleteClient(fields, setting)
-  if (client !== 'not deleted') return client
-  const { agent, io, asker } = setting
+/** Whether the account may go now. */
+async function forgetAtProvider(fields: JsonObject, setting: GenSetting): Promise<boolean> {
+  const wish = await clientWish(fields, setting)
+  if (wish === 'quit') return false
+  // Before the client goes, which it takes to revoke.
+  const failure = await revoked(fields, setting)
+  const isDeleted = wish === 'yes' && (await deleteClient(fields, setting))
+  // Tokens do not outlive their client.
+  if (failure === undefined || isDeleted) return true
+  return await mayGoAnyway(failure, fields, setting)
+}
+
+/** Whether the client that was registered for this account alone is to go with it. */
+async function clientWish(fields: JsonObject, { asker }: GenSetting): Promise<Answer> {
+  if (registrationOf(fields) === undefined) return 'no'
+  return asker.confirm(
+    'The used OIDC client was dynamically registered by oidc-agent. Should this client be automatically deleted?',
+    'yes',
+  )
+}
+
+/** Revokes the refresh token; what the provider has against it. */
+async function revoked(fields: JsonObject, { agent }: GenSetting): Promise<AgentError | undefined> {
   try {
     await callAgent(agent, { request: 'delete', config: fields })
-    return 'token revoked'
+    return undefined
   } catch (error) {
     if (!(error instanceof AgentError) || isAboutAgent(error)) throw error
-    io.stderr.write(`Error: ${error.message}\n`)
+    return error
   }
+}
+
+async function mayGoAnyway(
+  failure: AgentError,
+  fields: JsonObject,
+  { io, asker }: GenSetting,
+): Promise<boolean> {
+  io.stderr.write(`Error: ${failure.message}\n`)
   const anyway = await asker.confirm(
     'Do you want to unload and delete anyway. You then have to revoke the refresh token manually.',
     'no',
   )
-  if (anyway !== 'yes') {
-    io.stderr.write(
-      'The account was not removed from oidc-agent due to the above listed error. You can fix the error and try it again.\n',
+  if (anyway === 'yes') {
+    io.stdout.write(
+      `Please revoke the refresh token '${fieldText(fields, 'refresh_token') ?? ''}' manually!\n`,
     )
-    return 'kept: do not delete'
+    return true
   }
-  io.stdout.write(
-    `Please revoke the refresh token '${fieldText(fields, 'refresh_token') ?? ''}' manually!\n`,
+  io.stderr.write(
+    'The account was not removed from oidc-agent due to the above listed error. You can fix the error and try it again.\n',
   )
-  return 'left as it is'
+  return false
 }
 
-/** Deletes a client that was registered for this account alone, if the person wants it. */
-async function deleteClient(
-  fields: JsonObject,
-  { agent, io, asker }: GenSetting,
-): Promise<'client deleted' | 'not deleted' | 'kept: do not delete'> {
+interface Registration {
+  readonly uri: string
+  readonly token: string
+}
+
+function registrationOf(fields: JsonObject): Registration | undefined {
   const uri = fieldText(fields, 'registration_client_uri')
   const token = fieldText(fields, 'registration_access_token')
-  if (uri === undefined || token === undefined) return 'not deleted'
-  const answer = await asker.confirm(
-    'The used OIDC client was dynamically registered by oidc-agent. Should this client be automatically deleted?',
-    'yes',
-  )
-  if (answer === 'quit') return 'kept: do not delete'
-  if (answer === 'no') return 'not deleted'
+  return uri === undefined || token === undefined ? undefined : { uri, token }
+}
+
+/** Whether the client is gone (RFC 7592 §2.3). */
+async function deleteClient(fields: JsonObject, { agent, io }: GenSetting): Promise<boolean> {
+  const registration = registrationOf(fields)
+  if (registration === undefined) return false
   try {
     await callAgent(agent, {
       request: 'delete_client',
-      registration_client_uri: uri,
-      registration_access_token: token,
+      registration_client_uri: registration.uri,
+      registration_access_token: registration.token,
       cert_path: fieldText(fields, 'cert_path'),
     })
     io.stdout.write('Deleted oidc client.\n')
-    return 'client deleted'
+    return true
   } catch (error) {
     if (!(error instanceof AgentError) || isAboutAgent(error)) throw error
-    // At least the token is to be worth nothing.
     io.stderr.write(`Error: ${error.message}\n`)
-    return 'not deleted'
+    return false
   }
 }
 

@@ -1,6 +1,7 @@
 import { resolve } from 'node:path'
 import type { JsonObject, SpaceSeparated } from '../../protocol/messages.ts'
 import type { ChosenIssuer } from './choose-issuer.ts'
+import { ownFields } from './own-fields.ts'
 import type { GenSetting } from './setting.ts'
 
 /** Where the provider is and whom to trust for it. */
@@ -57,6 +58,7 @@ export function draftAccount(plan: AccountPlan, setting: GenSetting): JsonObject
     redirect_uris: redirectUris(setting),
     username: options.username ?? '',
     password: options.password ?? '',
+    ...ownFields(options),
   }
 }
 

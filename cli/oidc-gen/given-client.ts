@@ -1,5 +1,6 @@
 import type { JsonObject } from '../../protocol/messages.ts'
 import { fieldText } from './account-field.ts'
+import { ownFields } from './own-fields.ts'
 import type { GenSetting } from './setting.ts'
 
 /**
@@ -43,8 +44,15 @@ function secretIn(file: JsonObject): string | undefined {
 
 async function askedSecret(stored: JsonObject, { options, asker }: GenSetting): Promise<string> {
   // A public client is one that cannot keep a secret.
-  if (options.pub) return ''
+  if (options.pub || hasOtherProof(stored, options)) return ''
   // An account that has a client without secret is not asked for one again.
   if (fieldText(stored, 'client_id') !== undefined && stored['client_secret'] === '') return ''
   return await asker.askSecret(wantedSecret, fieldText(stored, 'client_secret'))
+}
+
+/** A client that shows who it is by a key, or by nothing. */
+function hasOtherProof(stored: JsonObject, options: GenSetting['options']): boolean {
+  const method =
+    ownFields(options)['token_endpoint_auth_method'] ?? stored['token_endpoint_auth_method']
+  return method === 'private_key_jwt' || method === 'none'
 }

@@ -130,6 +130,7 @@ test('--rename unloads the old name, under which a new refresh token could not b
 })
 
 describe('-d', () => {
+  const notLoaded = { status: 'failure', error: 'account not loaded' }
   const failure = { status: 'failure', error: 'Could not revoke token: not supported' }
   const really = 'Do you really want to delete this configuration? [No/yes/quit]'
   const alsoClient = 'The used OIDC client was dynamically registered by oidc-agent.'
@@ -138,13 +139,13 @@ describe('-d', () => {
     "The generated account was successfully removed from oidc-agent. You don't have to run oidc-add.\nSuccessfully deleted account configuration.\n"
 
   test('revokes the token, unloads, and removes every trace', async () => {
-    await begin(stored, { check: ok, delete: ok })
+    await begin(stored, { check: ok, delete: ok, remove: notLoaded })
     const { status, stdout } = await session.run(['--pw-env', '-d', 'acc'], {
       env,
       turns: [[really, 'yes']],
     })
     expect({ status, stdout }).toEqual({ status: 0, stdout: done })
-    expect(session.asked).toEqual(['check', 'delete'])
+    expect(session.asked).toEqual(['check', 'delete', 'remove'])
     expect(session.request('delete')).toMatchObject({ config: { refresh_token: 'RT' } })
     expect(await session.accounts.list()).toEqual([])
     expect(await knownAccounts()).toEqual(['more'])
@@ -160,8 +161,8 @@ describe('-d', () => {
     expect(await session.accounts.list()).toEqual(['acc'])
   })
 
-  test('deletes a client that was registered for it', async () => {
-    await begin(registered, { check: ok, delete_client: ok, remove: ok })
+  test('revokes the token and deletes a client that was registered for it', async () => {
+    await begin(registered, { check: ok, delete: ok, delete_client: ok, remove: notLoaded })
     const { status, stdout } = await session.run(['--pw-env', '-d', 'acc'], {
       env,
       turns: [
@@ -170,7 +171,7 @@ describe('-d', () => {
       ],
     })
     expect({ status, stdout }).toEqual({ status: 0, stdout: `Deleted oidc client.\n${done}` })
-    expect(session.asked).toEqual(['check', 'delete_client', 'remove'])
+    expect(session.asked).toEqual(['check', 'delete', 'delete_client', 'remove'])
     expect(session.request('delete_client')).toMatchObject({
       registration_client_uri: 'https://op.example/reg/cid',
       registration_access_token: 'RAT',
@@ -178,16 +179,42 @@ describe('-d', () => {
     })
   })
 
-  test('revokes the token where the client is to stay or cannot be deleted', async () => {
+  test('a token that cannot be revoked dies with its client', async () => {
+    await begin(registered, { check: ok, delete: failure, delete_client: ok, remove: ok })
+    const { status, stderr } = await session.run(['--pw-env', '--confirm-yes', '-d', 'acc'], {
+      env,
+    })
+    expect({ status, stderr }).toEqual({ status: 0, stderr: '' })
+    expect(await session.accounts.list()).toEqual([])
+  })
+
+  test('the client may stay, or be one that cannot be deleted', async () => {
     const refusal = { status: 'failure', error: 'Could not delete client: 403' }
-    await begin(registered, { check: ok, delete: ok, delete_client: refusal })
+    await begin(registered, { check: ok, delete: ok, delete_client: refusal, remove: notLoaded })
     const { status, stderr } = await session.run(['--pw-env', '--confirm-yes', '-d', 'acc'], {
       env,
     })
     expect(status).toBe(0)
     expect(stderr).toContain('Error: Could not delete client: 403')
-    expect(session.asked).toEqual(['check', 'delete_client', 'delete'])
+    expect(session.asked).toEqual(['check', 'delete', 'delete_client', 'remove'])
     expect(await session.accounts.list()).toEqual([])
+  })
+
+  test.each([
+    ['no', 0, ['check', 'delete', 'remove'], []],
+    ['quit', 0, ['check'], ['acc']],
+  ] as const)('asked for the client: %s', async (answer, exit, asked, left) => {
+    await begin(registered, { check: ok, delete: ok, remove: ok })
+    const { status } = await session.run(['--pw-env', '-d', 'acc'], {
+      env,
+      turns: [
+        [really, 'yes'],
+        [alsoClient, answer],
+      ],
+    })
+    expect(status).toBe(exit)
+    expect(session.asked).toEqual(asked)
+    expect(await session.accounts.list()).toEqual(left)
   })
 
   test('keeps everything where the token cannot be revoked, unless told otherwise', async () => {
@@ -210,8 +237,7 @@ describe('-d', () => {
   })
 
   test('an account that is not loaded need not be unloaded', async () => {
-    const notLoaded = { status: 'failure', error: 'account not loaded' }
-    await begin(registered, { check: ok, delete_client: ok, remove: notLoaded })
+    await begin(registered, { check: ok, delete: ok, delete_client: ok, remove: notLoaded })
     const { status } = await session.run(['--pw-env', '--confirm-yes', '-d', 'acc'], { env })
     expect(status).toBe(0)
     expect(await session.accounts.list()).toEqual([])

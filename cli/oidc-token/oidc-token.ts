@@ -1,4 +1,5 @@
 import { agentAddresses } from '../../protocol/client.ts'
+import type { AccessTokenReply } from '../../protocol/messages.ts'
 import { type Arguments, usageError } from '../argv.ts'
 import { loginEndWarning } from '../login-end.ts'
 import { orLoaded, targetOf } from '../or-loaded.ts'
@@ -47,12 +48,16 @@ export async function getToken(
     askAgents(agents, { ...wanted, request: 'access_token', min_valid_period, strict }),
   )
   const text = printed(output, reply)
-  if (reply.info !== undefined) io.stderr.write(`${visibleText(reply.info)}\n`)
-  if (io.stderr.isTTY === true) {
-    const warning = loginEndWarning(reply, wanted.account, io.now())
-    if (warning !== undefined) io.stderr.write(`${warning}\n`)
-  }
+  tellPerson(reply, wanted.account, io)
   io.stdout.write(text)
+}
+
+/** What was granted otherwise than asked for; and, where a person reads it, that the login ends soon. */
+function tellPerson(reply: AccessTokenReply, account: string | undefined, io: Io): void {
+  const { stderr } = io
+  if (reply.info !== undefined) stderr.write(`${visibleText(reply.info)}\n`)
+  const warning = stderr.isTTY === true ? loginEndWarning(reply, account, io.now()) : undefined
+  if (warning !== undefined) stderr.write(`${warning}\n`)
 }
 
 function minValidPeriod({ forceNew, time }: TokenOptions): number | undefined {
