@@ -1,0 +1,67 @@
+import { access, constants } from 'node:fs/promises'
+import { resolve } from 'node:path'
+import type { JsonObject, JsonValue } from '../../protocol/messages.ts'
+import { unreadable } from '../../protocol/system-error.ts'
+import { usageError } from '../argv.ts'
+import { fieldText } from './account-field.ts'
+import type { GenOptions } from './options.ts'
+
+/** Flows whose accounts have no refresh token: what gave the first token gives the next. */
+const robotFlows: readonly string[] = ['client_credentials', 'token-exchange']
+
+/** Whether no person logs in, but a robot or a job. */
+export function isRobotFlow(flow: string | undefined): boolean {
+  return flow !== undefined && robotFlows.includes(flow)
+}
+
+/** The members of an account that the C tools do not know, as far as options give them. */
+export function ownFields(options: GenOptions): JsonObject {
+  const fields: Record<string, JsonValue | undefined> = {
+    subject_token_env: options.subjectTokenEnv,
+    subject_token_file: absolute(options.subjectTokenFile),
+    subject_token_type: options.subjectTokenType,
+    private_key_file: absolute(options.privateKey),
+    token_endpoint_auth_method: authenticationMethod(options),
+    audience_parameter: options.audienceParameter,
+    ...otherSource(options),
+  }
+  return Object.fromEntries(
+    Object.entries(fields).filter((entry): entry is [string, JsonValue] => entry[1] !== undefined),
+  )
+}
+
+/**
+ * Tells what is missing before anything is asked of the provider.
+ * @throws AgentError `usage` or `file-not-found`
+ */
+export async function checkOwnFields(fields: JsonObject, { flow }: GenOptions): Promise<void> {
+  const hasSource =
+    fieldText(fields, 'subject_token_env') ?? fieldText(fields, 'subject_token_file')
+  if (flow[0] === 'token-exchange' && hasSource === undefined) {
+    throw usageError('token-exchange needs --subject-token-env or --subject-token-file')
+  }
+  const key = fieldText(fields, 'private_key_file')
+  if (key === undefined) return
+  try {
+    await access(key, constants.R_OK)
+  } catch (error) {
+    throw unreadable(key, error)
+  }
+}
+
+/** The agent stands elsewhere. */
+function absolute(path: string | undefined): string | undefined {
+  return path === undefined ? undefined : resolve(path)
+}
+
+function authenticationMethod(options: GenOptions): string | undefined {
+  const { tokenEndpointAuthMethod, privateKey } = options
+  if (tokenEndpointAuthMethod !== undefined) return tokenEndpointAuthMethod
+  return privateKey === undefined ? undefined : 'private_key_jwt'
+}
+
+/** A source that is given replaces the one there was. */
+function otherSource({ subjectTokenEnv, subjectTokenFile }: GenOptions): JsonObject {
+  if (subjectTokenEnv !== undefined) return { subject_token_file: '' }
+  return subjectTokenFile === undefined ? {} : { subject_token_env: '' }
+}
