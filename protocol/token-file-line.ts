@@ -8,8 +8,9 @@ export function tokenFileLine({
   state,
   error,
 }: TokenFileState): string {
-  const token =
-    expiresAt === 0 ? 'no known expiry' : `valid until ${new Date(expiresAt * 1000).toISOString()}`
+  const end = new Date(expiresAt * 1000).toISOString()
+  const none = state === 'fresh' ? 'of unknown expiry' : 'no token'
+  const token = expiresAt === 0 ? none : `valid until ${end}`
   const trouble = state === 'fresh' ? '' : `; retrying: ${error ?? 'unknown error'}`
   return `${path} (${account}): ${token}${trouble}`
 }

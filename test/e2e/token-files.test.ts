@@ -1,0 +1,238 @@
+import { existsSync, type Stats } from 'node:fs'
+import { lstat, mkdir, readdir, readFile, symlink, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { callAgent } from '../../protocol/client.ts'
+import { payloadOf } from '../support/access-token.ts'
+import { outputOf, shown } from '../support/command.ts'
+import { addAccount, startLoaded } from '../support/loaded.ts'
+import { until } from '../support/process-table.ts'
+import { noTerminalReason, runInTerminal } from '../support/pseudo-terminal.ts'
+import { Sandbox, type SandboxAgent } from '../support/sandbox.ts'
+import { startWlcgProvider, type WlcgProvider } from '../support/wlcg-provider.ts'
+
+const CE = 'ce.example.org:9619'
+const uid = process.getuid?.() ?? 0
+
+let provider: WlcgProvider
+let sandbox: Sandbox
+let agent: SandboxAgent
+/** Where discovery looks in the sandbox. */
+let found: string
+
+beforeEach(async () => {
+  provider = await startWlcgProvider()
+  sandbox = await Sandbox.create()
+  agent = (await startLoaded(sandbox, provider)).agent
+  found = join(sandbox.directory, 'run', `bt_u${uid}`)
+})
+
+afterEach(async () => {
+  await sandbox.close()
+  await provider.close()
+})
+
+/** Runs `oidc-token --file` and gives the path it prints. */
+async function keep(...args: readonly string[]): Promise<string> {
+  return outputOf(await sandbox.run('oidc-token', ['--file', ...args])).trimEnd()
+}
+
+async function tokenIn(path: string): Promise<string> {
+  return (await readFile(path, 'utf8')).trim()
+}
+
+function modeOf({ mode }: Stats): string {
+  return (mode & 0o7777).toString(8)
+}
+
+describe('oidc-token --file', () => {
+  test('writes the token where programs look for it, for its owner alone, whatever the umask', async () => {
+    for (const umask of ['000', '022', '077', '777']) {
+      const said = await sandbox.sh(`umask ${umask}; oidc-token --file --aud=${CE} wlcg`)
+      expect(said, umask).toMatchObject({ status: 0, stdout: `${found}\n`, stderr: '' })
+      const text = await readFile(found, 'utf8')
+      expect(text).toMatch(/^ey[\w-]+\.[\w-]+\.[\w-]+ *\n$/)
+      expect(payloadOf(text.trim())).toMatchObject({ aud: CE })
+      expect(modeOf(await lstat(found))).toBe('600')
+    }
+    expect(await readdir(join(sandbox.directory, 'run'))).toEqual([`bt_u${uid}`])
+  })
+
+  test('to a path, to $BEARER_TOKEN_FILE, for purposes, for eval', async () => {
+    expect(await keep('--purpose=cms', 'wlcg')).toBe(`${found}-cms`)
+    expect(await keep(`--purpose=atlas`, '-s', 'compute.read', 'wlcg')).toBe(`${found}-atlas`)
+    const path = join(sandbox.directory, 'mine')
+    const env = { BEARER_TOKEN_FILE: path }
+    expect(outputOf(await sandbox.run('oidc-token', ['--file', 'wlcg'], { env }))).toBe(`${path}\n`)
+    const relative = await sandbox.sh('oidc-token --file=here --env --once wlcg')
+    const here = join(sandbox.home, 'here')
+    expect(outputOf(relative)).toBe(`BEARER_TOKEN_FILE=${here}; export BEARER_TOKEN_FILE;\n`)
+    expect(payloadOf(await tokenIn(`${found}-atlas`))['scope']).toBe('compute.read')
+    expect(await tokenIn(path)).toBe(await tokenIn(here))
+  })
+
+  test('loads no account where nobody can be asked, and says how', async () => {
+    outputOf(await sandbox.run('oidc-add', ['-r', 'wlcg']))
+    const said = await sandbox.run('oidc-token', ['--file', 'wlcg'])
+    expect(said).toMatchObject({ status: 1, stdout: '' })
+    expect(said.stderr).toContain('oidc-add wlcg')
+    expect(existsSync(found)).toBe(false)
+  })
+
+  test.each([
+    [['--file', '-a', 'wlcg'], '--file'],
+    [['--file', '--purpose=a/b', 'wlcg'], '--purpose'],
+    [['--file'], 'missing argument'],
+    [[], 'missing argument'],
+  ])('%j is a mistake', async (args, about) => {
+    const said = await sandbox.run('oidc-token', args)
+    expect(said.status).toBe(64)
+    expect(said.stderr).toContain(about)
+  })
+
+  test('never through a link, over something else than a token, or where others write', async () => {
+    const place = join(sandbox.directory, 'place')
+    await mkdir(place)
+    const other = await sandbox.file('other', 'precious words\n')
+    await symlink(other, join(place, 'link'))
+    await symlink(join(place, 'nowhere'), join(place, 'dangling'))
+    await mkdir(join(place, 'directory'))
+    outputOf(await sandbox.run('mkfifo', [join(place, 'fifo')]))
+    await writeFile(join(place, 'letter'), 'precious words\n')
+    outputOf(
+      await sandbox.sh(
+        'mkdir ../open ../group ../sticky; chmod 777 ../open; chmod 770 ../group; chmod 1777 ../sticky',
+      ),
+    )
+    for (const [name, why] of [
+      ['place/link', /it is a symbolic link/],
+      ['place/dangling', /it is a symbolic link/],
+      ['place/directory', /it is not a regular file/],
+      ['place/fifo', /it is not a regular file/],
+      ['place/letter', /what it holds is not a token/],
+      ['open/token', /other users can write in its directory/],
+      ['group/token', /other users can write in its directory/],
+      ['missing/token', /no such file or directory/],
+    ] as const) {
+      const said = await sandbox.run('oidc-token', [`--file=../${name}`, 'wlcg'])
+      expect(said, shown(said)).toMatchObject({ status: 1, stdout: '' })
+      expect(said.stderr).toMatch(why)
+    }
+    expect(await readFile(other, 'utf8')).toBe('precious words\n')
+    expect(await readdir(place)).toEqual(['dangling', 'directory', 'fifo', 'letter', 'link'])
+    expect(await readdir(join(sandbox.directory, 'open'))).toEqual([])
+    outputOf(await sandbox.run('oidc-token', ['--file=../sticky/token', 'wlcg']))
+    // None of the refused ones is kept.
+    const { info } = await callAgent(
+      { kind: 'unix', path: agent.socketPath },
+      { request: 'status_json' },
+    )
+    expect(info.token_files?.map(({ path }) => path)).toEqual([
+      join(sandbox.directory, 'sticky', 'token'),
+    ])
+  })
+})
+
+describe('a kept file', () => {
+  test('is told of by --status, and to a person by oidc-add -a', async () => {
+    await keep('wlcg')
+    const line = new RegExp(`^${found} \\(wlcg\\): valid until 20\\S+Z$`, 'm')
+    expect(outputOf(await sandbox.run('oidc-agent', ['--status']))).toMatch(line)
+    expect(outputOf(await sandbox.run('oidc-add', ['-a']))).toBe('wlcg\n')
+    const json = outputOf(await sandbox.run('oidc-agent', ['--status', '--json']))
+    expect(JSON.parse(json)).toMatchObject({
+      token_files: [{ path: found, account: 'wlcg', state: 'fresh' }],
+    })
+  })
+
+  test.skipIf(noTerminalReason !== undefined)('is listed on a terminal', async () => {
+    await keep('wlcg')
+    const { screen } = await runInTerminal(sandbox, 'oidc-add -a', [])
+    expect(screen).toContain(`${found} (wlcg): valid until`)
+  })
+
+  test.each([
+    ['--file-stop', ['oidc-token', ['--file-stop']]],
+    ['oidc-add -r', ['oidc-add', ['-r', 'wlcg']]],
+    ['oidc-add -R', ['oidc-add', ['-R']]],
+    ['the end of the agent', ['oidc-agent', ['-k']]],
+  ] as const)('is gone after %s', async (what, [command, args]) => {
+    await keep('wlcg')
+    await keep('--purpose=two', 'wlcg')
+    outputOf(await sandbox.run(command, args))
+    await until('the file to go', () => !existsSync(found))
+    expect(existsSync(`${found}-two`)).toBe(what === '--file-stop')
+  })
+
+  test('stays where it was to be left, and where somebody has put another in its place', async () => {
+    await keep('--leave', 'wlcg')
+    const mine = await keep('--purpose=mine', 'wlcg')
+    outputOf(await sandbox.sh(`echo a.b.c >new && mv new '${mine}'`))
+    await sandbox.endAgent(agent)
+    expect(payloadOf(await tokenIn(found)).iss).toBe(provider.issuer)
+    expect(await tokenIn(mine)).toBe('a.b.c')
+  })
+
+  test('goes with the lock and comes back with the unlock', async () => {
+    await keep('wlcg')
+    const address = { kind: 'unix', path: agent.socketPath } as const
+    await callAgent(address, { request: 'lock', password: 'x' })
+    expect(existsSync(found)).toBe(false)
+    await callAgent(address, { request: 'unlock', password: 'x' })
+    await until('the file to come back', () => existsSync(found))
+  })
+
+  test.each(['SIGTERM', 'SIGKILL'] as const)(
+    'is kept again by the next agent, after %s',
+    async (signal) => {
+      await keep('--aud=one', 'wlcg')
+      await keep('--purpose=two', '--aud=two', 'wlcg')
+      await sandbox.endAgent(agent, signal)
+      await sandbox.startAgent()
+      await addAccount(sandbox, 'wlcg')
+      const kept = async (): Promise<string> =>
+        outputOf(await sandbox.run('oidc-agent', ['--status', '--json']))
+      await until('both to be fresh', async () => (await kept()).split('"fresh"').length === 3)
+      expect(payloadOf(await tokenIn(found)).aud).toBe('one')
+      expect(payloadOf(await tokenIn(`${found}-two`)).aud).toBe('two')
+      // What was removed by name does not come back.
+      outputOf(await sandbox.run('oidc-add', ['-r', 'wlcg']))
+      await addAccount(sandbox, 'wlcg')
+      expect(await kept()).not.toContain('token_files')
+      expect(existsSync(found)).toBe(false)
+    },
+  )
+
+  test('is taken over by another agent that is told to keep it', async () => {
+    await keep('--aud=one', 'wlcg')
+    const first = { ...sandbox.env }
+    await sandbox.startAgent()
+    await addAccount(sandbox, 'wlcg')
+    // The first still runs: the second leaves its file alone until it is asked for it.
+    expect(outputOf(await sandbox.run('oidc-agent', ['--status', '--json']))).not.toContain(
+      'token_files',
+    )
+    await keep('--aud=two', 'wlcg')
+    outputOf(await sandbox.run('oidc-agent', ['-k'], { env: first }))
+    await until('the first to end', () => !existsSync(first['OIDC_SOCK'] ?? ''))
+    expect(payloadOf(await tokenIn(found)).aud).toBe('two')
+  })
+})
+
+describe('renewal', () => {
+  test('comes ahead of expiry; where it fails the file is gone with its token, and comes back', async () => {
+    provider.dials.accessTokenSeconds = 4
+    // Another wish than the plain one, for which the agent has had a token of an hour since it was loaded.
+    await keep('--aud=short', 'wlcg')
+    const first = await tokenIn(found)
+    await until('a new token', async () => (await tokenIn(found)) !== first)
+    expect(Date.now() / 1000).toBeLessThan(Number(payloadOf(first).exp))
+    await provider.down()
+    await until('the file to go', () => !existsSync(found), 20_000)
+    const status = outputOf(await sandbox.run('oidc-agent', ['--status']))
+    expect(status).toContain(`${found} (wlcg): no token; retrying: `)
+    await provider.up()
+    await until('the file to come back', () => existsSync(found), 20_000)
+    expect(Number(payloadOf(await tokenIn(found)).exp) * 1000).toBeGreaterThan(Date.now())
+  })
+})
