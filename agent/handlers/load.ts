@@ -68,7 +68,7 @@ function lifetimeInfo(asked: number | undefined, services: Services): string | u
 }
 
 /** @throws AgentError `bad-request` where the key is not of the form of protocol.md §3.3. */
-export function fileKeyOf(message: FileKeyMessage | undefined): FileKey | undefined {
+function fileKeyOf(message: FileKeyMessage | undefined): FileKey | undefined {
   if (message === undefined) return undefined
   const salt = Buffer.from(message.salt, 'base64')
   const bytes = Buffer.from(message.key, 'base64')
