@@ -5,24 +5,27 @@ import { AgentError } from '../../protocol/errors.ts'
 import type { AccessTokenReply, ConfigReply } from '../../protocol/messages.ts'
 import type { Io } from '../run.ts'
 import { existingAccount } from './configure-account.ts'
+import { type PlannedPassword, plannedPassword } from './encryption-password.ts'
 import { DONE_AT_ONCE } from './login.ts'
 import { checkRedirected, socketIn } from './redirected.ts'
-import { saveAccount } from './save-account.ts'
+import { type Sealing, saveAccount } from './save-account.ts'
 import type { GenSetting } from './setting.ts'
 
 /** `--codeExchange`: finishes a login by browser that another oidc-gen started. */
 export async function completeByRedirect(uri: string, setting: GenSetting): Promise<void> {
   const state = checkRedirected(uri)
   const agent = setting.agent ?? agentOf(state, setting.io)
+  const password = await planned(state, setting)
   const request = { request: 'code_exchange', redirect_uri: uri, from_gen: true } as const
-  await keep(await callAgent(agent, request), { ...setting, agent })
+  await keep(await callAgent(agent, request), password, { ...setting, agent })
 }
 
 /** `--state`: fetches the account of a login by browser that has ended since. */
 export async function completeByState(state: string, setting: GenSetting): Promise<void> {
+  const password = await planned(state, setting)
   const reply = await callAgent(setting.agent, { request: 'state_lookup', state })
   if (reply.status === 'success') {
-    await keep(reply, setting)
+    await keep(reply, password, setting)
     return
   }
   throw new AgentError(
@@ -32,7 +35,17 @@ export async function completeByState(state: string, setting: GenSetting): Promi
   )
 }
 
-async function keep(reply: ConfigReply | AccessTokenReply, setting: GenSetting): Promise<void> {
+/** Settled before the account is fetched: that can be done once. */
+async function planned(state: string, setting: GenSetting): Promise<PlannedPassword> {
+  const onlyToken = /^\d:1/.test(state)
+  return onlyToken || setting.options.noSave ? { kind: 'ask' } : await plannedPassword(setting)
+}
+
+async function keep(
+  reply: ConfigReply | AccessTokenReply,
+  password: PlannedPassword,
+  setting: GenSetting,
+): Promise<void> {
   const { io, options } = setting
   if ('access_token' in reply) {
     io.stdout.write(`${reply.access_token}\n`)
@@ -43,10 +56,9 @@ async function keep(reply: ConfigReply | AccessTokenReply, setting: GenSetting):
   const old = options.noSave
     ? undefined
     : await existingAccount(accountOf(reply.config).name, setting)
-  const sealing =
-    old === undefined
-      ? ({ kind: 'new', password: { kind: 'ask' } } as const)
-      : ({ kind: 'same', key: old.key } as const)
+  // A login again: the file keeps its password.
+  const sealing: Sealing =
+    old === undefined ? { kind: 'new', password } : { kind: 'same', key: old.key }
   await saveAccount(reply.config, sealing, setting)
 }
 

@@ -11,11 +11,13 @@ export interface DeviceVisit {
   readonly login?: string
 }
 
-interface Page {
+export interface Page {
   readonly url: URL
   readonly html: string
 }
 
+/** Stands for a page that is not the provider's any more. */
+const LEFT = ''
 /** A chain longer than this goes in circles. */
 const MAX_STEPS = 20
 
@@ -33,6 +35,41 @@ export function denyDevice(visit: DeviceVisit): Promise<void> {
     },
     'AbortedError',
   )
+}
+
+/** Where a person is sent to log in (RFC 6749 §4.1.1). */
+export interface LoginVisit {
+  readonly address: string
+  /** PEM bundle the browser trusts. */
+  readonly caPem: string
+  readonly login?: string
+  /** Presses Cancel instead. */
+  readonly denies?: boolean
+}
+
+/** Logs in as a person with a browser does, and gives the address that the provider sends it to. */
+export async function redirectAfterLogin(visit: LoginVisit): Promise<URL> {
+  const { address, caPem, login = 'alice', denies = false } = visit
+  const browser = new Browser(caPem)
+  try {
+    let page = await browser.open(new URL(address))
+    for (let step = 0; step < MAX_STEPS && page.html !== LEFT; step += 1) {
+      const { action, fields } = formOf(page)
+      if (fields.has('login')) fields.set('login', login)
+      if (denies) fields.set('abort', 'yes')
+      page = await browser.open(action, fields)
+    }
+    return page.url
+  } finally {
+    await browser.close()
+  }
+}
+
+/** Logs in, and shows the page of ours that the browser comes back to. */
+export async function logIn(visit: LoginVisit): Promise<Page> {
+  const url = await redirectAfterLogin(visit)
+  const response = await fetch(url)
+  return { url, html: await response.text() }
 }
 
 async function walk(
@@ -96,6 +133,8 @@ class Browser {
       const location = response.headers.get('location')
       if (location === null) return { url: target, html }
       target = new URL(location, target)
+      // Back to the agent, or to another program: the providers of the tests speak TLS.
+      if (target.protocol !== 'https:') return { url: target, html: LEFT }
       body = undefined
     }
     throw new Error(`too many redirects from ${url.href}`)

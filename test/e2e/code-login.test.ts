@@ -1,0 +1,294 @@
+import { chmod, mkdir, readdir, readFile, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { logIn, redirectAfterLogin } from '../support/approve.ts'
+import { outputOf } from '../support/command.ts'
+import { freePort } from '../support/free-port.ts'
+import { until } from '../support/process-table.ts'
+import { noTerminalReason, runInTerminal } from '../support/pseudo-terminal.ts'
+import { Sandbox } from '../support/sandbox.ts'
+import { PASSWORD, SCOPE } from '../support/seed-account.ts'
+import { addressIn, type BrowserLogin, startBrowserLogin } from '../support/shown-address.ts'
+import { startWlcgProvider, type WlcgProvider } from '../support/wlcg-provider.ts'
+
+let provider: WlcgProvider
+let sandbox: Sandbox
+let port: number
+
+const env = { OIDC_ENCRYPTION_PW: PASSWORD }
+const bySelf = ['--pw-env', '--prompt=none', `--scope=${SCOPE}`, '--no-url-call']
+
+beforeEach(async () => {
+  port = await freePort()
+  const client = {
+    scope: SCOPE,
+    grant_types: ['authorization_code', 'refresh_token'],
+    application_type: 'native' as const,
+    redirect_uris: [`http://localhost:${port}`, 'edu.kit.data.oidc-agent:/redirect'],
+  }
+  provider = await startWlcgProvider({
+    clients: [
+      { ...client, response_types: ['code'], client_id: 'given', client_secret: 'of the person' },
+      {
+        ...client,
+        response_types: ['code'],
+        client_id: 'everybody',
+        token_endpoint_auth_method: 'none',
+      },
+    ],
+  })
+  sandbox = await Sandbox.create()
+})
+
+afterEach(async () => {
+  await sandbox.close()
+  await provider.close()
+})
+
+function at(): string[] {
+  return [`--iss=${provider.issuer}`, `--cp=${provider.caPath}`]
+}
+
+function given(client = 'given', secret = 'of the person'): string[] {
+  return [
+    ...['-m', `--client-id=${client}`, `--client-secret=${secret}`, `--port=${port}`],
+    ...[...at(), ...bySelf, '-w', 'code'],
+  ]
+}
+
+function start(...options: readonly string[]): Promise<BrowserLogin> {
+  return startBrowserLogin(sandbox, [...options, 'wlcg'], env)
+}
+
+async function files(): Promise<string[]> {
+  return (await readdir(sandbox.configDirectory)).filter((name) => !name.endsWith('.config'))
+}
+
+async function visit(address: string): Promise<number> {
+  return fetch(address).then(
+    ({ status }) => status,
+    () => 0,
+  )
+}
+
+describe('a login by browser', () => {
+  test('with a client registered for it: logged in, loaded, saved; the agent knows and tells no secret', async () => {
+    const agent = sandbox.start('oidc-agent', ['-d', '-g', '--log-stderr'])
+    let said = ''
+    let log = ''
+    agent.child.stdout?.on('data', (chunk: Buffer) => {
+      said += chunk.toString()
+    })
+    agent.child.stderr?.on('data', (chunk: Buffer) => {
+      log += chunk.toString()
+    })
+    await until('an agent', () => said.includes('Agent pid'), 20_000)
+    sandbox.adopt(said)
+
+    const login = await start('-w', 'code', ...at(), ...bySelf, '-g')
+    const redirect = await redirectAfterLogin({ address: login.address, caPem: provider.caPem })
+    expect(redirect.href.startsWith(login.redirectUri)).toBe(true)
+    const page = await (await fetch(redirect)).text()
+    expect(page).toContain('You are logged in')
+    expect(page).toContain('wlcg')
+    const ended = await login.finished
+    expect(outputOf(ended)).toMatch(/accepted\n(?:.*\n)*Everything setup correctly!\n$/)
+
+    expect(await files()).toEqual(['wlcg'])
+    expect(outputOf(await sandbox.run('oidc-token', ['-f', 'wlcg']))).toMatch(/^ey\S+\n$/)
+    expect(await visit(redirect.href)).toBe(0)
+
+    const code = redirect.searchParams.get('code') ?? 'none'
+    const file = outputOf(await sandbox.run('oidc-gen', ['-p', 'wlcg', '--pw-env'], { env }))
+    const { refresh_token, client_secret } = JSON.parse(file) as Record<string, string>
+    const verifier = provider.counters.requests.flatMap(({ form }) => form['code_verifier'] ?? [])
+    expect(verifier).toHaveLength(1)
+    const shown = [log, page, ended.stdout, ended.stderr, login.address].join('\n')
+    for (const secret of [code, refresh_token, client_secret, verifier[0]]) {
+      expect(secret?.length).toBeGreaterThan(10)
+      expect(shown).not.toContain(secret)
+    }
+    // The state is who-waits' own: it stands in the address only.
+    expect(log).not.toContain(login.state)
+    agent.child.kill('SIGTERM')
+    await agent.finished
+  })
+
+  test('what is registered is what the flow needs', async () => {
+    await sandbox.startAgent()
+    const { child, finished } = await start('-w', 'code', ...at(), ...bySelf)
+    const registration = provider.counters.requests.find(({ path }) => path === '/reg')
+    const asked = JSON.parse(registration?.body ?? '{}') as Record<string, unknown>
+    expect(asked['grant_types']).toEqual(['authorization_code', 'refresh_token'])
+    expect(asked['redirect_uris']).toContain('http://localhost:4242')
+    child.kill('SIGINT')
+    await finished
+  })
+
+  test.each([
+    ['given', 'of the person'],
+    ['everybody', ''],
+  ])('with the client %s', async (client, secret) => {
+    await sandbox.startAgent()
+    const { address, finished } = await start(...given(client, secret))
+    const { html } = await logIn({ address, caPem: provider.caPem })
+    expect(html).toContain('You are logged in')
+    expect(outputOf(await finished)).toContain('Everything setup correctly!')
+    expect(outputOf(await sandbox.run('oidc-token', ['-f', 'wlcg']))).toMatch(/^ey\S+\n$/)
+  })
+
+  test('denied: the page and oidc-gen say so, nothing is kept', async () => {
+    await sandbox.startAgent()
+    const { address, redirectUri, finished } = await start(...given())
+    const { html } = await logIn({ address, caPem: provider.caPem, denies: true })
+    expect(html).toContain('Access was not granted')
+    expect(html).toContain('the person said no')
+    const { status, stderr } = await finished
+    expect(status).toBe(1)
+    expect(stderr).toMatch(/^Error: access_denied: the person said no$/m)
+    expect(await files()).toEqual([])
+    expect(outputOf(await sandbox.run('oidc-add', ['-a'])).trim()).toBe('')
+    expect(await visit(redirectUri)).toBe(0)
+  })
+
+  test('Ctrl-C gives the port back and deletes the client', async () => {
+    await sandbox.startAgent()
+    const { child, finished, redirectUri } = await start('-w', 'code', ...at(), ...bySelf)
+    expect(await visit(redirectUri)).toBe(400)
+    child.kill('SIGINT')
+    expect((await finished).status).toBe(130)
+    expect(await visit(redirectUri)).toBe(0)
+    const deleted = provider.counters.requests.filter(({ method }) => method === 'DELETE')
+    expect(deleted).toHaveLength(1)
+    expect(await files()).toEqual([])
+  })
+
+  test('an agent that ends leaves no web server', async () => {
+    const agent = await sandbox.startAgent()
+    const { redirectUri, finished } = await start(...given())
+    expect(await visit(redirectUri)).toBe(400)
+    await sandbox.endAgent(agent)
+    expect(await visit(redirectUri)).toBe(0)
+    expect((await finished).status).toBe(1)
+  })
+
+  test('--only-at prints a token and keeps nothing', async () => {
+    await sandbox.startAgent()
+    const { address, finished } = await start('--only-at', ...given())
+    await logIn({ address, caPem: provider.caPem })
+    expect(outputOf(await finished)).toMatch(/^ey[\w.-]+\n$/m)
+    expect(await files()).toEqual([])
+  })
+})
+
+describe('a browser that cannot come back', () => {
+  test.each([
+    ['--no-webserver', /manual redirect/],
+    ['--no-webserver --redirect-uri=edu.kit.data.oidc-agent:/redirect', /custom scheme/],
+  ])('%s: another oidc-gen completes the login', async (options, hint) => {
+    await sandbox.startAgent()
+    const { address, finished } = await start(...given(), ...options.split(' '))
+    const first = await finished
+    expect(first.status).toBe(0)
+    expect(first.stderr).toMatch(hint)
+    expect(await files()).toEqual([])
+    const redirect = await redirectAfterLogin({ address, caPem: provider.caPem })
+    const exchange = [`--codeExchange=${redirect.href}`, '--pw-env']
+    // In a session that knows no agent: the state says where it is.
+    const second = await sandbox.run('oidc-gen', exchange, { env: { ...env, OIDC_SOCK: '' } })
+    expect(outputOf(second)).toContain('Everything setup correctly!')
+    expect(await files()).toEqual(['wlcg'])
+    expect(outputOf(await sandbox.run('oidc-token', ['-f', 'wlcg']))).toMatch(/^ey\S+\n$/)
+    const again = await sandbox.run('oidc-gen', exchange, { env })
+    expect([again.status, again.stderr]).toEqual([
+      1,
+      expect.stringMatching(/^Error: wrong state$/m),
+    ])
+  })
+
+  test('--state fetches the account of a login whose oidc-gen is gone', async () => {
+    await sandbox.startAgent()
+    const { address, state, child, finished } = await start(...given())
+    child.kill('SIGKILL')
+    await finished
+    const early = await sandbox.run('oidc-gen', [`--state=${state}`, '--pw-env'], { env })
+    expect(early.stderr).toContain('Could not receive generated account configuration for state')
+    await logIn({ address, caPem: provider.caPem })
+    const late = await sandbox.run('oidc-gen', [`--state=${state}`, '--pw-env'], { env })
+    expect(outputOf(late)).toContain('Everything setup correctly!')
+    expect(await files()).toEqual(['wlcg'])
+  })
+
+  test.each([
+    ['http://localhost:4242/?code=x', 'Uri does not contain a state'],
+    ['http://localhost:4242/?state=0:0abc:3:abc', 'Uri does not contain a code'],
+  ])('--codeExchange=%s', async (uri, error) => {
+    await sandbox.startAgent()
+    const { status, stderr } = await sandbox.run('oidc-gen', [`--codeExchange=${uri}`])
+    expect(status).toBe(1)
+    expect(stderr).toContain(`Error: ${error}\n`)
+  })
+
+  test.skipIf(noTerminalReason !== undefined)(
+    `the address is pasted in the terminal${noTerminalReason === undefined ? '' : ` (skipped: ${noTerminalReason})`}`,
+    async () => {
+      await sandbox.startAgent()
+      const options = given().filter(
+        (option) => option !== '--prompt=none' && option !== '--pw-env',
+      )
+      const line = ['oidc-gen', ...options, 'wlcg'].map((word) => `'${word}'`).join(' ')
+      const { screen, status } = await runInTerminal(sandbox, line, [
+        { question: 'Or paste the address', answer: 'http://localhost/?code=x' },
+        {
+          question: 'Or paste the address',
+          answer: async (shown, type) => {
+            const address = addressIn(shown()) ?? ''
+            const redirect = await redirectAfterLogin({ address, caPem: provider.caPem })
+            type(`${redirect.href}\r`)
+          },
+        },
+        { question: 'Enter encryption password', answer: PASSWORD },
+        { question: 'Confirm encryption password', answer: PASSWORD },
+      ])
+      expect(screen).toContain('Error: Uri does not contain a state')
+      expect(screen).toContain('Everything setup correctly!')
+      expect(status).toBe(0)
+      expect(await files()).toEqual(['wlcg'])
+    },
+  )
+})
+
+describe('where a browser can be shown', () => {
+  async function fakeBrowser(): Promise<{ env: Record<string, string>; opened: string }> {
+    const directory = join(sandbox.directory, 'fake')
+    await mkdir(directory)
+    const opened = join(directory, 'opened')
+    const script = join(directory, 'xdg-open')
+    await writeFile(
+      script,
+      `#!/bin/sh\nprintf '%s\\n' "$#" "$@" > '${opened}.new' && mv '${opened}.new' '${opened}'\n`,
+    )
+    await chmod(script, 0o755)
+    const path = sandbox.env['PATH'] ?? ''
+    return { env: { ...env, DISPLAY: ':9', PATH: `${directory}:${path}` }, opened }
+  }
+
+  test('the flow is code, and the browser is opened with the address as its one argument', async () => {
+    await sandbox.startAgent()
+    const { env: desktop, opened } = await fakeBrowser()
+    const options = given().filter((option) => !['-w', 'code', '--no-url-call'].includes(option))
+    const login = await startBrowserLogin(sandbox, [...options, 'wlcg'], desktop)
+    await expect.poll(() => readFile(opened, 'utf8').catch(() => '')).toBe(`1\n${login.address}\n`)
+    await logIn({ address: login.address, caPem: provider.caPem })
+    expect(outputOf(await login.finished)).toContain('Everything setup correctly!')
+  })
+
+  test('--no-url-call opens none', async () => {
+    await sandbox.startAgent()
+    const { env: desktop, opened } = await fakeBrowser()
+    const login = await startBrowserLogin(sandbox, [...given(), 'wlcg'], desktop)
+    await logIn({ address: login.address, caPem: provider.caPem })
+    await login.finished
+    await expect(readFile(opened)).rejects.toThrow('ENOENT')
+  })
+})
