@@ -25,6 +25,7 @@ export interface DiscoveryDocument {
   readonly device_authorization_endpoint?: string
   readonly registration_endpoint?: string
   readonly revocation_endpoint?: string
+  readonly jwks_uri?: string
   readonly scopes_supported?: readonly string[]
   readonly token_endpoint_auth_methods_supported?: readonly string[]
   readonly token_endpoint_auth_signing_alg_values_supported?: readonly string[]
@@ -185,6 +186,7 @@ function checkedDocument(
     ...endpoint('device_authorization_endpoint'),
     ...endpoint('registration_endpoint'),
     ...endpoint('revocation_endpoint'),
+    ...endpoint('jwks_uri'),
     ...list('scopes_supported'),
     ...list('token_endpoint_auth_methods_supported'),
     ...list('token_endpoint_auth_signing_alg_values_supported'),

@@ -1,7 +1,7 @@
 import type * as openid from 'openid-client'
 import { AgentError } from '../../protocol/errors.ts'
 import type { JsonObject } from '../../protocol/messages.ts'
-import { authenticate, authMethodFor } from './client-auth.ts'
+import { type AuthMethod, authenticate, authMethodsFor } from './client-auth.ts'
 import type { Discovery, DiscoveryDocument } from './discovery.ts'
 import { familyOf, type ProviderFamily } from './families.ts'
 import type { HttpAnswer } from './http-fetch.ts'
@@ -14,6 +14,8 @@ import { trustFor, urlOf } from './web-address.ts'
 export interface Upstream {
   readonly http: PatientFetch
   readonly discovery: Discovery
+  /** How clients were recognised that were not at first. */
+  readonly recognised: Map<string, AuthMethod>
   /** Milliseconds since 1970. */
   readonly now: () => number
 }
@@ -44,8 +46,9 @@ export interface OpenIdResult<T> {
 }
 
 /**
- * Makes one call through openid-client as `client`. The request goes out through our own fetch,
- * which judges transport, status and form of the answer: openid-client only sees good ones.
+ * Makes one call through openid-client as `client`. Where the provider does not recognise a client
+ * that may show itself in another way, too, the call is made once more in that way: RFC 6749 §3.2.1
+ * has the client checked before all else, so that nothing was used up.
  * @throws AgentError only.
  */
 export async function callAs<T>(
@@ -54,8 +57,43 @@ export async function callAs<T>(
   call: OpenIdCall<T>,
   signal: AbortSignal,
 ): Promise<OpenIdResult<T>> {
-  const prepared = await prepare(client, upstream, signal)
+  const document = await upstream.discovery.find(client.provider, signal)
+  const key = JSON.stringify([document.issuer, client.id])
+  const possible = authMethodsFor(client, document)
+  const known = possible.find((method) => method === upstream.recognised.get(key))
+  const [method, other] = known === undefined ? possible : [known]
+  const by = async (one: AuthMethod): Promise<OpenIdResult<T>> =>
+    callOnce(await prepareWith(client, document, one), client, { upstream, call, signal })
+  try {
+    return await by(method)
+  } catch (error) {
+    if (other === undefined || !isUnrecognised(error)) throw error
+    const second = await by(other).catch((reason: unknown) => {
+      if (isUnrecognised(reason)) throw error
+      upstream.recognised.set(key, other)
+      throw reason
+    })
+    upstream.recognised.set(key, other)
+    return second
+  }
+}
+
+function isUnrecognised(error: unknown): boolean {
+  return error instanceof AgentError && error.code === 'invalid-client'
+}
+
+/**
+ * The request goes out through our own fetch, which judges transport, status and form of the answer:
+ * openid-client only sees good ones.
+ */
+async function callOnce<T>(
+  prepared: Prepared,
+  client: Client,
+  { upstream, call, signal }: { upstream: Upstream; call: OpenIdCall<T>; signal: AbortSignal },
+): Promise<OpenIdResult<T>> {
   const { library, configuration, document } = prepared
+  const signed = client.authentication.kind === 'private_key_jwt'
+  const exchange = { ...call.exchange, ...(signed ? { signedAt: upstream.now() } : {}) }
   let answer: HttpAnswer | undefined
   let content: JsonObject = {}
   configuration[library.customFetch] = async (url, request) => {
@@ -65,10 +103,10 @@ export async function callAs<T>(
       signal,
     )
     if (call.read === undefined) {
-      checkStatus(answer, call.exchange)
+      checkStatus(answer, exchange)
       return new Response()
     }
-    content = successOf(answer, call.exchange)
+    content = successOf(answer, exchange)
     return Response.json(call.read(content))
   }
   try {
@@ -87,29 +125,29 @@ export async function prepare(
   signal: AbortSignal,
 ): Promise<Prepared> {
   const document = await discovery.find(client.provider, signal)
-  const library = await import('openid-client')
-  const configuration = configure(library, client, document)
-  return { library, configuration, document, family: familyOf(document.issuer, document) }
+  const [method] = authMethodsFor(client, document)
+  return prepareWith(client, document, method)
 }
 
-function configure(
-  library: OpenIdLibrary,
+async function prepareWith(
   client: Client,
   document: DiscoveryDocument,
-): openid.Configuration {
+  method: AuthMethod,
+): Promise<Prepared> {
   if (client.id === '') {
     throw new AgentError('invalid-client', 'the account has no client_id')
   }
+  const library = await import('openid-client')
   const configuration = new library.Configuration(
     serverOf(client, document),
     client.id,
     undefined,
-    authenticate(client, authMethodFor(client, document)),
+    await authenticate(client, method, document, library),
   )
   // Http addresses are judged in web-address.ts, more strictly: this only lets the judged ones pass.
   // eslint-disable-next-line @typescript-eslint/no-deprecated -- deprecated to catch the eye, not to go
   library.allowInsecureRequests(configuration)
-  return configuration
+  return { library, configuration, document, family: familyOf(document.issuer, document) }
 }
 
 function serverOf(client: Client, document: DiscoveryDocument): openid.ServerMetadata {

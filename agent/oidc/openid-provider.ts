@@ -5,6 +5,7 @@ import { pollDevice, startDevice } from './device.ts'
 import { clientCredentials, exchangeToken, password } from './direct-grants.ts'
 import { Discovery, metadataOf } from './discovery.ts'
 import { DEFAULT_TIMEOUTS, HttpFetch, type Timeouts } from './http-fetch.ts'
+import { keys } from './jwks.ts'
 import type { Upstream } from './openid-call.ts'
 import { type Patience, PatientFetch, realPatience } from './patient-fetch.ts'
 import type { OpenIdProvider } from './provider.ts'
@@ -36,7 +37,12 @@ export function createOpenIdProvider(options: OpenIdProviderOptions = {}): OpenI
     connections: () => (connections ??= openConnections(timeouts, options)),
   })
   const http = new PatientFetch(once, { ...realPatience, ...options.patience }, timeouts.totalMs)
-  const upstream: Upstream = { http, discovery: new Discovery(http, now), now }
+  const upstream: Upstream = {
+    http,
+    discovery: new Discovery(http, now),
+    recognised: new Map(),
+    now,
+  }
   return {
     discover: async (address, signal) => metadataOf(await upstream.discovery.find(address, signal)),
     refresh: (client, grant, signal) => refresh(client, grant, upstream, signal),
@@ -51,6 +57,7 @@ export function createOpenIdProvider(options: OpenIdProviderOptions = {}): OpenI
     register: (address, registration, signal) => register(address, registration, upstream, signal),
     deleteClient: (registered, signal) => deleteClient(registered, upstream, signal),
     revoke: (client, refreshToken, signal) => revoke(client, refreshToken, upstream, signal),
+    keys: (address, signal) => keys(address, upstream, signal),
     close: async () => (await connections)?.close(),
   }
 }

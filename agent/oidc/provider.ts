@@ -66,6 +66,9 @@ export interface OpenIdProvider {
   /** Revokes a refresh token (RFC 7009). */
   revoke(client: Client, refreshToken: Secret, signal: AbortSignal): Promise<void>
 
+  /** The public keys the provider signs with (RFC 7517 §5), as they came. */
+  keys(address: ProviderAddress, signal: AbortSignal): Promise<JsonObject>
+
   /** Ends idle connections. */
   close(): Promise<void>
 }

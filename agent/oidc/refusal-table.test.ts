@@ -79,7 +79,8 @@ describe('what a provider says to a refresh', () => {
   ])('%s, %s: %s', async (mode, reason, code, message) => {
     const login = await loggedIn(mode)
     const about = login.refreshToken.reveal()
-    issuer.fault('token', { kind: 'refusal', reason, about })
+    // A client that is not recognised tries its second way to show itself.
+    issuer.fault('token', { kind: 'refusal', reason, about }, { times: 'always' })
     const failure = await refreshFailure(login)
     expect(failure.code).toBe(code)
     expect(failure.message).toMatch(message)

@@ -1,6 +1,7 @@
 import { decodeJwt } from 'jose'
 import type { JsonObject, JsonValue, UnixSeconds } from '../../protocol/messages.ts'
 import { secretOf } from '../../protocol/secret.ts'
+import { clockSkewOf } from './clock-skew.ts'
 import type { HttpAnswer } from './http-fetch.ts'
 import type { TokenResponse } from './provider.ts'
 
@@ -34,7 +35,7 @@ export interface CheckedTokens {
 export function tokenResponseOf(
   tokens: CheckedTokens,
   content: JsonObject,
-  { headers }: HttpAnswer,
+  answer: HttpAnswer,
   nowMs: number,
 ): TokenResponse {
   const claims = claimsOf(tokens.access_token)
@@ -48,7 +49,7 @@ export function tokenResponseOf(
     refreshToken: secretOf(tokens.refresh_token),
     refreshTokenExpiresAt: refreshTokenExpiry(tokens.refresh_token, content, now),
     idToken: typeof idToken === 'string' && idToken !== '' ? idToken : undefined,
-    clockSkewSeconds: skewOf(headers['date'], nowMs),
+    clockSkewSeconds: clockSkewOf(answer, nowMs),
   }
 }
 
@@ -97,10 +98,4 @@ function audienceOf(value: JsonValue | undefined): readonly string[] | undefined
 
 function textsOf(list: readonly JsonValue[]): readonly string[] {
   return list.filter((item) => typeof item === 'string')
-}
-
-function skewOf(date: string | undefined, nowMs: number): number | undefined {
-  const theirs = date === undefined ? NaN : Date.parse(date)
-  // The header has whole seconds, cut off.
-  return Number.isNaN(theirs) ? undefined : Math.floor(nowMs / 1000) - theirs / 1000
 }

@@ -1,17 +1,23 @@
 import { AgentError, knownError } from '../../protocol/errors.ts'
 import type { JsonObject } from '../../protocol/messages.ts'
 import type { Secret } from '../../protocol/secret.ts'
+import { clockSkewOf } from './clock-skew.ts'
 import type { HttpAnswer } from './http-fetch.ts'
 import { providerText } from './provider-text.ts'
 import { type Refusal, refusalIn, refusalInBody } from './refusal.ts'
 import { meaningOf, type Purpose } from './refusal-table.ts'
 import { retryAfterSeconds } from './retry-after.ts'
 
+/** How long openid-client's client assertions are good for. */
+const ASSERTION_SECONDS = 60
+
 /** The exchange an answer belongs to. */
 export interface Exchange {
   readonly purpose: Purpose
   /** Values that were sent and must not come back in a message. */
   readonly secrets: readonly Secret[]
+  /** When the client signed what shows who it is, in milliseconds since 1970, where it did. */
+  readonly signedAt?: number
 }
 
 /**
@@ -62,7 +68,18 @@ function refused(refusal: Refusal, answer: HttpAnswer, exchange: Exchange): Agen
   const name = providerText(refusal.error, secrets)
   const description = providerText(refusal.description, secrets)
   const message = description === '' ? name : `${name}: ${description}`
-  return new AgentError(code, `${message}${waitOf(answer)}`, { hint })
+  const skew = code === 'invalid-client' ? signatureSkew(answer, exchange) : undefined
+  return skew === undefined
+    ? new AgentError(code, `${message}${waitOf(answer)}`, { hint })
+    : new AgentError('wrong-clock', message, {
+        hint: `Check the clock of this machine: it differs from that of ${answer.url.host} by ${Math.abs(skew)} s, and what is signed here is good for a minute.`,
+      })
+}
+
+/** Seconds between the clocks, where they are why a signature is not accepted. */
+function signatureSkew(answer: HttpAnswer, { signedAt }: Exchange): number | undefined {
+  const skew = signedAt === undefined ? undefined : clockSkewOf(answer, signedAt)
+  return skew !== undefined && Math.abs(skew) >= ASSERTION_SECONDS ? skew : undefined
 }
 
 /** How long the provider wants to be left alone, for a person. */
