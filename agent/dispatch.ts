@@ -3,6 +3,7 @@ import type { Reply, Request, RequestType } from '../protocol/messages.ts'
 import * as state from './handlers/agent-state.ts'
 import { deleteAccount, deleteClient, register, scopes } from './handlers/clients.ts'
 import { codeExchange, stateLookup, termHttpServer } from './handlers/code-exchange.ts'
+import { jwks } from './handlers/jwks.ts'
 import { add } from './handlers/load.ts'
 import { device, gen } from './handlers/login.ts'
 import { tokenFile, tokenFileStop } from './handlers/token-files.ts'
@@ -42,6 +43,7 @@ const table: { readonly [T in RequestType]: Row<T> } = {
   file_remove: { handle: state.fileRemove },
   token_file: { handle: tokenFile },
   token_file_stop: { handle: tokenFileStop },
+  jwks: { handle: jwks },
 }
 
 /**

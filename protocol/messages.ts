@@ -182,6 +182,17 @@ export interface DeleteClientRequest {
   readonly cert_path?: string | undefined
 }
 
+/**
+ * Ours: the public keys an issuer signs its tokens with. No token is sent: whoever asks checks the
+ * signature.
+ */
+export interface JwksRequest {
+  readonly request: 'jwks'
+  readonly issuer: string
+  /** Whom to trust for it, where no loaded account is of that issuer and no issuer file names it. */
+  readonly cert_path?: string | undefined
+}
+
 /** A small in-memory store the C tools park data in (protocol.md §2.4). `filename` is no path. */
 export interface FileWriteRequest {
   readonly request: 'file_write'
@@ -256,6 +267,7 @@ export type Request =
   | FileRemoveRequest
   | TokenFileRequest
   | TokenFileStopRequest
+  | JwksRequest
 
 export type RequestType = Request['request']
 export type RequestOf<T extends RequestType> = Extract<Request, { readonly request: T }>
@@ -411,6 +423,12 @@ export interface FileReadReply {
   readonly data: string
 }
 
+export interface JwksReply {
+  readonly status: 'success'
+  /** A JWK set (RFC 7517 §5), as it came. */
+  readonly jwks: JsonObject
+}
+
 /** What each request is answered with when it succeeds. */
 export interface Replies {
   readonly access_token: AccessTokenReply
@@ -439,6 +457,7 @@ export interface Replies {
   readonly file_remove: PlainReply
   readonly token_file: TokenFileReply
   readonly token_file_stop: PlainReply
+  readonly jwks: JwksReply
 }
 
 export type SuccessReply = Replies[RequestType]

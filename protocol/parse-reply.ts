@@ -110,6 +110,7 @@ const readers: Readers = {
     info: textOrNothing(body, 'info'),
   }),
   token_file_stop: plain,
+  jwks: (body) => ({ status: 'success', jwks: object(body, 'jwks') }),
 }
 
 /** Absent in what the C agent replies. */

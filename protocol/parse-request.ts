@@ -128,6 +128,11 @@ const parsers: Parsers = {
     owner_pid: whole(body, 'owner_pid'),
   }),
   token_file_stop: (body) => ({ request: 'token_file_stop', path: absolutePath(body) }),
+  jwks: (body) => ({
+    request: 'jwks',
+    issuer: required(name(body, 'issuer'), absent('issuer')),
+    cert_path: name(body, 'cert_path'),
+  }),
 }
 
 /** What access and ID token requests share. */

@@ -40,6 +40,7 @@ export function withIssuerOverrides(
     register: (address, registration, signal) => provider.register(address, registration, signal),
     deleteClient: (registered, signal) => provider.deleteClient(registered, signal),
     revoke: (client, refreshToken, signal) => provider.revoke(client, refreshToken, signal),
+    keys: (address, signal) => provider.keys(address, signal),
     close: () => provider.close(),
   }
 }

@@ -6,6 +6,7 @@ import type {
   ExchangeGrant,
   OpenIdProvider,
   PasswordGrant,
+  ProviderAddress,
   ProviderMetadata,
   RefreshGrant,
   TokenResponse,
@@ -133,6 +134,10 @@ export class ScriptedProvider implements OpenIdProvider {
 
   revoke(): Promise<void> {
     return Promise.resolve()
+  }
+
+  keys({ issuer, certPath = '' }: ProviderAddress): Promise<JsonObject> {
+    return Promise.resolve({ keys: [], asked: [issuer, certPath] })
   }
 
   close(): Promise<void> {
