@@ -107,7 +107,7 @@ export class Refresher {
       {
         refreshToken,
         // Nothing asked: the scopes originally granted (RFC 6749 §6), whatever they were; sending
-        // the list is what makes some providers refuse (users.md 1.4, #578).
+        // the list is what makes some providers refuse (#578 of oidc-agent, #578).
         scope: listOf(wish.scopes),
         audience: listOf(wish.audiences),
       },
