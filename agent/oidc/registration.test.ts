@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { Secret } from '../../protocol/secret.ts'
+import { startIssuer } from '../../test/support/issuer/start-issuer.ts'
 import { addressOf, failureOf, noAbort } from '../../test/support/oidc-client.ts'
 import {
   discoveryDocument,
@@ -69,6 +70,59 @@ describe('a registration', () => {
       redirect_uris: ['http://localhost:4242'],
       application_type: 'native',
     })
+  })
+
+  test('of a robot asks for no refresh token', async () => {
+    server.script['/register'] = { status: 201, body: { client_id: 'c' } }
+    await register({ flows: ['client_credentials', 'token-exchange'] })
+    expect(sent()).toMatchObject({
+      grant_types: ['client_credentials', 'urn:ietf:params:oauth:grant-type:token-exchange'],
+      response_types: [],
+    })
+  })
+
+  test('goes without a grant that this provider gives to few', async () => {
+    const issuer = await startIssuer({ mode: 'iam' })
+    try {
+      const wish = { ...WISH, flows: ['password', 'client_credentials', 'device'] }
+      const address = addressOf(issuer.issuer, issuer.caPath)
+      expect(await oidc.register(address, wish, noAbort())).toMatchObject({
+        grant_types: ['urn:ietf:params:oauth:grant-type:device_code', 'refresh_token'],
+      })
+      const only = { ...WISH, flows: ['password'] }
+      expect((await failureOf(oidc.register(address, only, noAbort()))).message).toBe(
+        'Grant type not allowed: password',
+      )
+    } finally {
+      await issuer.close()
+    }
+  })
+
+  test('says which scopes were left out', async () => {
+    const issuer = await startIssuer({ mode: 'iam', dials: { restrictedScopes: ['storage.'] } })
+    try {
+      const wish = { ...WISH, scope: 'openid wlcg storage.read:/' }
+      const address = addressOf(issuer.issuer, issuer.caPath)
+      expect(await oidc.register(address, wish, noAbort())).toMatchObject({ scope: 'openid wlcg' })
+    } finally {
+      await issuer.close()
+    }
+  })
+
+  test('goes without a custom scheme where that is refused', async () => {
+    const redirectUris = ['http://localhost:4242', 'edu.kit.data.oidc-agent:/redirect']
+    server.script['/register'] = ({ body }) =>
+      body.includes('edu.kit')
+        ? { status: 400, body: { error: 'invalid_redirect_uri', error_description: 'no' } }
+        : { status: 201, body: { client_id: 'c' } }
+    await register({ flows: ['code'], redirectUris })
+    expect(sent()).toMatchObject({ redirect_uris: ['http://localhost:4242'] })
+  })
+
+  test('is not tried for ever', async () => {
+    server.script['/register'] = { status: 400, body: { error: 'invalid_redirect_uri' } }
+    expect((await failureOf(register({ flows: ['code'] }))).message).toBe('invalid_redirect_uri')
+    expect(server.requests.filter(({ path }) => path === '/register')).toHaveLength(1)
   })
 
   test('carries the initial access token, and never shows it', async () => {

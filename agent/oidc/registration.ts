@@ -7,12 +7,17 @@ import type { ClientRegistration, ProviderAddress, RegisteredClient } from './pr
 import { checkStatus, successOf } from './upstream-error.ts'
 import { type Trust, trustFor } from './web-address.ts'
 
-/** Flow names of protocol.md §2.5 and the grants they need. */
+/** Flow names of protocol.md §2.5, and ours, and the grants they need. */
 const grantTypes: Readonly<Record<string, string>> = {
   code: 'authorization_code',
   device: 'urn:ietf:params:oauth:grant-type:device_code',
   password: 'password',
+  client_credentials: 'client_credentials',
+  'token-exchange': 'urn:ietf:params:oauth:grant-type:token-exchange',
 }
+
+/** Flows after which there is no refresh token. */
+const robotFlows: readonly string[] = ['client_credentials', 'token-exchange']
 
 /**
  * Registers a client (RFC 7591 §3) by hand: openid-client refuses IAM's answer, which has a
@@ -32,34 +37,76 @@ export async function register(
       { hint: clientsPageHint(familyOf(document.issuer, document)) },
     )
   }
-  const token = registration.initialAccessToken
-  const metadata = {
+  const send = senderTo(document.registration_endpoint, address, registration, upstream)
+  let metadata: JsonObject = {
     ...clientMetadata(registration),
     token_endpoint_auth_method: confidentialMethod(document),
   }
-  const answer = await upstream.http.send(
-    {
-      url: document.registration_endpoint,
-      method: 'POST',
-      headers: {
-        accept: 'application/json',
-        'content-type': 'application/json',
-        ...(token === undefined ? {} : { authorization: `Bearer ${token.reveal()}` }),
-      },
-      body: JSON.stringify(metadata),
-    },
-    trustFor(address),
-    signal,
-  )
-  const client = successOf(answer, {
-    purpose: 'registration',
-    secrets: token === undefined ? [] : [token],
-  })
-  if (typeof client['client_id'] === 'string' && client['client_id'] !== '') return client
-  throw new AgentError(
-    'provider-answer',
-    `${answer.url.host} registered a client without a client_id`,
-  )
+  for (;;) {
+    try {
+      return await send(metadata, signal)
+    } catch (error) {
+      const less = withoutRefused(metadata, error)
+      if (less === undefined) throw error
+      metadata = less
+    }
+  }
+}
+
+/** Sends the metadata of a client, and gives what the provider made of it. */
+function senderTo(
+  url: string,
+  address: ProviderAddress,
+  { initialAccessToken: token }: ClientRegistration,
+  { http }: Upstream,
+): (metadata: JsonObject, signal: AbortSignal) => Promise<JsonObject> {
+  const headers = {
+    accept: 'application/json',
+    'content-type': 'application/json',
+    ...(token === undefined ? {} : { authorization: `Bearer ${token.reveal()}` }),
+  }
+  return async (metadata, signal) => {
+    const body = JSON.stringify(metadata)
+    const answer = await http.send(
+      { url, method: 'POST', headers, body },
+      trustFor(address),
+      signal,
+    )
+    const client = successOf(answer, {
+      purpose: 'registration',
+      secrets: token === undefined ? [] : [token],
+    })
+    if (typeof client['client_id'] === 'string' && client['client_id'] !== '') return client
+    throw new AgentError(
+      'provider-answer',
+      `${answer.url.host} registered a client without a client_id`,
+    )
+  }
+}
+
+/**
+ * The same client without what the provider refused it for, where it is of use all the same: IAM
+ * withholds some grants from whoever is not logged in, others take no custom scheme in a redirect URI.
+ */
+function withoutRefused(metadata: JsonObject, error: unknown): JsonObject | undefined {
+  if (!(error instanceof AgentError)) return undefined
+  const withheld = /grant type not allowed: (\S+)/i.exec(error.message)?.[1]
+  if (withheld !== undefined) return without(metadata, 'grant_types', (one) => one !== withheld)
+  if (!/redirect/i.test(error.message)) return undefined
+  return without(metadata, 'redirect_uris', (uri) => uri.startsWith('http'))
+}
+
+/** With fewer values of a list; undefined where nothing would change, or nothing of use be left. */
+function without(
+  metadata: JsonObject,
+  name: string,
+  keeps: (value: string) => boolean,
+): JsonObject | undefined {
+  const values = metadata[name]
+  if (!Array.isArray(values)) return undefined
+  const kept = values.filter((value) => typeof value === 'string' && keeps(value))
+  const isOfUse = kept.some((value) => value !== 'refresh_token')
+  return isOfUse && kept.length < values.length ? { ...metadata, [name]: kept } : undefined
 }
 
 function clientsPageHint({ title, clientsPage }: ProviderFamily): string | undefined {
@@ -86,10 +133,11 @@ export async function deleteClient(
 function clientMetadata(registration: ClientRegistration): JsonObject {
   const { clientName, scope, flows, redirectUris } = registration
   const grants = flows.flatMap((flow) => grantTypes[flow] ?? [])
+  const isForRobot = flows.length > 0 && flows.every((flow) => robotFlows.includes(flow))
   const common = {
     client_name: clientName,
     scope,
-    grant_types: [...new Set([...grants, 'refresh_token'])],
+    grant_types: [...new Set([...grants, ...(isForRobot ? [] : ['refresh_token'])])],
   }
   // RFC 7591 §2: without response_types the code flow is assumed, and redirect URIs demanded.
   if (!flows.includes('code')) return { ...common, response_types: [] }
