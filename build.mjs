@@ -2,7 +2,14 @@ import { chmodSync, mkdirSync, rmSync, writeFileSync } from 'node:fs'
 import { build } from 'esbuild'
 
 /** The commands: bundled, since start-up time is what a command costs that runs thousands of times a day. */
-const commands = ['oidc-agent', 'oidc-gen', 'oidc-add', 'oidc-token', 'oidc-tokensh']
+const commands = [
+  'oidc-agent',
+  'oidc-gen',
+  'oidc-add',
+  'oidc-token',
+  'oidc-tokensh',
+  'oidc-condor-storer',
+]
 
 const common = {
   bundle: true,

@@ -15,6 +15,7 @@ export type ErrorCode =
   | 'no-terminal'
   | 'internal'
   | 'command-not-run'
+  | 'credential-not-stored'
   // the agent
   | 'agent-unreachable'
   | 'agent-timeout'
@@ -78,6 +79,7 @@ export const exitStatus: Readonly<Record<ErrorCode, number>> = {
   internal: 1,
   // What a shell gives for a command it cannot run.
   'command-not-run': 127,
+  'credential-not-stored': 1,
   'agent-unreachable': 1,
   'agent-timeout': 1,
   'agent-locked': 1,
