@@ -29,6 +29,8 @@ export interface KeptFileParts {
     minValidSeconds: number,
     signal: AbortSignal,
   ) => Promise<IssuedToken>
+  /** Takes note of work that goes on by itself. */
+  readonly track: (work: Promise<void>) => void
   /** Told that nothing more is to be kept here: its owner has gone, or another agent has taken it. */
   readonly onEnd: (file: KeptFile, why: 'owner-gone' | 'taken') => void
 }
@@ -120,7 +122,7 @@ export class KeptFile {
   #arm(delayMs = this.#untilNextLook()): void {
     clearTimeout(this.#timer)
     if (this.#ended.signal.aborted) return
-    this.#timer = setTimeout(() => void this.#look(), delayMs)
+    this.#timer = setTimeout(() => this.#parts.track(this.#look()), delayMs)
     this.#timer.unref()
   }
 
@@ -137,7 +139,7 @@ export class KeptFile {
       return
     }
     // A renewal may take longer than the next look: expiry and owner are seen to meanwhile.
-    if (!this.#renewing && this.#now() >= this.#nextTry) void this.#renew()
+    if (!this.#renewing && this.#now() >= this.#nextTry) this.#parts.track(this.#renew())
     if (this.#expiresAt !== undefined && this.#now() >= this.#expiresAt) await this.#expire()
     this.#arm()
   }

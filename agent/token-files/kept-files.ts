@@ -30,7 +30,8 @@ export class KeptFiles {
   readonly #confirm: boolean
   readonly #files = new Map<string, KeptFile>()
   readonly #turns = new KeyedTurns(1)
-  readonly #drops = new Set<Promise<void>>()
+  /** What goes on by itself: renewals, removals. */
+  readonly #work = new Set<Promise<void>>()
 
   constructor(parts: {
     readonly accounts: LoadedAccounts
@@ -107,9 +108,7 @@ export class KeptFiles {
   /** To be told of every account that is loaded: goes on with its files. */
   accountLoaded(account: string): void {
     for (const file of this.#of(account)) file.tryNow()
-    this.#resume(account).catch((error: unknown) =>
-      this.#log.warn(`token files of ${account}: ${String(error)}`),
-    )
+    this.#track(this.#resume(account))
   }
 
   /** To be told of every account that leaves: removes its files, unless it is loaded again at once. */
@@ -125,11 +124,11 @@ export class KeptFiles {
     for (const { path } of await this.#records.ofAccount(account)) await this.#records.remove(path)
   }
 
-  /** Resolves when the files of accounts that left are gone. */
+  /** Resolves when nothing is being written or removed: files of accounts that left are gone. */
   async settled(): Promise<void> {
     // The microtask of the last account to leave may still be to come.
     await Promise.resolve()
-    await Promise.all(this.#drops)
+    while (this.#work.size > 0) await Promise.all(this.#work)
   }
 
   /** The agent ends: removes the files that are not to be left. */
@@ -162,6 +161,7 @@ export class KeptFiles {
       records: this.#records,
       turns: this.#turns,
       issue: async (...wish) => this.#issue(...wish),
+      track: (work) => this.#track(work),
       onEnd: (file, why) =>
         this.#track(why === 'taken' ? this.#giveUp(file) : this.#ownerGone(file)),
     })
@@ -208,10 +208,10 @@ export class KeptFiles {
     if (forget && !this.#files.has(path)) await this.#records.remove(path)
   }
 
-  #track(drop: Promise<void>): void {
-    const tracked = drop
-      .catch((error: unknown) => this.#log.warn(`dropping a token file: ${String(error)}`))
-      .finally(() => this.#drops.delete(tracked))
-    this.#drops.add(tracked)
+  #track(work: Promise<void>): void {
+    const tracked = work
+      .catch((error: unknown) => this.#log.warn(`token files: ${String(error)}`))
+      .finally(() => this.#work.delete(tracked))
+    this.#work.add(tracked)
   }
 }
