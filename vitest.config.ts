@@ -31,6 +31,15 @@ export default defineConfig({
       },
       {
         test: {
+          // A real browser; skipped, with the reason, where there is none.
+          name: 'browser',
+          include: ['test/browser/**/*.test.ts'],
+          testTimeout: 90_000,
+          hookTimeout: 60_000,
+        },
+      },
+      {
+        test: {
           // A real storage server; skipped, with the reason, where its packages are not installed.
           name: 'xrootd',
           include: ['test/xrootd/**/*.test.ts'],
