@@ -39,6 +39,21 @@ describe('when a token expires', () => {
   })
 })
 
+describe('when a refresh token dies', () => {
+  test.each<[string, JsonObject, number | undefined]>([
+    ['Keycloak says it', { refresh_expires_in: 1800 }, NOW + 1800],
+    ['Keycloak says never', { refresh_expires_in: 0 }, undefined],
+    ['others in another word', { refresh_token_expires_in: '60' }, NOW + 60],
+    ["IAM's is a JWT", { refresh_token: jwt({ exp: NOW + 7 }) }, NOW + 7],
+    ['the word wins', { refresh_token: jwt({ exp: 1 }), refresh_expires_in: 9 }, NOW + 9],
+    ["Keycloak's for ever has a zero", { refresh_token: jwt({ exp: 0 }) }, undefined],
+    ['an opaque one tells nothing', { refresh_token: 'opaque' }, undefined],
+    ['nothing comes', {}, undefined],
+  ])('%s', (_what, content, expiresAt) => {
+    expect(respond(content).refreshTokenExpiresAt).toBe(expiresAt)
+  })
+})
+
 describe('what a token is good for', () => {
   test.each<[JsonObject, string | undefined]>([
     [{ scope: 'a b' }, 'a b'],

@@ -62,10 +62,10 @@ function refreshTokenExpiry(
   content: JsonObject,
   now: UnixSeconds,
 ): UnixSeconds | undefined {
-  const said = content['refresh_expires_in'] ?? content['refresh_token_expires_in']
-  const seconds = secondsOf(said)
-  if (seconds !== undefined) return seconds === 0 ? undefined : now + seconds
-  return refreshToken === undefined ? undefined : secondsOf(claimsOf(refreshToken)['exp'])
+  const said = secondsOf(content['refresh_expires_in'] ?? content['refresh_token_expires_in'])
+  if (said !== undefined) return said === 0 ? undefined : now + said
+  const claimed = refreshToken === undefined ? 0 : secondsOf(claimsOf(refreshToken)['exp'])
+  return claimed === 0 ? undefined : claimed
 }
 
 /** The payload of a JWT, unverified: it came from its issuer over TLS. Empty for opaque tokens. */
