@@ -106,3 +106,12 @@ test('whatever stands beside the access token, it is kept', () => {
     }),
   )
 })
+
+test.each(['', 'with\nan end of line', 'caf\u00e9', 'nul\u0000', 7, null])(
+  '%j is no token',
+  (value) => {
+    expect(readTokenContent({ access_token: value, refresh_token: value })).toEqual({
+      token_type: 'Bearer',
+    })
+  },
+)

@@ -15,12 +15,20 @@ export function readTokenContent(content: JsonObject): JsonObject {
   const { access_token, expires_in, refresh_token, scope } = content
   const seconds = secondsOf(expires_in)
   return {
-    ...(access_token === undefined ? {} : { access_token }),
+    ...(isToken(access_token) ? { access_token } : {}),
     token_type: 'Bearer',
     ...(seconds === undefined ? {} : { expires_in: seconds }),
-    ...(typeof refresh_token === 'string' && refresh_token !== '' ? { refresh_token } : {}),
+    ...(isToken(refresh_token) ? { refresh_token } : {}),
     ...(typeof scope === 'string' ? { scope } : {}),
   }
+}
+
+/**
+ * RFC 6749 A.12, A.17: printable ASCII. Anything else would go into headers, files and scripts, and
+ * as a refresh token it would take the place of the good one.
+ */
+function isToken(value: JsonValue | undefined): value is string {
+  return typeof value === 'string' && /^[\x20-\x7e]+$/.test(value)
 }
 
 /** What openid-client made of {@link readTokenContent}. */
