@@ -43,7 +43,7 @@ export function composeServices(parts: AgentParts): Services {
     return path === undefined ? undefined : new AccountDirectory(path)
   }
   const saver = new AccountSaver({ directory, derive, world, log })
-  const readSubjectToken = subjectTokenReader(env)
+  const readSubjectToken = subjectTokenReader(env, provider)
   const refresher = new Refresher({ provider, saver, readSubjectToken })
   const tokens = new TokenService({ refresher, provider, world, log })
   const accounts = new LoadedAccounts(world, {

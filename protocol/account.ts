@@ -45,6 +45,10 @@ export interface Account {
 export type GrantKind = 'refresh_token' | 'client_credentials' | 'token-exchange'
 
 export interface SubjectTokenSource {
+  /** The CI platform that is asked for an ID token. */
+  readonly platform: 'github' | undefined
+  /** Whom the platform's ID token is for; absent: the issuer. */
+  readonly audience: string | undefined
   /** Environment variable of the agent. */
   readonly variable: string | undefined
   readonly file: string | undefined
@@ -151,10 +155,13 @@ function audienceParameterOf(value: string | undefined): Account['audienceParame
 }
 
 function subjectTokenOf(text: (key: string) => string | undefined): SubjectTokenSource | undefined {
+  const platform = text('subject_token_source') === 'github' ? 'github' : undefined
   const variable = text('subject_token_env')
   const file = text('subject_token_file')
-  if (variable === undefined && file === undefined) return undefined
-  return { variable, file, type: text('subject_token_type') ?? DEFAULT_SUBJECT_TOKEN_TYPE }
+  if (platform === undefined && variable === undefined && file === undefined) return undefined
+  const audience = text('subject_token_audience')
+  const type = text('subject_token_type') ?? DEFAULT_SUBJECT_TOKEN_TYPE
+  return { platform, audience, variable, file, type }
 }
 
 function secondsOf(value: JsonValue | undefined): UnixSeconds | undefined {

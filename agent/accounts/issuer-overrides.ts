@@ -41,6 +41,7 @@ export function withIssuerOverrides(
     deleteClient: (registered, signal) => provider.deleteClient(registered, signal),
     revoke: (client, refreshToken, signal) => provider.revoke(client, refreshToken, signal),
     keys: (address, signal) => provider.keys(address, signal),
+    ciToken: (request, signal) => provider.ciToken(request, signal),
     close: () => provider.close(),
   }
 }

@@ -1,5 +1,7 @@
+import type { Environment } from '../../protocol/client.ts'
 import { VERSION } from '../../protocol/version.ts'
 import { authorizationUrl, exchangeCode } from './authorization-code.ts'
+import { ciToken } from './ci-token.ts'
 import type { Connections } from './connections.ts'
 import { pollDevice, startDevice } from './device.ts'
 import { clientCredentials, exchangeToken, password } from './direct-grants.ts'
@@ -18,6 +20,8 @@ export interface OpenIdProviderOptions {
   /** Milliseconds since 1970. */
   readonly now?: () => number
   readonly userAgent?: string
+  /** The environment, for HTTPS_PROXY and NO_PROXY. Default: no proxy. */
+  readonly env?: Environment
   /** How it waits between two tries. */
   readonly patience?: Partial<Patience>
   /** CA bundles of the system, of which the first that exists is trusted besides Node's. */
@@ -58,6 +62,7 @@ export function createOpenIdProvider(options: OpenIdProviderOptions = {}): OpenI
     deleteClient: (registered, signal) => deleteClient(registered, upstream, signal),
     revoke: (client, refreshToken, signal) => revoke(client, refreshToken, upstream, signal),
     keys: (address, signal) => keys(address, upstream, signal),
+    ciToken: (request, signal) => ciToken(request, upstream, signal),
     close: async () => (await connections)?.close(),
   }
 }
@@ -73,5 +78,6 @@ async function openConnections(
     connectMs,
     systemCaFiles: options.systemCaFiles ?? SYSTEM_CA_FILES,
     extraCaFiles: options.extraCaFiles ?? [],
+    env: options.env ?? {},
   })
 }

@@ -69,6 +69,9 @@ export interface OpenIdProvider {
   /** The public keys the provider signs with (RFC 7517 §5), as they came. */
   keys(address: ProviderAddress, signal: AbortSignal): Promise<JsonObject>
 
+  /** The ID token of the CI job we are part of, as its platform gives it on request. */
+  ciToken(request: CiTokenRequest, signal: AbortSignal): Promise<Secret>
+
   /** Ends idle connections. */
   close(): Promise<void>
 }
@@ -78,6 +81,14 @@ export interface ProviderAddress {
   readonly issuer: string
   readonly configEndpoint: string | undefined
   readonly certPath: string | undefined
+}
+
+/** What a CI platform is asked for an ID token with. */
+export interface CiTokenRequest {
+  readonly url: string
+  /** The job's own token. */
+  readonly bearer: Secret
+  readonly audience: string
 }
 
 export interface ProviderMetadata {

@@ -30,7 +30,7 @@ export async function tokenByGrant(
     case 'client_credentials':
       return provider.clientCredentials(client, wanted, signal)
     case 'token-exchange': {
-      const subjectToken = await readSubjectToken(account)
+      const subjectToken = await readSubjectToken(account, signal)
       const subjectTokenType = account.subjectToken?.type ?? ''
       return provider.exchangeToken(client, { ...wanted, subjectToken, subjectTokenType }, signal)
     }

@@ -43,7 +43,7 @@ beforeEach(() => {
     log: silentLog,
   })
   service = new TokenService({
-    refresher: new Refresher({ provider, saver, readSubjectToken: subjectTokenReader({}) }),
+    refresher: new Refresher({ provider, saver, readSubjectToken: subjectTokenReader({}, provider) }),
     provider,
     world,
     log: silentLog,

@@ -136,6 +136,10 @@ export class ScriptedProvider implements OpenIdProvider {
     return Promise.resolve()
   }
 
+  ciToken(): Promise<Secret> {
+    return Promise.reject(new AgentError('no-subject-token', 'no CI job here'))
+  }
+
   keys({ issuer, certPath = '' }: ProviderAddress): Promise<JsonObject> {
     return Promise.resolve({ keys: [], asked: [issuer, certPath] })
   }
