@@ -93,7 +93,11 @@ async function secondsUntil(isSo: () => boolean, most = 3600): Promise<number> {
 
 /** Waits, in real time, for what the last second started: it never waits for the clock. */
 async function settled(): Promise<void> {
-  await vi.advanceTimersByTimeAsync(0)
+  for (let turn = 0; turn < 2; turn += 1) {
+    await services.keptFiles.settled()
+    // What was resumed then tries at once.
+    await vi.advanceTimersByTimeAsync(0)
+  }
   await services.keptFiles.settled()
 }
 
