@@ -43,7 +43,11 @@ beforeEach(() => {
     log: silentLog,
   })
   service = new TokenService({
-    refresher: new Refresher({ provider, saver, readSubjectToken: subjectTokenReader({}, provider) }),
+    refresher: new Refresher({
+      provider,
+      saver,
+      readSubjectToken: subjectTokenReader({}, provider),
+    }),
     provider,
     world,
     log: silentLog,
@@ -282,6 +286,20 @@ test('a renewal that fails is no harm: the next caller asks again', async () => 
   await service.accessToken(loaded, plainWish, 0, patient)
   provider.failure = new AgentError('network', 'could not connect to url: down')
   await vi.advanceTimersByTimeAsync(600_000)
+  await service.settled()
+  expect(provider.refreshes).toHaveLength(2)
   provider.failure = undefined
   expect((await service.accessToken(loaded, plainWish, 0, patient)).expiresAt).toBe(2200)
+})
+
+test('a token that is no longer the account’s is not renewed', async () => {
+  vi.useFakeTimers({ now: 1_000_000 })
+  provider.lifetime = 600
+  const loaded = load()
+  await service.accessToken(loaded, plainWish, 0, patient)
+  await service.accessToken(loaded, plainWish, 0, patient)
+  loaded.tokens.clear()
+  await vi.advanceTimersByTimeAsync(600_000)
+  await service.settled()
+  expect(provider.refreshes).toHaveLength(1)
 })

@@ -1,0 +1,101 @@
+import { beforeEach, describe, expect, test } from 'vitest'
+import { accountOf } from '../../protocol/account.ts'
+import { AgentError, type ErrorCode } from '../../protocol/errors.ts'
+import { ScriptedProvider } from '../../test/support/scripted-provider.ts'
+import { AccountSaver } from '../accounts/account-saver.ts'
+import { LoadedAccount } from '../accounts/loaded-account.ts'
+import { subjectTokenReader } from '../accounts/subject-token.ts'
+import { silentLog } from '../log.ts'
+import type { TokenResponse } from '../oidc/provider.ts'
+import { Refresher } from './refresher.ts'
+import { plainWish } from './wish.ts'
+
+const patient = new AbortController().signal
+const fields = { name: 'wlcg', issuer_url: 'https://op.example/', refresh_token: 'rt-0' }
+
+/** Answers its refreshes by a script, one entry each. */
+class Script extends ScriptedProvider {
+  readonly #answers: (() => Promise<TokenResponse>)[]
+
+  constructor(answers: (() => Promise<TokenResponse>)[]) {
+    super()
+    this.#answers = answers
+  }
+
+  override refresh(): Promise<TokenResponse> {
+    const answer = this.#answers.shift()
+    return answer === undefined ? Promise.reject(new Error('asked too often')) : answer()
+  }
+}
+
+let loaded: LoadedAccount
+
+beforeEach(() => {
+  loaded = new LoadedAccount(accountOf(fields), {})
+})
+
+function refresh(...answers: (() => Promise<TokenResponse>)[]): Promise<TokenResponse> {
+  const saver = new AccountSaver({
+    directory: () => undefined,
+    derive: () => Promise.reject(new Error('no password is known here')),
+    world: { now: Date.now, random: () => 0 },
+    log: silentLog,
+  })
+  const provider = new Script(answers)
+  const refresher = new Refresher({ provider, saver, readSubjectToken: subjectTokenReader({}, provider) })
+  return refresher.refresh(loaded, plainWish, patient)
+}
+
+function fails(code: ErrorCode): () => Promise<TokenResponse> {
+  return () => Promise.reject(new AgentError(code, `failed: ${code}`))
+}
+
+/** As if a refresh that ran at the same time had brought a new token. */
+function refusedMeanwhile(): Promise<TokenResponse> {
+  loaded.replace(accountOf({ ...fields, refresh_token: 'rt-1' }))
+  return fails('refresh-token-dead')()
+}
+
+const answer: TokenResponse = {
+  accessToken: 'at',
+  expiresAt: undefined,
+  scope: undefined,
+  audience: undefined,
+  refreshToken: undefined,
+  refreshTokenExpiresAt: undefined,
+  idToken: undefined,
+  clockSkewSeconds: undefined,
+}
+
+describe('a refused refresh token', () => {
+  test('that is no longer the account’s is tried again with the new one, once', async () => {
+    const tried = refresh(refusedMeanwhile, () => Promise.resolve(answer))
+    expect(await tried).toBe(answer)
+    expect(loaded.loginExpired).toBe(false)
+  })
+
+  test('is dead where the new one is refused as well', async () => {
+    const tried = refresh(refusedMeanwhile, fails('refresh-token-dead'))
+    await expect(tried).rejects.toMatchObject({
+      code: 'refresh-token-dead',
+      hint: expect.stringContaining('wlcg') as string,
+    })
+    expect(loaded.loginExpired).toBe(true)
+  })
+
+  test('is not dead because the second try met another failure', async () => {
+    await expect(refresh(refusedMeanwhile, fails('network'))).rejects.toMatchObject({
+      code: 'network',
+    })
+    expect(loaded.loginExpired).toBe(false)
+  })
+})
+
+test('when the refresh token ends is remembered where the provider says it', async () => {
+  await refresh(() => Promise.resolve({ ...answer, refreshTokenExpiresAt: 1_900_000_000 }))
+  expect(loaded.account.fields['refresh_token_expires_at']).toBe(1_900_000_000)
+})
+
+test('a fault of ours stays one', async () => {
+  await expect(refresh()).rejects.toThrow('asked too often')
+})

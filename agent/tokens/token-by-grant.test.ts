@@ -1,0 +1,40 @@
+import { expect, test } from 'vitest'
+import { accountOf } from '../../protocol/account.ts'
+import type { JsonObject } from '../../protocol/messages.ts'
+import { Secret } from '../../protocol/secret.ts'
+import { ScriptedProvider } from '../../test/support/scripted-provider.ts'
+import type { TokenResponse } from '../oidc/provider.ts'
+import { tokenByGrant } from './token-by-grant.ts'
+import { plainWish, type TokenWish, tokenWish } from './wish.ts'
+
+const provider = new ScriptedProvider()
+
+function grant(fields: JsonObject, wish: TokenWish): Promise<TokenResponse> {
+  const account = accountOf({ name: 'robot', issuer_url: 'https://op.example/', ...fields })
+  const readSubjectToken = (): Promise<Secret> => Promise.resolve(new Secret('of the job'))
+  return tokenByGrant(account, wish, { provider, readSubjectToken }, new AbortController().signal)
+}
+
+test('without a wish, the account’s own scopes and audience are asked for', async () => {
+  const fields = { grant: 'client_credentials', auth_scope: 'a b', audience: 'ce' }
+  await grant(fields, plainWish)
+  expect(provider.grants.at(-1)).toEqual({
+    grant: 'client_credentials',
+    scope: 'a b',
+    audience: 'ce',
+  })
+  await grant(fields, tokenWish('a', 'se'))
+  expect(provider.grants.at(-1)).toEqual({
+    grant: 'client_credentials',
+    scope: 'a',
+    audience: 'se',
+  })
+  await grant({ grant: 'client_credentials' }, plainWish)
+  expect(provider.grants.at(-1)).toEqual({ grant: 'client_credentials' })
+})
+
+test('an account that is refreshed gets nothing by a grant', async () => {
+  await expect(grant({ refresh_token: 'rt' }, plainWish)).rejects.toMatchObject({
+    code: 'internal',
+  })
+})
