@@ -28,12 +28,20 @@ const common = {
  * Packages that are loaded only where they are used, and large: each has a file of its own, shared by
  * all programs, so that nobody reads it who does not need it.
  */
-const shared = { 'libsodium-wrappers-sumo': 'sodium.cjs', commander: 'commander.cjs' }
+const shared = {
+  'libsodium-wrappers-sumo': 'sodium.cjs',
+  commander: 'commander.cjs',
+  jose: 'jose.cjs',
+}
+/** The agent has only the part of jose that openid-client needs, in its own bundle. */
+const notShared = { 'agent.cjs': ['jose'] }
 
 /** Bundles one program into `dist`. */
 function bundle(entryPoint, outfile, more = {}) {
   const up = outfile.startsWith('bin/') ? '..' : '.'
-  const files = Object.entries(shared).map(([name, file]) => [name, `${up}/${file}`])
+  const files = Object.entries(shared)
+    .filter(([name]) => notShared[outfile]?.includes(name) !== true)
+    .map(([name, file]) => [name, `${up}/${file}`])
   return build({
     ...common,
     entryPoints: [entryPoint],

@@ -9,11 +9,27 @@ import { askAgents } from './ask-agents.ts'
 import { oidcToken, type TokenOptions } from './options.ts'
 import { outputOf, printable, printed } from './output.ts'
 
-/** `oidc-token`: asks for one token and prints it, and nothing else, on stdout. */
+/**
+ * `oidc-token`: asks for one token and prints it, and nothing else, on stdout; or keeps it in a file,
+ * or shows what is in it.
+ */
 export async function getToken(
+  args: Arguments<typeof oidcToken.options>,
+  io: Io,
+): Promise<number | undefined> {
+  if (args.options.inspect) {
+    const { inspectToken } = await import('./inspect/inspect.ts')
+    return inspectToken(args.operands[0], args.options, { io })
+  }
+  refuseInspection(args.options)
+  await printOrKeep(args, io)
+  return undefined
+}
+
+async function printOrKeep(
   { options, operands }: Arguments<typeof oidcToken.options>,
   io: Io,
-): Promise<undefined> {
+): Promise<void> {
   if (options.fileStop !== undefined) {
     const { stopFile } = await import('./token-file.ts')
     await stopFile(options, io)
@@ -50,6 +66,12 @@ export async function getToken(
   const text = printed(output, reply)
   tellPerson(reply, wanted.account, io)
   io.stdout.write(text)
+}
+
+/** Forgotten: without it these would do nothing. */
+function refuseInspection({ verify, json, tokenFile, for: url }: TokenOptions): void {
+  if (!verify && !json && tokenFile === undefined && url === undefined) return
+  throw usageError('--verify, --json, --for and --token-file go with --inspect')
 }
 
 /** What was granted otherwise than asked for; and, where a person reads it, that the login ends soon. */

@@ -1,5 +1,6 @@
 import type { CommandSpec } from '../argv.ts'
-import { flag, optionalText, text, texts, type Values, wholeNumber } from '../option.ts'
+import { choice, flag, optionalText, text, texts, type Values, wholeNumber } from '../option.ts'
+import { OPERATIONS } from './inspect/operations.ts'
 
 const options = {
   all: flag('-a, --all', 'Print token, issuer and expiration time, each on a line.'),
@@ -57,6 +58,28 @@ const options = {
   once: flag('--once', 'Write the file once and do not keep it fresh.'),
   leave: flag('--leave', 'Leave the file when the agent ends.'),
   fileStop: optionalText('--file-stop[=PATH]', 'Stop keeping a file, and remove it.'),
+  inspect: flag(
+    '--inspect',
+    'Show what is in a token instead of printing it. Without ACCOUNT, the token that programs find: $BEARER_TOKEN, $BEARER_TOKEN_FILE, $XDG_RUNTIME_DIR/bt_u<uid>, /tmp/bt_u<uid>; with - one from stdin. It is sent nowhere.',
+  ),
+  tokenFile: text(
+    '--token-file=FILE',
+    'Inspect the token in a file, also one in JSON as those of HTCondor are.',
+  ),
+  verify: flag(
+    '--verify',
+    "Check its signature by its issuer's keys, which the agent fetches, and the rules of its profile. The status is 1 if anything is wrong.",
+  ),
+  for: text(
+    '--for=URL',
+    'Say whether it would do there: root://HOST//PATH, https://HOST/PATH, condor://HOST:PORT. The status is 1 if not.',
+  ),
+  op: choice('--op=OPERATION', OPERATIONS, `What is to be done there: ${OPERATIONS.join(', ')}.`),
+  forAudience: text(
+    '--for-audience=AUDIENCE',
+    'The audience that service wants, where it is not made of its address.',
+  ),
+  json: flag('--json', 'Print what is found as JSON.'),
 }
 
 /** What is on the command line of `oidc-token` (cli.md §1.3). */
@@ -66,6 +89,11 @@ export const oidcToken: CommandSpec<typeof options> = {
   name: 'oidc-token',
   summary: 'Get an access token from oidc-agent.',
   options,
-  operands: { label: '[ACCOUNT | https://ISSUER]', min: 0, max: 1 },
-  headings: { all: 'What is printed', time: 'Which token', file: 'Token files' },
+  operands: { label: '[ACCOUNT | https://ISSUER | -]', min: 0, max: 1 },
+  headings: {
+    all: 'What is printed',
+    time: 'Which token',
+    file: 'Token files',
+    inspect: 'Looking inside',
+  },
 }

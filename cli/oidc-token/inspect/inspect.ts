@@ -1,0 +1,100 @@
+import { agentAddresses, callAgent } from '../../../protocol/client.ts'
+import { AgentError } from '../../../protocol/errors.ts'
+import type { UnixSeconds } from '../../../protocol/messages.ts'
+import { usageError } from '../../argv.ts'
+import type { Io } from '../../run.ts'
+import type { TokenOptions } from '../options.ts'
+import { type Check, notOk } from './check.ts'
+import { findToken, type Sources } from './find-token.ts'
+import { judge, type Purpose } from './judge.ts'
+import { isGood, type Report } from './report.ts'
+import { reportJson } from './report-json.ts'
+import { reportText } from './report-text.ts'
+import { useOf } from './service.ts'
+import { tokenChecks } from './token-checks.ts'
+import { readToken, type TokenFacts } from './token-facts.ts'
+
+/**
+ * `oidc-token --inspect`: shows what is in a token, and with --verify and --for what a service would
+ * think of it. The token itself is neither printed nor sent anywhere.
+ * @returns the exit status: 1 where something speaks against the token
+ */
+export async function inspectToken(
+  operand: string | undefined,
+  options: TokenOptions,
+  { io, stdin = () => process.stdin }: Pick<Sources, 'io'> & Partial<Sources>,
+): Promise<number> {
+  refuseOthers(options)
+  const purpose = purposeOf(options)
+  const found = await findToken(operand, options, { io, stdin })
+  const token = readToken(found.text)
+  if (token === undefined) {
+    throw new AgentError(
+      'provider-answer',
+      `the token from ${found.place} is no signed JWT: only its issuer knows what it stands for`,
+      { hint: 'Services on the grid take only JWTs.' },
+    )
+  }
+  const now = Math.floor(io.now() / 1000)
+  const report: Report = {
+    found,
+    token,
+    now,
+    checks: await checksOf(token, { purpose, verify: options.verify, now, io }),
+    wanted:
+      options.for === undefined ? undefined : { url: options.for, operation: options.op ?? '' },
+  }
+  io.stdout.write(
+    options.json ? `${JSON.stringify(reportJson(report), null, 2)}\n` : reportText(report),
+  )
+  return isGood(report) ? 0 : 1
+}
+
+interface Wanted {
+  readonly purpose: Purpose | undefined
+  readonly verify: boolean
+  readonly now: UnixSeconds
+  readonly io: Io
+}
+
+async function checksOf(token: TokenFacts, wanted: Wanted): Promise<readonly Check[]> {
+  const { purpose, verify, now, io } = wanted
+  const forThis = purpose === undefined ? [] : judge(token, purpose, now)
+  if (!verify) return forThis
+  // What is judged for one service is not judged once more for all.
+  const names = new Set(forThis.map(({ name }) => name))
+  const asSuch = tokenChecks(token, now).filter(({ name }) => !names.has(name))
+  return [await signature(token, io), ...asSuch, ...forThis]
+}
+
+/** The agent fetches the keys, since it knows whom to trust for an issuer; nothing of the token goes there. */
+async function signature(token: TokenFacts, io: Io): Promise<Check> {
+  if (token.issuer === undefined) return notOk('signature', 'cannot be checked: no issuer to ask')
+  try {
+    const { local } = agentAddresses(io.env, io.uid)
+    const { jwks } = await callAgent(local, { request: 'jwks', issuer: token.issuer })
+    const { signatureBy } = await import('./signature.ts')
+    return await signatureBy(token, jwks)
+  } catch (error) {
+    if (!(error instanceof AgentError)) throw error
+    return notOk('signature', `could not be checked: ${error.message}`)
+  }
+}
+
+function purposeOf(options: TokenOptions): Purpose | undefined {
+  const { for: url, op, forAudience: audience } = options
+  if (url !== undefined) return { use: useOf(url, op), audience }
+  if (op === undefined && audience === undefined) return undefined
+  throw usageError('--op and --for-audience go with --for=URL')
+}
+
+/** What prints or keeps a token is not for one that is looked at. */
+function refuseOthers(options: TokenOptions): void {
+  const { all, env, token, issuer, expiresAt, bearer, authHeader, file } = options
+  const given = [token, issuer, expiresAt, file].some((value) => value !== undefined)
+  if (given || all || env || bearer || authHeader) {
+    throw usageError(
+      'with --inspect the token is not printed: leave out -a, -c, -o, --file and the like',
+    )
+  }
+}

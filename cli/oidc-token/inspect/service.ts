@@ -1,0 +1,89 @@
+import { usageError } from '../../argv.ts'
+import {
+  COMPUTE_OPERATIONS,
+  type ComputeOperation,
+  type Operation,
+  STORAGE_OPERATIONS,
+  type StorageOperation,
+} from './operations.ts'
+
+/** What a token is wanted for. */
+export type Use =
+  | {
+      readonly kind: 'storage'
+      readonly protocol: 'root' | 'https'
+      readonly operation: StorageOperation
+      readonly host: Host
+      /** Absolute and normal, as it stands in scopes. */
+      readonly path: string
+    }
+  | { readonly kind: 'compute'; readonly operation: ComputeOperation; readonly host: Host }
+
+export interface Host {
+  readonly name: string
+  readonly port: number
+  readonly isDefaultPort: boolean
+}
+
+const protocols = {
+  'root:': { protocol: 'root', port: 1094 },
+  'roots:': { protocol: 'root', port: 1094 },
+  'xroot:': { protocol: 'root', port: 1094 },
+  'xroots:': { protocol: 'root', port: 1094 },
+  'https:': { protocol: 'https', port: 443 },
+  'davs:': { protocol: 'https', port: 443 },
+  'condor:': { protocol: 'condor', port: 9619 },
+} as const
+
+/**
+ * Reads `--for` and `--op`.
+ * @throws AgentError `usage`
+ */
+export function useOf(text: string, operation: Operation | undefined): Use {
+  if (!URL.canParse(text)) throw usageError(`--for: '${text}' is not a URL`)
+  const url = new URL(text)
+  const known = Object.entries(protocols).find(([scheme]) => scheme === url.protocol)?.[1]
+  if (known === undefined || url.hostname === '') {
+    throw usageError(`--for: '${text}' is none of root://, https://, davs://, condor://`)
+  }
+  const host = hostOf(url, known.port)
+  if (known.protocol === 'condor') {
+    return { kind: 'compute', operation: chosen(operation, COMPUTE_OPERATIONS), host }
+  }
+  return {
+    kind: 'storage',
+    protocol: known.protocol,
+    operation: chosen(operation, STORAGE_OPERATIONS),
+    host,
+    path: pathOf(url, known.protocol),
+  }
+}
+
+function chosen<O extends string>(operation: string | undefined, allowed: readonly O[]): O {
+  const found = allowed.find((one) => one === operation)
+  if (found !== undefined) return found
+  const fault = operation === undefined ? 'is missing' : `'${operation}' is not for this URL`
+  throw usageError(`--op ${fault}: one of ${allowed.join(', ')}`)
+}
+
+function hostOf({ hostname, port }: URL, usual: number): Host {
+  const number = port === '' ? usual : Number(port)
+  return { name: hostname.toLowerCase(), port: number, isDefaultPort: number === usual }
+}
+
+function pathOf({ pathname }: URL, protocol: 'root' | 'https'): string {
+  // One slash ends the host's name, the second begins the path: servers refuse a relative one.
+  if (protocol === 'root' && !pathname.startsWith('//')) {
+    throw usageError('--for: a root:// URL has two slashes after the host: root://HOST//PATH')
+  }
+  const names = decoded(pathname).split('/')
+  return `/${names.filter((name) => name !== '').join('/')}`
+}
+
+function decoded(path: string): string {
+  try {
+    return decodeURIComponent(path)
+  } catch {
+    throw usageError(`--for: the path ${path} is not escaped as a URL is`)
+  }
+}

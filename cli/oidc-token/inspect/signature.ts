@@ -1,0 +1,29 @@
+import { compactVerify, createLocalJWKSet, errors, type JSONWebKeySet } from 'jose'
+import type { JsonObject } from '../../../protocol/messages.ts'
+import { type Check, notOk, ok } from './check.ts'
+import type { TokenFacts } from './token-facts.ts'
+
+/** Checks the signature of a token by the keys its issuer publishes. */
+export async function signatureBy(token: TokenFacts, jwks: JsonObject): Promise<Check> {
+  const key = token.keyId === undefined ? 'the only key' : `key ${token.keyId}`
+  try {
+    // What is no key set in there, jose says itself.
+    const keys = createLocalJWKSet(jwks as unknown as JSONWebKeySet)
+    await compactVerify(token.text, keys, { algorithms: ['RS256', 'ES256'] })
+    return ok('signature', `by ${key} of the issuer`)
+  } catch (error) {
+    return notOk('signature', faultOf(error, key))
+  }
+}
+
+function faultOf(error: unknown, key: string): string {
+  if (error instanceof errors.JWKSNoMatchingKey) return `the issuer does not publish ${key}`
+  if (error instanceof errors.JWKSMultipleMatchingKeys) {
+    return 'no kid, and the issuer has more than one key'
+  }
+  if (error instanceof errors.JWSSignatureVerificationFailed) {
+    return `it is not what ${key} of the issuer makes: not a token of this issuer, or changed`
+  }
+  if (error instanceof errors.JOSEAlgNotAllowed) return 'not by RS256 or ES256: not looked at'
+  return `cannot be checked: ${error instanceof Error ? error.message : String(error)}`
+}
