@@ -15,7 +15,7 @@ export const codeExchange: Handler<'code_exchange'> = (request, { codeLogins }) 
   const code = query.get('code') ?? ''
   if (code === '') throw bad('redirected uri did not contain code parameter')
   if (state.length < SHORTEST_STATE) throw bad('state malformed')
-  const answer = { code, issuerParameter: query.get('iss') ?? undefined }
+  const answer = { code, issuerParameter: query.get('iss') ?? undefined, isPassedOn: true }
   return codeLogins.exchange(state, answer, request.from_gen ?? false)
 }
 

@@ -67,9 +67,15 @@ async function startLogin(
     name: { account: account.name, issuer: account.issuer },
     onlyAccessToken,
     redirect: redirect.local,
-    exchange: async ({ code, issuerParameter }, ending) => {
-      const answer = { code, issuerParameter, redirectUri, codeVerifier: key.verifier }
-      return finishLogin(login, await provider.exchangeCode(client, answer, ending), services)
+    exchange: async (answer, ending) => {
+      const { code, isPassedOn } = answer
+      // The C oidc-gen passes on code and state only: what it left out is not held against the login.
+      const leftOut = isPassedOn
+        ? (await provider.discover(client.provider, ending)).issuer
+        : undefined
+      const issuerParameter = answer.issuerParameter ?? leftOut
+      const exchange = { code, issuerParameter, redirectUri, codeVerifier: key.verifier }
+      return finishLogin(login, await provider.exchangeCode(client, exchange, ending), services)
     },
   })
   return uri

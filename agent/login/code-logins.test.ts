@@ -53,7 +53,7 @@ describe('a login nobody finishes in time', () => {
     const page = await visit(STATE)
     expect(page.status).toBe(410)
     expect(await page.text()).toContain('This login has expired')
-    const code = { code: 'c', issuerParameter: undefined }
+    const code = { code: 'c', issuerParameter: undefined, isPassedOn: true }
     await expect(logins.exchange(STATE, code, false)).rejects.toThrow('has expired')
     expect(() => logins.fetch(STATE)).toThrow('has expired')
     expect(exchanges).toEqual([])

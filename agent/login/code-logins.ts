@@ -19,6 +19,8 @@ export type LoginReply = ConfigReply | AccessTokenReply
 export interface CodeAnswer {
   readonly code: string
   readonly issuerParameter: string | undefined
+  /** Whether another program passed it on: the C oidc-gen then leaves `iss` out. */
+  readonly isPassedOn: boolean
 }
 
 /** A login that is waiting for its browser. */
@@ -179,7 +181,8 @@ export class CodeLogins {
     }
     const code = query.get('code') ?? ''
     if (code === '') return resultPage({ kind: 'unknown' })
-    const answer = { code, issuerParameter: query.get('iss') ?? undefined }
+    const issuerParameter = query.get('iss') ?? undefined
+    const answer = { code, issuerParameter, isPassedOn: false }
     try {
       await this.#outcomeOf(entry, answer)
       return resultPage({ kind: 'success', login: name, onlyAccessToken })

@@ -24,9 +24,11 @@ export async function waitForBrowser(
   signal: AbortSignal,
 ): Promise<BrowserEnd> {
   const { agent, host, io, options, explain } = setting
-  const { served } = showAddress(started.uri, setting)
+  // The C agent 4.x does not encode the values in it (protocol.md §2.5).
+  const uri = started.uri.replaceAll(' ', '%20')
+  const { served } = showAddress(uri, setting)
   if (!options.noUrlCall && hasDisplay(io.env)) {
-    host.openBrowser(started.uri, () => explain('could not open a browser by xdg-open'))
+    host.openBrowser(uri, () => explain('could not open a browser by xdg-open'))
   }
   const pastes = mayPaste(setting)
   // As the C tool: whoever is handed the redirect completes the account.
