@@ -67,7 +67,7 @@ async function serve(options: AgentOptions, log: Log): Promise<void> {
     options: { ...options, socketPath: place.path },
     world: realWorld,
     log,
-    provider: createOpenIdProvider({ extraCaFiles: extraCaFiles() }),
+    provider: createOpenIdProvider({ extraCaFiles: extraCaFiles(), env: process.env }),
     derive: deriveInThread(join(dirname(process.argv[1] ?? ''), 'argon2-worker.cjs')),
     configDirectory: () => findConfigDirectory(process.env),
     env: process.env,

@@ -1,13 +1,18 @@
 import * as http from 'node:http'
 import * as https from 'node:https'
+import type { Environment } from '../../protocol/agent-address.ts'
 import { type CaFiles, findCaFiles, readSecureContext } from './ca-bundles.ts'
 import { CONNECT_TIMEOUT } from './network-error.ts'
+import { proxyFor } from './proxy.ts'
+import { TunnelAgent } from './tunnel-agent.ts'
 
 export interface ConnectionsOptions {
   /** Milliseconds a connection may take to stand, TLS included. */
   readonly connectMs: number
   readonly systemCaFiles: readonly string[]
   readonly extraCaFiles: readonly string[]
+  /** The environment, for what it says of proxies. */
+  readonly env: Environment
 }
 
 /** A request as it goes out. */
@@ -51,7 +56,12 @@ export class Connections {
     const { method, headers, signal } = outgoing
     const request =
       url.protocol === 'https:'
-        ? https.request(url, { method, headers, signal, agent: await this.#agentFor(certPath) })
+        ? https.request(url, {
+            method,
+            headers,
+            signal,
+            agent: await this.#agentFor(url, certPath),
+          })
         : http.request(url, { method, headers, signal, agent: this.#plain })
     watchConnect(request, this.#options.connectMs)
     return new Promise((resolve, reject) => {
@@ -70,13 +80,14 @@ export class Connections {
   }
 
   /** The pool for those who trust `certPath`; a new one when the bundle has changed on disk. */
-  async #agentFor(certPath: string | undefined): Promise<https.Agent> {
-    const { systemCaFiles, extraCaFiles } = this.#options
+  async #agentFor(url: URL, certPath: string | undefined): Promise<https.Agent> {
+    const { systemCaFiles, extraCaFiles, env } = this.#options
+    const proxy = proxyFor(url, env)
     const files = await findCaFiles(certPath, systemCaFiles, extraCaFiles)
-    const key = certPath ?? ''
+    const key = JSON.stringify([certPath, proxy?.href])
     const pool = this.#pools.get(key)
     if (pool?.stamp === files.stamp) return pool.agent
-    const agent = openPool(files)
+    const agent = openPool(files, proxy, this.#options.connectMs)
     this.#pools.set(key, { stamp: files.stamp, agent })
     // What cannot be read now is read again the next time.
     agent.catch(() => this.#pools.delete(key))
@@ -84,9 +95,17 @@ export class Connections {
   }
 }
 
-async function openPool(files: CaFiles): Promise<https.Agent> {
-  const secureContext = await readSecureContext(files)
-  return new https.Agent({ keepAlive: true, timeout: KEEP_MS, secureContext })
+async function openPool(
+  files: CaFiles,
+  proxy: URL | undefined,
+  connectMs: number,
+): Promise<https.Agent> {
+  const options = {
+    keepAlive: true,
+    timeout: KEEP_MS,
+    secureContext: await readSecureContext(files),
+  }
+  return proxy === undefined ? new https.Agent(options) : new TunnelAgent(proxy, connectMs, options)
 }
 
 async function endPool({ agent }: Pool): Promise<void> {

@@ -1,4 +1,4 @@
-import type { Environment } from '../../protocol/client.ts'
+import type { Environment } from '../../protocol/agent-address.ts'
 import { VERSION } from '../../protocol/version.ts'
 import { authorizationUrl, exchangeCode } from './authorization-code.ts'
 import { ciToken } from './ci-token.ts'

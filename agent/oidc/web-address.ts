@@ -40,6 +40,7 @@ export function checkUrl(url: URL, { plainHttp }: Trust): void {
   )
 }
 
-function isLoopback(host: string): boolean {
+/** Whether a host name of a URL stands for this machine. */
+export function isLoopback(host: string): boolean {
   return host === 'localhost' || host === '[::1]' || /^127(?:\.\d{1,3}){3}$/.test(host)
 }
