@@ -42,9 +42,9 @@ export async function loadFromDisk(loading: Loading, notLoaded: AgentError): Pro
   }
 }
 
-function terminalOr(notLoaded: AgentError, { account, open = openTerminal }: Loading): Terminal {
+function terminalOr(notLoaded: AgentError, { account, env, open }: Loading): Terminal {
   try {
-    return open()
+    return open === undefined ? openTerminal(env) : open()
   } catch (error) {
     if (!(error instanceof AgentError) || error.code !== 'no-terminal') throw error
     const hint = `Load it first: oidc-add ${shellWord(account)}`

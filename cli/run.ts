@@ -1,6 +1,7 @@
 import { AgentError, exitStatus } from '../protocol/errors.ts'
 import { VERSION } from '../protocol/version.ts'
 import { type Arguments, type CommandSpec, parseArgv } from './argv.ts'
+import { isNonInteractive, nonInteractiveStatus } from './non-interactive.ts'
 import type { Options } from './option.ts'
 import { visibleText } from './visible-text.ts'
 
@@ -38,15 +39,23 @@ export async function run<O extends Options>(
   main: Main<O>,
   io: Io,
 ): Promise<number> {
+  let nobodyReads = isNonInteractive(io.env)
   try {
     const parsed = parseArgv(spec, io.argv)
+    nobodyReads ||= parsed.kind === 'run' && saysNonInteractive(parsed.args.options)
     if (parsed.kind === 'run') return (await main(parsed.args, io)) ?? 0
     io.stdout.write(await textOf(parsed.kind, spec))
     return 0
   } catch (error) {
     io.stderr.write(errorText(error, spec.name, io))
-    return error instanceof AgentError ? exitStatus[error.code] : exitStatus.internal
+    const statuses = nobodyReads ? nonInteractiveStatus : exitStatus
+    return statuses[error instanceof AgentError ? error.code : 'internal']
   }
+}
+
+/** The launcher is told by an option what it tells others by the environment. */
+function saysNonInteractive(options: Readonly<Record<string, unknown>>): boolean {
+  return options['nonInteractive'] === true
 }
 
 async function textOf<O extends Options>(

@@ -1,7 +1,9 @@
 import { openSync } from 'node:fs'
 import { ReadStream, WriteStream } from 'node:tty'
 import { AgentError } from '../protocol/errors.ts'
+import { isNonInteractive, NON_INTERACTIVE } from './non-interactive.ts'
 import { type Console, readLine } from './read-line.ts'
+import type { Io } from './run.ts'
 
 /*
  * Rules of the interface, for all four commands:
@@ -34,20 +36,25 @@ export interface Terminal {
   close(): void
 }
 
+/** What answers instead of a person. */
+const HINT = 'Give the password by one of the options --pw-env, --pw-file and --pw-cmd.'
+
 /**
  * Opens the terminal of this session, whatever stdin and stdout are.
- * @throws AgentError `no-terminal`, with `hint` as what to do instead.
+ * @throws AgentError `no-terminal`, also where commands are to do without a person
  */
-export function openTerminal(
-  hint = 'Give the password by one of the options --pw-env, --pw-file and --pw-cmd.',
-): Terminal {
+export function openTerminal(env: Io['env']): Terminal {
+  if (isNonInteractive(env)) {
+    const message = `nobody is to be asked here: ${NON_INTERACTIVE} is set`
+    throw new AgentError('no-terminal', message, { hint: HINT })
+  }
   try {
     // Twice, since each stream closes its own descriptor.
     const input = new ReadStream(openSync('/dev/tty', 'r+'))
     const output = new WriteStream(openSync('/dev/tty', 'r+'))
     return new StreamTerminal({ input, output, stopJob })
   } catch (cause) {
-    throw new AgentError('no-terminal', 'there is no terminal to ask on', { hint, cause })
+    throw new AgentError('no-terminal', 'there is no terminal to ask on', { hint: HINT, cause })
   }
 }
 

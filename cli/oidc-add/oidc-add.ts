@@ -17,7 +17,7 @@ import { type AddHost, type AddSetting, tellSuccess } from './setting.ts'
 export async function addAccounts(
   args: Arguments<typeof oidcAdd.options>,
   io: Io,
-  host: AddHost = { openTerminal },
+  host: AddHost = { openTerminal: () => openTerminal(io.env) },
 ): Promise<void> {
   let opened: Terminal | undefined
   const { options } = args

@@ -1,4 +1,5 @@
 import { type Arguments, usageError } from '../argv.ts'
+import { NON_INTERACTIVE } from '../non-interactive.ts'
 import type { Io } from '../run.ts'
 import { runCommand, statusOf } from '../run-command.ts'
 import { announcement, farewell } from './announcement.ts'
@@ -6,7 +7,7 @@ import type { Host } from './host.ts'
 import { killAgent } from './kill-agent.ts'
 import { agentOptions, type LauncherOptions, type oidcAgent } from './options.ts'
 import { printStatus } from './print-status.ts'
-import { endDaemon, startDaemon } from './start-daemon.ts'
+import { type Daemon, endDaemon, startDaemon } from './start-daemon.ts'
 
 /** `oidc-agent`: starts an agent, or ends or asks the one that runs. */
 export async function launch(
@@ -24,13 +25,17 @@ export async function launch(
   }
   if (operands.length > 0) return await launchFor(operands, { options, io, host })
   if (options.console) return await launchInForeground({ options, io, host })
-  const daemon = await startDaemon(
-    agentOptions(options, { ...host, lifeline: false }),
-    host,
-    io.env,
-  )
+  const daemon = await start({ options, io, host }, false)
+  try {
+    await load(daemon, { options, io })
+  } catch (error) {
+    // Nobody would know of it.
+    process.kill(daemon.pid)
+    throw error
+  } finally {
+    daemon.process.unref()
+  }
   io.stdout.write(announcement(daemon, options))
-  daemon.process.unref()
   return 0
 }
 
@@ -41,13 +46,41 @@ interface Start {
   readonly host: Host
 }
 
+function start({ options, io, host }: Start, lifeline: boolean): Promise<Daemon> {
+  const told = agentOptions(options, { ...host, lifeline })
+  return startDaemon(told, host, environment({ options, io }))
+}
+
+/** Of the agent and of a command: without the account that is only for us. */
+function environment({ options, io }: Pick<Start, 'options' | 'io'>): Io['env'] {
+  const env = { ...io.env, OIDC_ACCOUNT_JSON: undefined }
+  return options.nonInteractive ? { ...env, [NON_INTERACTIVE]: '1' } : env
+}
+
+/** Loads what was given into the agent that has started. */
+async function load(
+  { socket }: Daemon,
+  { options, io }: Pick<Start, 'options' | 'io'>,
+): Promise<void> {
+  if (options.load.length === 0 && (io.env['OIDC_ACCOUNT_JSON'] ?? '') === '') return
+  // It brings Argon2 along, which other starts of an agent need not wait for.
+  const { loadGiven } = await import('./load-given.ts')
+  const env = options.nonInteractive ? { ...io.env, [NON_INTERACTIVE]: '1' } : io.env
+  await loadGiven({ kind: 'unix', path: socket }, options, { ...io, env })
+}
+
 /** `oidc-agent COMMAND ARGS…`: an agent for one command, gone when the command or we are. */
 async function launchFor(words: readonly string[], { options, io, host }: Start): Promise<number> {
   if (options.console) throw usageError('with a command the agent cannot stay in the foreground')
-  const daemon = await startDaemon(agentOptions(options, { ...host, lifeline: true }), host, io.env)
+  const daemon = await start({ options, io, host }, true)
   try {
-    const env = { ...io.env, OIDC_SOCK: daemon.socket, OIDCD_PID: String(daemon.pid) }
-    return await runCommand(words, env)
+    await load(daemon, { options, io })
+    const { socket, pid } = daemon
+    return await runCommand(words, {
+      ...environment({ options, io }),
+      OIDC_SOCK: socket,
+      OIDCD_PID: String(pid),
+    })
   } finally {
     await endDaemon(daemon)
   }
@@ -55,9 +88,15 @@ async function launchFor(words: readonly string[], { options, io, host }: Start)
 
 /** `oidc-agent -d`: we stand for the agent, in our signals and its end. */
 async function launchInForeground({ options, io, host }: Start): Promise<number> {
-  const daemon = await startDaemon(agentOptions(options, { ...host, lifeline: true }), host, io.env)
+  const daemon = await start({ options, io, host }, true)
   // Before the announcement: who reads it may send a signal at once.
   const ended = statusOf(() => daemon.process)
+  try {
+    await load(daemon, { options, io })
+  } catch (error) {
+    await endDaemon(daemon)
+    throw error
+  }
   io.stdout.write(announcement(daemon, options))
   return await ended
 }

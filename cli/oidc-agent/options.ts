@@ -1,6 +1,7 @@
 import { type AgentOptions, defaultAgentOptions } from '../../protocol/agent-options.ts'
 import type { CommandSpec } from '../argv.ts'
-import { flag, optionalText, text, type Values, wholeNumber } from '../option.ts'
+import { flag, optionalText, text, texts, type Values, wholeNumber } from '../option.ts'
+import { passwordOptions } from '../password-source.ts'
 import { absolutePath } from './absolute-path.ts'
 
 const options = {
@@ -36,6 +37,15 @@ const options = {
     '--with-group[=GROUP]',
     'Let other members of GROUP (default: oidc-agent) use the agent.',
   ),
+  nonInteractive: flag(
+    '--non-interactive',
+    'For jobs without a person: no command started or announced by this asks a question or opens a browser, and failures have statuses that tell them apart.',
+  ),
+  load: texts(
+    '--load=ACCOUNT',
+    'Load this account into the agent that is started, with the password of --pw-file, --pw-env or --pw-cmd. Its file is looked for as ACCOUNT.account in $CREDENTIALS_DIRECTORY, then in the config directory. An account in OIDC_ACCOUNT_JSON is loaded by itself.',
+  ),
+  ...passwordOptions,
   json: flag('--json', 'Print socket and pid, or the status, as JSON.'),
   quiet: flag('--quiet', 'Print no message for the person.'),
   pidFile: text('--pid-file=PATH', 'Write the pid to this file.'),
@@ -60,7 +70,12 @@ export const oidcAgent: CommandSpec<typeof options> = {
     'Start an agent that holds logins at OpenID providers and gives out access tokens: eval `oidc-agent`. With COMMAND, the agent is for that command and ends with it.',
   options,
   operands: { label: '[COMMAND [ARGS...]]', min: 0, max: Number.POSITIVE_INFINITY },
-  headings: { kill: 'The running agent', socketPath: 'The agent started', console: 'Verbosity', restartOnUpdate: 'Of other versions' },
+  headings: {
+    kill: 'The running agent',
+    socketPath: 'The agent started',
+    console: 'Verbosity',
+    restartOnUpdate: 'Of other versions',
+  },
   stopAtOperand: true,
 }
 

@@ -3,6 +3,7 @@ import { callAgent } from '../../protocol/client.ts'
 import { AgentError } from '../../protocol/errors.ts'
 import type { JsonObject } from '../../protocol/messages.ts'
 import { interruptible } from '../interruptible.ts'
+import { isNonInteractive } from '../non-interactive.ts'
 import { passwordEntry } from '../password-source.ts'
 import { fieldText } from './account-field.ts'
 import { type BrowserEnd, waitForBrowser } from './code-flow.ts'
@@ -82,10 +83,18 @@ async function runFlow(
       if (!onlyToken) io.stdout.write(DONE_AT_ONCE)
       return started
     }
+    if (isNonInteractive(io.env)) throw needsPerson()
     io.stdout.write('accepted\n')
     return 'oidc_device' in started
       ? waitForApproval(started.oidc_device, onlyToken, setting, signal)
       : waitForBrowser(started, setting, signal)
+  })
+}
+
+/** A login that waits for a person would hold a pipeline until its time is up. */
+function needsPerson(): AgentError {
+  return new AgentError('no-terminal', 'this login needs a person, and none is to be asked here', {
+    hint: 'Take a flow that needs none: --flow=client_credentials or --flow=token-exchange',
   })
 }
 

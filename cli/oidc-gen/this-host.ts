@@ -4,14 +4,15 @@ import { setTimeout as pause } from 'node:timers/promises'
 import { AgentError } from '../../protocol/errors.ts'
 import { onInterrupt } from '../interruptible.ts'
 import { PipedAnswers } from '../piped-answers.ts'
+import type { Io } from '../run.ts'
 import { openTerminal } from '../terminal.ts'
 import type { GenHost } from './setting.ts'
 
 /** The machine this process runs on. */
-export function thisHost(): GenHost {
+export function thisHost(env: Io['env']): GenHost {
   return {
     hostName: hostname(),
-    openTerminal,
+    openTerminal: () => openTerminal(env),
     openPipe: () => new PipedAnswers(process.stdin, process.stderr),
     onInterrupt,
     openBrowser,

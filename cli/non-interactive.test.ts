@@ -1,0 +1,71 @@
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { describe, expect, test } from 'vitest'
+import { AgentError, type ErrorCode, exitStatus } from '../protocol/errors.ts'
+import type { CommandSpec } from './argv.ts'
+import { isNonInteractive, nonInteractiveStatus } from './non-interactive.ts'
+import { flag } from './option.ts'
+import { run } from './run.ts'
+import { openTerminal } from './terminal.ts'
+import { testIo } from './test-io.ts'
+
+const ENV = { OIDC_AGENT_NON_INTERACTIVE: '1' }
+
+/** The rows of the page's table: status → error codes. */
+function documented(): ReadonlyMap<number, readonly string[]> {
+  const page = readFileSync(join(import.meta.dirname, '..', 'docs', 'ci.md'), 'utf8')
+  const rows = [...page.matchAll(/^\| (\d+) \|.*\| (.*) \|$/gm)]
+  const codes = (cell: string): string[] =>
+    [...cell.matchAll(/`([a-z-]+)`/g)].map(([, c = '']) => c)
+  return new Map(rows.map(([, status, cell = '']) => [Number(status), codes(cell)]))
+}
+
+describe('statuses without a person', () => {
+  const codes = Object.keys(exitStatus) as ErrorCode[]
+
+  test('are the ones of the page, each code in one row', () => {
+    const rows = documented()
+    expect([...rows.values()].flat().sort()).toEqual([...codes].sort())
+    for (const [status, row] of rows) {
+      expect([status, row.map((code) => nonInteractiveStatus[code as ErrorCode])]).toEqual([
+        status,
+        row.map(() => status),
+      ])
+    }
+  })
+
+  test('differ from the usual ones only where those are the 1 of the C tools', () => {
+    const changed = codes.filter((code) => exitStatus[code] !== nonInteractiveStatus[code])
+    expect(new Set(changed.map((code) => exitStatus[code]))).toEqual(new Set([1]))
+    expect(changed.length).toBeGreaterThan(30)
+  })
+
+  const options = { nonInteractive: flag('--non-interactive', 'Nobody is there') }
+  const spec: CommandSpec<typeof options> = {
+    name: 'tool',
+    summary: 'Fails.',
+    options,
+    operands: { label: 'NAME', min: 0, max: 0 },
+  }
+
+  test.each([
+    [[], {}, 1],
+    [[], ENV, 13],
+    [['--non-interactive'], {}, 13],
+    [[], { OIDC_AGENT_NON_INTERACTIVE: '0' }, 1],
+  ])('with %j and %j a network failure is %i', async (argv, env, status) => {
+    const fail = (): Promise<void> => Promise.reject(new AgentError('network', 'no route'))
+    expect(await run(spec, fail, testIo({ argv, env }))).toBe(status)
+  })
+})
+
+test('no terminal is opened', () => {
+  expect(isNonInteractive(ENV)).toBe(true)
+  expect(isNonInteractive({})).toBe(false)
+  expect(() => openTerminal(ENV)).toThrow(
+    expect.objectContaining({
+      code: 'no-terminal',
+      message: 'nobody is to be asked here: OIDC_AGENT_NON_INTERACTIVE is set',
+    }),
+  )
+})
