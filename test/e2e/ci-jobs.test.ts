@@ -1,0 +1,219 @@
+import { mkdir, readFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { newFileKey, sealAccountFile } from '../../protocol/account-file.ts'
+import type { JsonObject } from '../../protocol/messages.ts'
+import { payloadOf } from '../support/access-token.ts'
+import { type Finished, shown } from '../support/command.ts'
+import { type Issuer, startIssuer } from '../support/issuer/start-issuer.ts'
+import { type LoopbackServer, startLoopbackServer } from '../support/loopback-server.ts'
+import { isRunning } from '../support/process-table.ts'
+import { noTerminalReason, runInTerminal } from '../support/pseudo-terminal.ts'
+import { Sandbox } from '../support/sandbox.ts'
+import { PASSWORD } from '../support/seed-account.ts'
+
+let issuer: Issuer
+let sandbox: Sandbox
+let platform: LoopbackServer | undefined
+
+beforeEach(async () => {
+  issuer = await startIssuer()
+  sandbox = await Sandbox.create()
+})
+
+afterEach(async () => {
+  await sandbox.close()
+  await issuer.close()
+  await platform?.close()
+  platform = undefined
+})
+
+/** An account of a client that is known here. */
+function account(fields: JsonObject): JsonObject {
+  const { id, secret = '' } = issuer.addClient()
+  const client = { client_id: id, client_secret: secret }
+  const scope = 'compute.read'
+  return {
+    name: 'ci',
+    issuer_url: issuer.issuer,
+    cert_path: issuer.caPath,
+    scope,
+    ...client,
+    ...fields,
+  }
+}
+
+/** Runs a script under an agent of its own, with an account in the environment. */
+function job(
+  script: string,
+  given: JsonObject | string | undefined,
+  env: Record<string, string> = {},
+  options: readonly string[] = [],
+): Promise<Finished> {
+  const text = typeof given === 'string' ? given : JSON.stringify(given)
+  const variables = given === undefined ? env : { OIDC_ACCOUNT_JSON: text, ...env }
+  const argv = ['--non-interactive', ...options, '--', 'sh', '-c', script]
+  return sandbox.run('oidc-agent', argv, { env: variables })
+}
+
+describe('an account from the environment', () => {
+  test('gives a token by client credentials, and is not left in the environment', async () => {
+    const script = 'oidc-token ci && echo "$OIDCD_PID ${OIDC_ACCOUNT_JSON-unset}" && exit 5'
+    const finished = await job(script, account({ grant: 'client_credentials' }))
+    expect(finished, shown(finished)).toMatchObject({ status: 5, stderr: '' })
+    const [token = '', rest = ''] = finished.stdout.split('\n')
+    expect(payloadOf(token)).toMatchObject({ iss: issuer.issuer, scope: 'compute.read' })
+    const [pid, variable] = rest.split(' ')
+    expect(variable).toBe('unset')
+    expect(isRunning(Number(pid))).toBe(false)
+  })
+
+  test('is read from the file that the variable names', async () => {
+    const path = await sandbox.file(
+      'ci.json',
+      JSON.stringify(account({ grant: 'client_credentials' })),
+    )
+    const finished = await job('oidc-token ci', path)
+    expect(finished, shown(finished)).toMatchObject({ status: 0, stderr: '' })
+  })
+
+  test("exchanges GitHub's ID token, fetched anew for each", async () => {
+    const asked: string[] = []
+    platform = await startLoopbackServer(undefined, (request, response) => {
+      asked.push(`${request.headers.authorization ?? ''} ${request.url ?? ''}`)
+      void issuer.platformToken('repo:org/name', 60).then((value) => {
+        response.end(JSON.stringify({ value }))
+      })
+    })
+    const finished = await job(
+      'oidc-token ci && oidc-token --aud=se.example ci',
+      account({ grant: 'token-exchange', subject_token_source: 'github' }),
+      {
+        ACTIONS_ID_TOKEN_REQUEST_URL: `http://127.0.0.1:${platform.port}/idtoken?v=2`,
+        ACTIONS_ID_TOKEN_REQUEST_TOKEN: 'job-token',
+      },
+    )
+    expect(finished, shown(finished)).toMatchObject({ status: 0, stderr: '' })
+    const [first = '', second = ''] = finished.stdout.split('\n')
+    expect(payloadOf(first)).toMatchObject({ sub: 'repo:org/name' })
+    expect(payloadOf(second)).toMatchObject({ sub: 'repo:org/name', aud: 'se.example' })
+    const query = `v=2&audience=${encodeURIComponent(issuer.issuer)}`
+    expect(asked).toEqual(Array(2).fill(`Bearer job-token /idtoken?${query}`))
+  })
+
+  test("exchanges GitLab's ID token", async () => {
+    const finished = await job(
+      'oidc-token ci',
+      account({ grant: 'token-exchange', subject_token_env: 'WLCG_ID_TOKEN' }),
+      { WLCG_ID_TOKEN: await issuer.platformToken('project_path:group/name') },
+    )
+    expect(finished, shown(finished)).toMatchObject({ status: 0, stderr: '' })
+    expect(payloadOf(finished.stdout.trim())).toMatchObject({ sub: 'project_path:group/name' })
+  })
+})
+
+describe('an account from a file', () => {
+  async function sealed(): Promise<string> {
+    return sealAccountFile(account({ grant: 'client_credentials' }), await newFileKey(PASSWORD))
+  }
+
+  test('is loaded with the password of --pw-file', async () => {
+    await sandbox.file('home/.config/oidc-agent/ci', await sealed())
+    const password = await sandbox.file('password', `${PASSWORD}\n`)
+    const finished = await job('oidc-token ci', undefined, {}, [
+      '--load=ci',
+      `--pw-file=${password}`,
+    ])
+    expect(finished, shown(finished)).toMatchObject({ status: 0, stderr: '' })
+  })
+
+  test('and its password are taken from the credentials of a systemd unit', async () => {
+    const CREDENTIALS_DIRECTORY = join(sandbox.directory, 'credentials')
+    await mkdir(CREDENTIALS_DIRECTORY)
+    await sandbox.file('credentials/ci.account', await sealed(), 0o400)
+    await sandbox.file('credentials/oidc-agent-password', PASSWORD, 0o400)
+    const finished = await job('oidc-token ci', undefined, { CREDENTIALS_DIRECTORY }, ['--load=ci'])
+    expect(finished, shown(finished)).toMatchObject({ status: 0, stderr: '' })
+
+    await sandbox.file(
+      'credentials/plain.account',
+      JSON.stringify(account({ name: 'plain', grant: 'client_credentials' })),
+    )
+    const plain = await job('oidc-token plain', undefined, { CREDENTIALS_DIRECTORY }, [
+      '--load=plain',
+    ])
+    expect(plain, shown(plain)).toMatchObject({ status: 0, stderr: '' })
+  })
+
+  test('without its password is refused at once, with no agent left', async () => {
+    await sandbox.file('home/.config/oidc-agent/ci', await sealed())
+    const wrong = await sandbox.file('password', 'wrong\n')
+    for (const options of [['--load=ci'], ['--load=ci', `--pw-file=${wrong}`]]) {
+      const finished = await job('echo ran', undefined, {}, options)
+      expect(finished, shown(finished)).toMatchObject({ status: 12, stdout: '' })
+      const alone = await sandbox.run('oidc-agent', ['--non-interactive', ...options])
+      expect(alone, shown(alone)).toMatchObject({ status: 12, stdout: '' })
+    }
+  })
+})
+
+describe('failures have statuses of their own', () => {
+  const good = { grant: 'client_credentials' }
+
+  test.each([
+    ['no such account', 'oidc-token other', 11],
+    ['no agent', 'OIDC_SOCK=/nonexistent oidc-token ci', 10],
+    ['a locked agent: no terminal for its password', 'oidc-add --lock', 12],
+    ['a scope that is refused', 'oidc-token -s no.such.scope ci', 14],
+    ['not what was asked for', 'oidc-token --strict -t 999999 ci', 16],
+    ['wrong usage', 'oidc-token --no-such-option ci', 64],
+    [
+      'a login that needs a person',
+      'oidc-gen --flow=device wlcg --iss="$ISS" --cp="$CA" --scope=openid --prompt=none --pw-env=PW',
+      12,
+    ],
+  ])('%s', async (_, script, status) => {
+    const finished = await job(script, account(good), { ISS: issuer.issuer, CA: issuer.caPath, PW: PASSWORD })
+    expect(finished.stdout).not.toContain('accepted')
+    expect(finished.stderr).not.toBe('')
+    expect(finished, shown(finished)).toMatchObject({ status })
+  })
+
+  test('what cannot be loaded: the command is not run', async () => {
+    for (const [given, status] of [
+      ['no JSON', 11],
+      ['/nonexistent/ci.json', 11],
+      [{ name: 'ci' }, 11],
+      [account({ issuer_url: 'https://127.0.0.1:1/' }), 13],
+      [account({ cert_path: '' }), 13],
+      [account({ issuer_url: 'http://192.0.2.1/' }), 14],
+    ] as const) {
+      const finished = await job('echo ran', given)
+      expect(finished, shown(finished)).toMatchObject({ status, stdout: '' })
+    }
+  })
+
+  test('a provider that is gone meanwhile', async () => {
+    issuer.fault('token', { kind: 'reset' }, { times: 'always' })
+    const finished = await job('oidc-token ci', account(good))
+    expect(finished, shown(finished)).toMatchObject({ status: 13, stdout: '' })
+  })
+
+  test('and are 1 as with the C tools elsewhere', async () => {
+    const finished = await sandbox.run('oidc-agent', ['--', 'sh', '-c', 'oidc-token other'])
+    expect(finished, shown(finished)).toMatchObject({ status: 1 })
+  })
+})
+
+test.skipIf(noTerminalReason !== undefined)(
+  'nobody is asked, even where there is a terminal',
+  async () => {
+    const text = await sealAccountFile(account({}), await newFileKey(PASSWORD))
+    await sandbox.file('home/.config/oidc-agent/ci', text)
+    const out = join(sandbox.directory, 'out')
+    const script = `oidc-agent --non-interactive -- sh -c 'oidc-token ci' >${out} 2>&1; echo "status $?"`
+    const { screen } = await runInTerminal(sandbox, script, [])
+    expect(screen).toContain('status 11')
+    expect(await readFile(out, 'utf8')).toContain('account not loaded')
+  },
+)
