@@ -167,6 +167,18 @@ describe('the way out', () => {
     await expect(answer).rejects.toEqual(cancelled)
   })
 
+  test('an answer that is not needed any more: the terminal is given back', async () => {
+    const { terminal, type } = screenAndKeys()
+    const settled = new AbortController()
+    const answer = terminal.ask('Name', { signal: settled.signal })
+    type('half')
+    settled.abort()
+    await expect(answer).rejects.toEqual(cancelled)
+    const next = terminal.ask('Next')
+    type('whole\r')
+    expect(await next).toBe('whole')
+  })
+
   test('no question leaves a listener behind', async () => {
     const before = process.listenerCount('SIGTERM')
     const { terminal, type } = screenAndKeys()

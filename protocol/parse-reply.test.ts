@@ -169,9 +169,32 @@ describe('a failure', () => {
   })
 })
 
+describe('a login by browser', () => {
+  test('that has started', () => {
+    const reply = { status: 'accepted', uri: 'https://op/auth', state: '0:0x:1:y' }
+    expect(parseReply('gen', JSON.stringify(reply))).toEqual(reply)
+    expect(() => parseReply('gen', '{"status":"accepted","uri":"u"}')).toThrow('has no state')
+  })
+
+  test.each(['NotFound', 'FoundButReceived'])(
+    'of which there is nothing to fetch: %s',
+    (status) => {
+      const reply = { status, info: 'why' }
+      expect(parseReply('state_lookup', JSON.stringify(reply))).toEqual(reply)
+    },
+  )
+
+  test.each(['state_lookup', 'code_exchange'] as const)('that has ended: %s', (type) => {
+    const account = { status: 'success', config: { name: 'x' } }
+    expect(parseReply(type, JSON.stringify(account))).toMatchObject(account)
+    const token = { status: 'success', access_token: 'AT', issuer: 'i', expires_at: 1 }
+    expect(parseReply(type, JSON.stringify(token))).toMatchObject(token)
+  })
+})
+
 test('whatever comes is a reply or an AgentError', () => {
   const types: RequestType[] = ['access_token', 'gen', 'account_info', 'status_json', 'register']
-  const keys = ['info', 'config', 'oidc_device', 'access_token', 'error', 'client', 'expires_at']
+  const keys = ['info', 'config', 'oidc_device', 'access_token', 'error', 'client', 'uri', 'state']
   fc.assert(
     fc.property(
       fc.constantFrom(...types),

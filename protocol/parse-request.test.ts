@@ -331,6 +331,28 @@ describe('a file key', () => {
   })
 })
 
+describe('a login by browser', () => {
+  test('is finished by the address the browser was sent to', () => {
+    const redirect_uri = 'http://localhost:8099?code=c&state=s'
+    const request = { request: 'code_exchange', redirect_uri, from_gen: 1 }
+    expect(parseRequest(request)).toEqual({ ...request, from_gen: true })
+    expect(() => parseRequest({ request: 'code_exchange' })).toThrow(
+      'Argument is NULL in function oidcd_handleCodeExchange',
+    )
+  })
+
+  test('is asked after, and given up, by its state', () => {
+    const state = '0:0x:1:y'
+    expect(parseRequest({ request: 'state_lookup', state })).toEqual({
+      request: 'state_lookup',
+      state,
+    })
+    expect(() => parseRequest({ request: 'state_lookup' })).toThrow('state malformed')
+    expect(parseRequest({ request: 'term_http_server', state })).toMatchObject({ state })
+    expect(parseRequest({ request: 'term_http_server' }).request).toBe('term_http_server')
+  })
+})
+
 test('whatever comes is a request or an AgentError', () => {
   const types = ['access_token', 'add', 'gen', 'device', 'scopes', 'file_write', 'lock', 'register']
   const keys = ['account', 'config', 'flow', 'pw_entry', 'file_key', 'issuer', 'scope', 'password']

@@ -14,8 +14,8 @@ export const noBrowserReason: string | undefined =
 export function launchBrowser(): Promise<Browser> {
   return chromium.launch({
     executablePath: executablePath ?? '',
-    // Its sandbox needs an ordinary user; what it visits is ours.
-    args: process.getuid?.() === 0 ? ['--no-sandbox'] : [],
+    // Its sandbox needs an ordinary user and, in containers, rights these lack; what it visits is ours.
+    args: ['--no-sandbox'],
   })
 }
 
