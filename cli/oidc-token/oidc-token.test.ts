@@ -32,9 +32,14 @@ async function agentThatSays(reply: JsonObject | string): Promise<ScriptedAgent>
 async function oidcTokenOf(
   argv: readonly string[],
   env: Record<string, string>,
+  terminal = false,
 ): Promise<{ status: number; stdout: string; stderr: string }> {
   // No account directory: nothing can be loaded from disk.
-  const io = testIo({ argv, env: { HOME: '/nonexistent', TMPDIR: '/nonexistent', ...env } })
+  const home = { HOME: '/nonexistent', TMPDIR: '/nonexistent' }
+  const io = {
+    ...testIo({ argv, env: { ...home, ...env }, terminal }),
+    now: () => 1_700_000_000_000,
+  }
   const status = await run(oidcToken, getToken, io)
   return { status, stdout: io.stdout.text, stderr: io.stderr.text }
 }
@@ -160,4 +165,21 @@ describe('a local and a remote agent', () => {
     }
     expect(remote.requests).toEqual([])
   })
+})
+
+test('--strict asks for exactly this token', async () => {
+  const { path: OIDC_SOCK, requests } = await agentThatSays(token)
+  await oidcTokenOf(['--strict', '-s', 'x', 'wlcg'], { OIDC_SOCK })
+  expect(requests).toMatchObject([{ request: 'access_token', scope: 'x', strict: true }])
+})
+
+test('a login that ends soon is told where a person reads it, and only there', async () => {
+  const ending = { ...token, refresh_token_expires_at: 1_700_000_000 + 2 * 86_400 }
+  const { path: OIDC_SOCK } = await agentThatSays(ending)
+  const read = await oidcTokenOf(['wlcg'], { OIDC_SOCK }, true)
+  expect(read.stdout).toBe('TOKEN\n')
+  expect(read.stderr).toMatch(
+    /^the login of wlcg ends in 2 days \(2023-11-1\d\): oidc-gen wlcg --reauthenticate\n$/,
+  )
+  expect(await oidcTokenOf(['wlcg'], { OIDC_SOCK })).toMatchObject({ stderr: '' })
 })

@@ -69,8 +69,10 @@ async function printOrKeep(
 }
 
 /** Forgotten: without it these would do nothing. */
-function refuseInspection({ verify, json, tokenFile, for: url }: TokenOptions): void {
-  if (!verify && !json && tokenFile === undefined && url === undefined) return
+function refuseInspection(options: TokenOptions): void {
+  const { verify, json, tokenFile, for: url, op, forAudience } = options
+  const given = [tokenFile, url, op, forAudience].some((value) => value !== undefined)
+  if (!given && !verify && !json) return
   throw usageError('--verify, --json, --for and --token-file go with --inspect')
 }
 

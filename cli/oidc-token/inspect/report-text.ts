@@ -8,9 +8,9 @@ type Line = readonly [label: string, value: string]
 
 /** The report for a person. */
 export function reportText(report: Report): string {
-  const { token, now, checks } = report
+  const { found, token, now, checks } = report
   const sections = [
-    columns(tokenLines(token, now)),
+    columns([['Token from', found.place], ...tokenLines(token, now)]),
     columns(checks.map(checkLine)),
     answer(report),
   ].filter((section) => section !== '')
@@ -21,7 +21,7 @@ function tokenLines(token: TokenFacts, now: number): readonly Line[] {
   return [
     ['Who', token.subject ?? 'nobody (no sub)'],
     ['Issuer', token.issuer ?? 'none (no iss)'],
-    ...each('For', token.audience, 'no audience'),
+    ...each('Audience', token.audience, 'none'),
     ['Profile', profileText(token.profile)],
     ...each('Scopes', scopeLines(token.scopes ?? []), 'none'),
     ...(token.groups.length === 0 ? [] : each('Groups', token.groups, '')),
@@ -60,7 +60,7 @@ function profileText(profile: Profile): string {
 function since(seconds: number | undefined, now: number): string {
   if (seconds === undefined) return 'not said'
   const away = seconds - now
-  const distance = away > 0 ? `in ${durationOf(away + 1)}` : `${durationOf(-away)} ago`
+  const distance = away > 0 ? `in ${durationOf(away)}` : `${durationOf(-away)} ago`
   return `${instantOf(seconds)} (${distance})`
 }
 

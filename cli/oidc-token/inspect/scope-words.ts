@@ -29,11 +29,11 @@ const withPath: Readonly<Record<string, string>> = {
 
 /** A scope for a person; empty where nobody knows what it means. */
 export function scopeInWords(scope: string): string {
-  const known = plain[scope]
+  const known = Object.hasOwn(plain, scope) ? plain[scope] : undefined
   if (known !== undefined) return known
   const { right, path } = scopeParts(scope)
   if (right === 'wlcg.groups' && path !== undefined) return `name your group ${path}`
-  const what = withPath[right]
+  const what = Object.hasOwn(withPath, right) ? withPath[right] : undefined
   return what === undefined ? '' : `${what} ${placeOf(path)}`
 }
 

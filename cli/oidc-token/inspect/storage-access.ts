@@ -52,6 +52,11 @@ const given: Readonly<Record<string, readonly Right[]>> = {
   write: ['create', 'modify'],
 }
 
+function rightsOf(scope: string): readonly Right[] {
+  // `constructor` is a name every object has.
+  return Object.hasOwn(given, scope) ? (given[scope] ?? []) : []
+}
+
 /** Whether the scopes of a token cover an operation on a path. */
 export function storageAccess(token: TokenFacts, use: StorageUse): Check {
   const held = heldAt(token, use.path)
@@ -69,7 +74,7 @@ export function storageAccess(token: TokenFacts, use: StorageUse): Check {
 function heldAt(token: TokenFacts, path: string): ReadonlySet<Right> {
   const counting = (token.scopes ?? []).map(scopeParts).filter(({ right }) => counts(right, token))
   const covering = counting.filter((parts) => covers(parts.path, path))
-  return new Set(covering.flatMap(({ right }) => given[right] ?? []))
+  return new Set(covering.flatMap(({ right }) => rightsOf(right)))
 }
 
 /** The names of WLCG are only known in a WLCG token; those of SciTokens in every one. */
@@ -84,7 +89,9 @@ function nameOf(right: Right, { profile }: TokenFacts): string {
 
 /** Why scopes that look like the missing one do not help. */
 function nearMisses(token: TokenFacts, right: Right, path: string): readonly string[] {
-  const alike = (token.scopes ?? []).filter((one) => given[scopeParts(one).right]?.includes(right))
+  const alike = (token.scopes ?? []).filter((one) =>
+    rightsOf(scopeParts(one).right).includes(right),
+  )
   return [...new Set(alike)].map((one) => `${one} ${whyNot(one, token, path)}`)
 }
 

@@ -72,19 +72,19 @@ function audience({ audience, profile }: TokenFacts): Check {
 
 function issued({ issuedAt }: TokenFacts, now: UnixSeconds): Check {
   if (issuedAt === undefined) return notOk('issued', 'no iat')
-  return notInFuture('issued', 'issued', issuedAt, now)
+  return notInFuture('issued', issuedAt, now)
 }
 
 /** The library wants `nbf`, though the profile does not, but not in an RFC 9068 token. */
 function starts({ notBefore, type }: TokenFacts, now: UnixSeconds): Check {
-  if (notBefore !== undefined) return notInFuture('starts', 'valid', notBefore, now)
+  if (notBefore !== undefined) return notInFuture('starts', notBefore, now)
   if (type === 'at+jwt') return ok('starts', 'no nbf, which a token of type at+jwt may leave out')
   return notOk('starts', 'no nbf: optional in the profile, but the SciTokens library wants it')
 }
 
-function notInFuture(name: CheckName, what: string, at: UnixSeconds, now: UnixSeconds): Check {
-  if (at <= now) return ok(name, `${what} since ${instantOf(at)}`)
-  return notOk(name, `${what} only from ${instantOf(at)}, in ${durationOf(at - now + 1)}`)
+function notInFuture(name: CheckName, at: UnixSeconds, now: UnixSeconds): Check {
+  if (at <= now) return ok(name, `since ${instantOf(at)}`)
+  return notOk(name, `only from ${instantOf(at)}, in ${durationOf(at - now)}`)
 }
 
 function expires({ expiresAt }: TokenFacts, now: UnixSeconds): Check {
