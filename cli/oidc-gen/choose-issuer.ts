@@ -1,6 +1,6 @@
 import { sameIssuer } from '../../protocol/account.ts'
+import { AgentError } from '../../protocol/errors.ts'
 import type { KnownIssuer } from '../../protocol/issuer-config.ts'
-import { usageError } from '../argv.ts'
 import type { GenSetting } from './setting.ts'
 
 /** An issuer, and what the issuer files say of it. */
@@ -73,7 +73,7 @@ function givenUrl(given: string, known: readonly KnownIssuer[]): string {
   const [only] = urls
   if (only === undefined) return withScheme(given)
   if (urls.length === 1) return only
-  throw usageError(`--issuer=${given} could be ${urls.join(' or ')}`)
+  throw new AgentError('bad-request', `The issuer '${given}' could be ${urls.join(' or ')}`)
 }
 
 function looksLikeHost(text: string): boolean {

@@ -12,7 +12,7 @@ export const SCOPE =
 const DEVICE_GRANT = 'urn:ietf:params:oauth:grant-type:device_code'
 
 /** An account with a login of its own at `provider`, as its file's JSON. */
-async function newAccount(provider: WlcgProvider, name: string): Promise<JsonObject> {
+export async function newAccount(provider: WlcgProvider, name: string): Promise<JsonObject> {
   const login = await logIn(provider)
   return {
     name,

@@ -31,10 +31,11 @@ export function wlcgConfiguration(
     scopes: [...SUPPORTED_SCOPES],
     claims: { openid: ['sub'], profile: ['name'], email: ['email'] },
     clientDefaults: { id_token_signed_response_alg: 'ES256' },
-    clientAuthMethods: ['client_secret_basic', 'client_secret_post', 'none'],
+    clientAuthMethods: ['client_secret_basic', 'client_secret_post', 'private_key_jwt', 'none'],
     extraParams: ['audience'],
     ttl: {
       AccessToken: () => rules.accessTokenSeconds,
+      ClientCredentials: () => rules.accessTokenSeconds,
       DeviceCode: () => rules.deviceCodeSeconds,
       Grant: 86_400,
       IdToken: 600,
@@ -55,6 +56,7 @@ export function wlcgConfiguration(
     features: {
       devInteractions: { enabled: false },
       deviceFlow: devicePages(),
+      clientCredentials: { enabled: true },
       registration: { enabled: true },
       registrationManagement: { enabled: true, rotateRegistrationAccessToken: false },
       revocation: {
