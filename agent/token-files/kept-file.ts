@@ -47,7 +47,8 @@ export class KeptFile {
   #told: UnixSeconds = 0
   #identity: FileIdentity | undefined
   #nextTry: UnixSeconds = 0
-  #failures = 0
+  /** Seconds waited after the last failure; 0 = it did not fail. */
+  #pause = 0
   #error: string | undefined
 
   constructor(entry: KeptEntry, parts: KeptFileParts) {
@@ -110,7 +111,7 @@ export class KeptFile {
     this.#expiresAt = expiresAt
     this.#told = token.expiresAt
     this.#nextTry = renewAt
-    this.#failures = 0
+    this.#pause = 0
     this.#error = undefined
     const record = { ...this.entry, expiresAt, identity: this.#identity ?? '' }
     await this.#parts.records.save(record).catch((error: unknown) => {
@@ -155,10 +156,10 @@ export class KeptFile {
       await this.write(await issue(this.entry, this.#neededSeconds(), this.#ended.signal))
     } catch (error) {
       if (this.#ended.signal.aborted) return
-      this.#failures += 1
       this.#error = reasonOf(error)
       const left = (this.#expiresAt ?? 0) - this.#now()
-      this.#nextTry = this.#now() + retryPauseSeconds(this.#failures, left)
+      this.#pause = retryPauseSeconds(this.#pause, left)
+      this.#nextTry = this.#now() + this.#pause
       log.warn(`could not renew the token in ${this.entry.path}: ${this.#error}`)
     } finally {
       this.#renewing = false

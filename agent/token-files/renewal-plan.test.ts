@@ -36,9 +36,14 @@ describe('planFor', () => {
 })
 
 test('pauses after failures grow up to five minutes, and several fit into what is left', () => {
-  const without = [1, 2, 3, 6, 7, 8, 50].map((failures) => retryPauseSeconds(failures, 0))
-  expect(without).toEqual([5, 10, 20, 160, 300, 300, 300])
-  expect(retryPauseSeconds(1, 120)).toBe(5)
-  expect(retryPauseSeconds(7, 120)).toBe(30)
-  expect(retryPauseSeconds(1, 2)).toBe(1)
+  const pauses = (left: number): readonly number[] => {
+    const found = [retryPauseSeconds(0, left)]
+    for (let more = 0; more < 8; more += 1) found.push(retryPauseSeconds(found.at(-1) ?? 0, left))
+    return found
+  }
+  expect(pauses(0)).toEqual([5, 10, 20, 40, 80, 160, 300, 300, 300])
+  expect(pauses(120)).toEqual([5, 10, 20, 30, 30, 30, 30, 30, 30])
+  expect(retryPauseSeconds(0, 2)).toBe(1)
+  // A short token's short pauses do not make a long one of the next.
+  expect(retryPauseSeconds(1, -1)).toBe(2)
 })

@@ -32,10 +32,11 @@ export function planFor(
   return { renewAt: Math.max(renewAt, now + SHORTEST_PAUSE_SECONDS), expiresAt }
 }
 
-/** Seconds until the next try after `failures` in a row, `left` seconds before the token expires. */
-export function retryPauseSeconds(failures: number, left: number): number {
-  const growing = Math.min(FIRST_PAUSE_SECONDS * 2 ** (failures - 1), LONGEST_PAUSE_SECONDS)
-  // Several tries fit into what is left of a short token's life.
-  const bounded = left > 0 ? Math.min(growing, left / 4) : growing
-  return Math.max(bounded, SHORTEST_PAUSE_SECONDS)
+/**
+ * Seconds until the next try, `left` seconds before the token expires: twice the pause before it (0 at
+ * the first failure), but so that several tries fit into what is left of a short token's life.
+ */
+export function retryPauseSeconds(before: number, left: number): number {
+  const growing = before === 0 ? FIRST_PAUSE_SECONDS : Math.min(before * 2, LONGEST_PAUSE_SECONDS)
+  return Math.max(left > 0 ? Math.min(growing, left / 4) : growing, SHORTEST_PAUSE_SECONDS)
 }

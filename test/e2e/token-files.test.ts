@@ -221,18 +221,18 @@ describe('a kept file', () => {
 
 describe('renewal', () => {
   test('comes ahead of expiry; where it fails the file is gone with its token, and comes back', async () => {
-    provider.dials.accessTokenSeconds = 4
+    provider.dials.accessTokenSeconds = 10
     // Another wish than the plain one, for which the agent has had a token of an hour since it was loaded.
     await keep('--aud=short', 'wlcg')
     const first = await tokenIn(found)
     await until('a new token', async () => (await tokenIn(found)) !== first)
     expect(Date.now() / 1000).toBeLessThan(Number(payloadOf(first).exp))
     await provider.down()
-    await until('the file to go', () => !existsSync(found), 20_000)
+    await until('the file to go', () => !existsSync(found), 30_000)
     const status = outputOf(await sandbox.run('oidc-agent', ['--status']))
     expect(status).toContain(`${found} (wlcg): no token; retrying: `)
     await provider.up()
-    await until('the file to come back', () => existsSync(found), 20_000)
+    await until('the file to come back', () => existsSync(found), 30_000)
     expect(Number(payloadOf(await tokenIn(found)).exp) * 1000).toBeGreaterThan(Date.now())
   })
 })
