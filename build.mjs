@@ -1,5 +1,6 @@
-import { chmodSync, mkdirSync, rmSync, writeFileSync } from 'node:fs'
+import { chmodSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { build } from 'esbuild'
+import ts from 'typescript'
 
 /** The commands: bundled, since start-up time is what a command costs that runs thousands of times a day. */
 const commands = [
@@ -75,6 +76,37 @@ function bundleDev(name) {
   })
 }
 
+/** Bundles what programs import by the package's name: readable, and ESM, which Node lets `require` too. */
+function bundleLibrary() {
+  return build({
+    ...common,
+    entryPoints: ['protocol/library.ts'],
+    outfile: 'dist/library.mjs',
+    format: 'esm',
+    supported: {},
+    minify: false,
+  })
+}
+
+/** Writes the types of the library: file by file, since `tsc` has judged the sources already. */
+function writeLibraryTypes() {
+  mkdirSync('dist/types')
+  writeFileSync('dist/types/package.json', '{ "type": "module" }\n')
+  const waiting = ['library']
+  for (const name of waiting) {
+    const source = readFileSync(`protocol/${name}.ts`, 'utf8')
+    const compilerOptions = { target: ts.ScriptTarget.ES2023, declaration: true }
+    const { outputText } = ts.transpileDeclaration(source, { compilerOptions })
+    writeFileSync(
+      `dist/types/${name}.d.ts`,
+      outputText.replaceAll(/(?<= from '\.\/)([\w-]+)\.ts(?=')/g, (_, imported) => {
+        if (!waiting.includes(imported)) waiting.push(imported)
+        return `${imported}.js`
+      }),
+    )
+  }
+}
+
 rmSync('dist', { recursive: true, force: true })
 mkdirSync('dist/bin', { recursive: true })
 // The package is ESM; what is built is CommonJS, so that the commands need no file ending.
@@ -89,7 +121,9 @@ await Promise.all([
   bundle('agent/main.ts', 'agent.cjs'),
   bundle('agent/process/argon2-worker.ts', 'argon2-worker.cjs'),
   ...Object.entries(shared).map(bundleShared),
+  bundleLibrary(),
   bundleDev('demo'),
   bundleDev('bench'),
 ])
+writeLibraryTypes()
 for (const name of commands) chmodSync(`dist/bin/${name}`, 0o755)
