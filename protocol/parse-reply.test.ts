@@ -51,6 +51,7 @@ describe('a reply', () => {
     ['device', { access_token: 'at', issuer: 'https://op/', expires_at: 0 }],
     ['register', { client: { client_id: 'c' }, max_scopes: 'openid' }],
     ['scopes', { info: 'openid profile' }],
+    ['jwks', { jwks: { keys: [{ kty: 'EC' }] } }],
     ['remove', {}],
     ['remove_all', {}],
     ['lock', { info: 'Agent locked' }],

@@ -13,7 +13,7 @@ import { inspectToken } from './inspect.ts'
 const uid = process.getuid?.() ?? 0
 const now = Math.floor(Date.now() / 1000)
 const key = newSigningKey()
-const { d: _private, ...publicKey } = key.jwk
+const publicKey = { ...key.jwk, d: undefined }
 const good = {
   iss: 'https://issuer.example/',
   sub: 'alice',
@@ -192,7 +192,9 @@ describe('what is shown', () => {
       ok: true,
     })
     expect(stdout).not.toContain(TOKEN.split('.')[2] ?? '')
-    const bare = JSON.parse((await inspected(['--json', '-'], { stdin: key.sign({}) })).stdout)
+    const bare: unknown = JSON.parse(
+      (await inspected(['--json', '-'], { stdin: key.sign({}) })).stdout,
+    )
     expect(bare).toMatchObject({ subject: null, scopes: [], seconds_left: null })
     expect(bare).not.toHaveProperty('ok')
   })
@@ -223,7 +225,7 @@ describe('what is verified', () => {
   })
 
   test('one of several keys has to be named', async () => {
-    const { kid: _kid, ...unnamed } = publicKey
+    const unnamed = { ...publicKey, kid: undefined }
     keys = JSON.stringify({ status: 'success', jwks: { keys: [unnamed, unnamed] } })
     const { stdout } = await verified(key.sign(good, { kid: undefined }))
     expect(stdout).toMatch(/^not ok +signature +no kid, and the issuer has more than one key$/m)

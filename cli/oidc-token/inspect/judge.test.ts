@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest'
+import type { JsonObject } from '../../../protocol/messages.ts'
 import { newSigningKey } from '../../../test/support/signing-key.ts'
 import { ALL_OPERATIONS, type Operation } from '../../../test/xrootd/operations.ts'
 import { CLAIM_ROWS, SCOPE_ROWS, type Verdict } from '../../../test/xrootd/rows.ts'
@@ -17,7 +18,7 @@ import { readToken, type TokenFacts } from './token-facts.ts'
 
 const NOW = Math.floor(Date.now() / 1000)
 const key = newSigningKey()
-const { d: _private, ...publicKey } = key.jwk
+const publicKey = { ...key.jwk, d: undefined }
 
 /** As `newToken` of the XRootD tests makes them. */
 function token(claims: object, header = {}): TokenFacts {
@@ -44,7 +45,10 @@ async function fault(
   url: string,
 ): Promise<CheckName | 'none'> {
   const checks = judge(facts, { use: useOf(url, op), audience: AUDIENCE }, NOW)
-  const signature = await signatureBy(facts, { keys: [publicKey as Record<string, string>] })
+  const signature = await signatureBy(
+    facts,
+    JSON.parse(JSON.stringify({ keys: [publicKey] })) as JsonObject,
+  )
   return [...checks, signature].find((check) => !check.ok)?.name ?? 'none'
 }
 

@@ -38,7 +38,7 @@ describe('an address', () => {
     ['condor://ce', 'read', /--op 'read' is not for this URL: one of submit/],
   ] as const)('%s with %s is a mistake', (url, op: Operation | undefined, why) => {
     expect(() => useOf(url, op)).toThrow(
-      expect.objectContaining({ code: 'usage', message: expect.stringMatching(why) }),
+      expect.objectContaining({ code: 'usage', message: expect.stringMatching(why) as string }),
     )
   })
 })

@@ -1,0 +1,76 @@
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import type { JsonObject } from '../../protocol/messages.ts'
+import { type Finished, outputOf, shown } from '../support/command.ts'
+import { startLoaded } from '../support/loaded.ts'
+import { Sandbox } from '../support/sandbox.ts'
+import { startWlcgProvider, type WlcgProvider } from '../support/wlcg-provider.ts'
+
+const SE = 'https://se.example.org'
+const CE = 'ce.example.org:9619'
+
+let provider: WlcgProvider
+let sandbox: Sandbox
+
+beforeAll(async () => {
+  provider = await startWlcgProvider()
+  sandbox = await Sandbox.create()
+  await startLoaded(sandbox, provider)
+})
+
+afterAll(async () => {
+  await sandbox.close()
+  await provider.close()
+})
+
+function inspect(...args: readonly string[]): Promise<Finished> {
+  return sandbox.run('oidc-token', ['--inspect', ...args])
+}
+
+describe('oidc-token --inspect', () => {
+  test('verifies a token of the account, by keys the agent trusts the issuer for', async () => {
+    const said = await inspect('--verify', `--aud=${SE}`, '-s', 'storage.read:/data', 'wlcg')
+    expect(said.status, shown(said)).toBe(0)
+    expect(said.stdout).toMatch(/^ok +signature +by key wlcg-1 of the issuer$/m)
+    expect(said.stdout).toContain('read files below /data')
+    expect(said.stderr).toBe('')
+  })
+
+  test.each([
+    [`--aud=${SE}`, 'storage.read:/data', 'root://se.example.org//data/x', 'read', 0],
+    [`--aud=${SE}`, 'storage.read:/data', 'root://se.example.org//data/x', 'delete', 1],
+    [`--aud=${SE}/`, 'storage.read:/data', 'https://se.example.org/data/x', 'read', 1],
+    [`--aud=${CE}`, 'compute.read', `condor://${CE}`, 'query', 0],
+    [`--aud=${CE}`, 'compute.create', `condor://${CE}`, 'submit', 1],
+  ])('%s -s %s: %s %s: %i', async (aud, scope, url, op, status) => {
+    const said = await inspect(aud, '-s', scope, `--for=${url}`, '--op', op, 'wlcg')
+    expect(said.status, shown(said)).toBe(status)
+    const answer = status === 0 ? 'should do' : 'will not do'
+    expect(said.stdout).toContain(`This token ${answer} for: ${op} ${url}`)
+  })
+
+  test('finds the kept token, tells a forged one, and sends none of them anywhere', async () => {
+    outputOf(await sandbox.run('oidc-token', ['--file', `--aud=${SE}`, 'wlcg']))
+    const before = provider.counters.requests.length
+    const found = await inspect('--json', '--verify')
+    expect(found.status, shown(found)).toBe(0)
+    expect(JSON.parse(found.stdout)).toMatchObject({ audience: [SE], ok: true })
+    const claims = (JSON.parse(found.stdout) as { claims: JsonObject }).claims
+    const forged = provider.sign({ ...claims, sub: 'root' }, { kid: 'mine' })
+    const said = await sandbox.sh(`printf %s ${forged} | oidc-token --inspect --verify -`)
+    expect(said.status).toBe(1)
+    expect(said.stdout).toMatch(/^not ok +signature +the issuer does not publish key mine$/m)
+    for (const { path, authorization, body } of provider.counters.requests.slice(before)) {
+      expect([path, authorization, body]).toEqual(['/jwks', undefined, ''])
+    }
+    expect(provider.counters.requests).toHaveLength(before + 2)
+  })
+
+  test('with the provider gone says that, and the rest', async () => {
+    await provider.down()
+    const said = await inspect('--verify')
+    await provider.up()
+    expect(said.status).toBe(1)
+    expect(said.stdout).toMatch(/^not ok +signature +could not be checked: /m)
+    expect(said.stdout).toMatch(/^ok +expires /m)
+  })
+})
