@@ -23,13 +23,14 @@ export function subjectTokenReader(
       return provider.ciToken({ ...jobOf(name, subjectToken, env), audience }, signal)
     }
     if (subjectToken?.file !== undefined) return fromFile(name, subjectToken.file)
-    const variable = subjectToken?.variable
-    const value = variable === undefined ? undefined : env[variable]
-    if (value === undefined || value.trim() === '') {
-      throw missing(name, `the agent's environment variable ${variable ?? '(none named)'}`)
-    }
-    return new Secret(value.trim())
+    return fromVariable(name, subjectToken?.variable, env)
   }
+}
+
+function fromVariable(name: string, variable: string | undefined, env: Environment): Secret {
+  const value = variable === undefined ? '' : (env[variable] ?? '').trim()
+  if (value !== '') return new Secret(value)
+  throw missing(name, `the agent's environment variable ${variable ?? '(none named)'}`)
 }
 
 /** Where GitHub Actions gives a job its ID token: variables it sets with `id-token: write`. */
