@@ -59,7 +59,8 @@ async function updateLoaded(
 
 function isNewerInMemory(present: LoadedAccount, request: AddRequest): boolean {
   if (present.saved.state === 'unsaved') return true
-  return request.config?.['refresh_token'] !== present.account.refreshToken?.reveal()
+  const { refreshToken } = present.account
+  return refreshToken !== undefined && request.config?.['refresh_token'] !== refreshToken.reveal()
 }
 
 function lifetimeInfo(asked: number | undefined, services: Services): string | undefined {

@@ -2,6 +2,7 @@ import { generateKeyPairSync } from 'node:crypto'
 import { decodeJwt, exportJWK, type JWTPayload } from 'jose'
 import type { ClientMetadata } from 'oidc-provider'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { fieldText } from '../../cli/oidc-gen/account-field.ts'
 import { outputOf, shown } from '../support/command.ts'
 import { Sandbox } from '../support/sandbox.ts'
 import { newAccount, PASSWORD, SCOPE } from '../support/seed-account.ts'
@@ -89,11 +90,13 @@ describe('a real provider, without a browser', () => {
   })
 
   test('a refresh token from elsewhere', async () => {
-    const { client_id, client_secret, refresh_token } = await newAccount(provider, 'elsewhere')
-    await gen(
-      ...[`--rt=${String(refresh_token)}`, `--client-id=${String(client_id)}`],
-      ...[`--client-secret=${String(client_secret)}`, `--scope=${SCOPE}`, 'wlcg'],
-    )
+    const account = await newAccount(provider, 'elsewhere')
+    const given = [
+      ['--rt', 'refresh_token'],
+      ['--client-id', 'client_id'],
+      ['--client-secret', 'client_secret'],
+    ].map(([option = '', field = '']) => `${option}=${fieldText(account, field) ?? ''}`)
+    await gen(...given, `--scope=${SCOPE}`, 'wlcg')
     await works((await claims()).sub ?? '')
   })
 })
