@@ -68,7 +68,7 @@ describe('writing', () => {
   })
 
   test('does not wait at a FIFO, nor write into or over a directory', async () => {
-    expect(spawnSync('mkfifo', [path]).status).toBe(0)
+    expect(spawnSync('sh', ['-c', 'mkfifo "$0"', path]).status).toBe(0)
     await expect(writeTokenFile(path, fresh, uid)).rejects.toThrow(/not a regular file/)
     rmSync(path)
     mkdirSync(path)
