@@ -160,13 +160,12 @@ describe('what goes wrong is told, and the next request is good', () => {
   })
 
   test('tokens that live shorter than asked for', async () => {
-    const short = "the provider's tokens live 3600 s, less than the 9000 s asked for"
-    const loose = await desk.run('oidc-token', '-t', '9000', 'wlcg')
-    expect({ status: loose.status, stderr: loose.stderr }).toEqual({
-      status: 0,
-      stderr: `${short}\n`,
-    })
-    expect(await told('--strict', '-t', '9000')).toContain(short)
+    // Seconds pass between the answer and the look at it.
+    const short = /the provider's tokens live 3(?:600|5\d\d) s, less than the 9000 s asked for\n$/
+    const { status, stderr } = await desk.run('oidc-token', '-t', '9000', 'wlcg')
+    expect(status).toBe(0)
+    expect(stderr).toMatch(short)
+    expect(await told('--strict', '-t', '9000')).toMatch(short)
   })
 
   test('a token whose expiry is in itself only is kept until then', async () => {
