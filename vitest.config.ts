@@ -6,7 +6,11 @@ export default defineConfig({
       {
         test: {
           name: 'unit',
-          include: ['{protocol,agent,cli}/**/*.test.ts', 'test/{support,behaviour}/**/*.test.ts'],
+          include: [
+            '{protocol,agent,cli}/**/*.test.ts',
+            'test/*.test.ts',
+            'test/{support,behaviour}/**/*.test.ts',
+          ],
           // Far more than any takes alone; enough where all of them share two busy cores.
           testTimeout: 30_000,
         },
