@@ -36,16 +36,18 @@ describe('oidc-token --inspect', () => {
   })
 
   test.each([
-    [`--aud=${SE}`, 'storage.read:/data', 'root://se.example.org//data/x', 'read', 0],
-    [`--aud=${SE}`, 'storage.read:/data', 'root://se.example.org//data/x', 'delete', 1],
-    [`--aud=${SE}/`, 'storage.read:/data', 'https://se.example.org/data/x', 'read', 1],
-    [`--aud=${CE}`, 'compute.read', `condor://${CE}`, 'query', 0],
-    [`--aud=${CE}`, 'compute.create', `condor://${CE}`, 'submit', 1],
-  ])('%s -s %s: %s %s: %i', async (aud, scope, url, op, status) => {
-    const said = await inspect(aud, '-s', scope, `--for=${url}`, '--op', op, 'wlcg')
+    [SE, 'storage.read:/data', 'read root://se.example.org//data/x', 0],
+    [SE, 'storage.read:/data', 'delete root://se.example.org//data/x', 1],
+    [`${SE}/`, 'storage.read:/data', 'read https://se.example.org/data/x', 1],
+    [CE, 'compute.read', `query condor://${CE}`, 0],
+    [CE, 'compute.create', `submit condor://${CE}`, 1],
+  ])('--aud=%s -s %s: %s: %i', async (aud, scope, use, status) => {
+    const [op = '', url = ''] = use.split(' ')
+    const wanted = [`--aud=${aud}`, '-s', scope, `--for=${url}`, '--op', op]
+    const said = await inspect(...wanted, 'wlcg')
     expect(said.status, shown(said)).toBe(status)
     const answer = status === 0 ? 'should do' : 'will not do'
-    expect(said.stdout).toContain(`This token ${answer} for: ${op} ${url}`)
+    expect(said.stdout).toContain(`This token ${answer} for: ${use}`)
   })
 
   test('finds the kept token, tells a forged one, and sends none of them anywhere', async () => {

@@ -166,6 +166,21 @@ describe('what is shown', () => {
     expect(stdout).not.toContain('\n\n')
   })
 
+  test.each([
+    [{}, /^Profile +none named/m],
+    [{ ver: 'scitoken:2.0' }, /^Profile +SciTokens 2.0$/m],
+    [{ ver: 'x' }, /^Profile +ver is "x"/m],
+    [{}, /^Who +nobody .*\nIssuer +none .*\nAudience +none\nProfile.*\nScopes +none$/m],
+    [
+      { nbf: now + 1000 },
+      /^Issued +not said\nValid from +\S+ \(in 1\d min [^)]*\)\nValid until +not said/m,
+    ],
+    [{ exp: now - 7200 }, /^Valid until .*\(expired 2 h( \d+ s)? ago\)$/m],
+  ])('of %j', async (claims, line) => {
+    const stdin = key.sign(claims)
+    expect((await inspected(['-'], { stdin })).stdout).toMatch(line)
+  })
+
   test('moves no cursor and begins no line of its own', async () => {
     const stdin = key.sign({ sub: 'a\u001b[2J\nok  signature', iss: '\u202ereversed\u2028x' })
     const { stdout } = await inspected(['-'], { stdin })
