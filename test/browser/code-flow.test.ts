@@ -88,6 +88,11 @@ describe.skipIf(noBrowserReason !== undefined)(
       return url.startsWith(`http://localhost:${port}`)
     }
 
+    /** With the address, so that a report tells which page it was. */
+    async function shownText(): Promise<string> {
+      return `${new URL(page.url()).origin} ${await page.locator('body').innerText()}`
+    }
+
     async function picture(name: string): Promise<void> {
       if (!takesPictures) return
       await mkdir(DOCS, { recursive: true })
@@ -125,7 +130,7 @@ describe.skipIf(noBrowserReason !== undefined)(
       await page.getByRole('button', { name: 'Allow' }).click()
       await page.waitForURL((url) => url.port === String(port))
 
-      await page.getByRole('heading', { name: 'You are logged in' }).waitFor()
+      await expect.poll(shownText, { timeout: 15_000 }).toContain('You are logged in')
       expect(await page.locator('dl').innerText()).toContain('wlcg')
       expect(await page.locator('dl').innerText()).toContain(provider.issuer)
       expect(await page.getByText('You can close this window').isVisible()).toBe(true)
@@ -148,7 +153,7 @@ describe.skipIf(noBrowserReason !== undefined)(
       await page.getByRole('button', { name: 'Cancel' }).click()
       await page.waitForURL((url) => url.port === String(port))
 
-      await page.getByRole('heading', { name: 'Access was not granted' }).waitFor()
+      await expect.poll(shownText, { timeout: 15_000 }).toContain('Access was not granted')
       expect(await page.locator('dl').innerText()).toContain('access_denied: the person said no')
       await looksGood('login-denied')
       // The status of the page itself; the policy forbids it nothing it needs.
