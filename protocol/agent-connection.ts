@@ -133,7 +133,13 @@ async function connected(address: AgentAddress, signal: AbortSignal): Promise<So
   signal.throwIfAborted()
   const place =
     address.kind === 'unix' ? { path: address.path } : { host: address.host, port: address.port }
-  const socket = connect({ ...place, signal })
+  const socket = connect(place)
+  const abandon = (): void => {
+    socket.destroy(signal.reason as Error)
+  }
+  signal.addEventListener('abort', abandon)
+  // With each attempt: a busy agent takes many, and Node warns of eleven listeners on one signal.
+  socket.once('close', () => signal.removeEventListener('abort', abandon))
   await once(socket, 'connect')
   // While nobody reads, an error has no other listener and would end the process.
   return socket.on('error', () => undefined)
