@@ -42,7 +42,11 @@ function refresh(...answers: (() => Promise<TokenResponse>)[]): Promise<TokenRes
     log: silentLog,
   })
   const provider = new Script(answers)
-  const refresher = new Refresher({ provider, saver, readSubjectToken: subjectTokenReader({}, provider) })
+  const refresher = new Refresher({
+    provider,
+    saver,
+    readSubjectToken: subjectTokenReader({}, provider),
+  })
   return refresher.refresh(loaded, plainWish, patient)
 }
 

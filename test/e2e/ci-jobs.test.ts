@@ -173,7 +173,11 @@ describe('failures have statuses of their own', () => {
       12,
     ],
   ])('%s', async (_, script, status) => {
-    const finished = await job(script, account(good), { ISS: issuer.issuer, CA: issuer.caPath, PW: PASSWORD })
+    const finished = await job(script, account(good), {
+      ISS: issuer.issuer,
+      CA: issuer.caPath,
+      PW: PASSWORD,
+    })
     expect(finished.stdout).not.toContain('accepted')
     expect(finished.stderr).not.toBe('')
     expect(finished, shown(finished)).toMatchObject({ status })

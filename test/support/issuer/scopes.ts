@@ -18,11 +18,7 @@ function includes({ dials }: Provider, held: string, asked: string): boolean {
 }
 
 /** Of the asked scopes, those that something held includes. */
-function included(
-  provider: Provider,
-  held: readonly string[],
-  asked: readonly string[],
-): string[] {
+function included(provider: Provider, held: readonly string[], asked: readonly string[]): string[] {
   return asked.filter((word) => held.some((one) => includes(provider, one, word)))
 }
 
