@@ -4,7 +4,7 @@ import type { Duplex } from 'node:stream'
 import { type ConnectionOptions, connect } from 'node:tls'
 
 /** Code of the error of a proxy that gives no connection. */
-export const NO_TUNNEL = 'NO_TUNNEL'
+const NO_TUNNEL = 'NO_TUNNEL'
 
 type Done = (error: Error | null, socket: Duplex) => void
 

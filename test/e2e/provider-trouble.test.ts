@@ -40,16 +40,17 @@ async function failure(): Promise<string> {
   return stderr
 }
 
-describe('a provider in trouble is named, and used again when it is well', () => {
-  beforeEach(async () => {
+/** A test that begins with an account in good order, and ends with it. */
+function trouble(title: string, happens: () => Promise<void>): void {
+  test(title, async () => {
     await startLoaded(sandbox, provider)
-  })
-
-  afterEach(async () => {
+    await happens()
     expect(outputOf(await sandbox.run('oidc-token', ['-f', 'wlcg']))).toMatch(/^ey\S+\n$/)
   })
+}
 
-  test('down', async () => {
+describe('a provider in trouble is named, and used again when it is well', () => {
+  trouble('down', async () => {
     await provider.down()
     expect(await failure()).toContain(new URL(provider.issuer).host)
     // What is in memory is still good.
@@ -57,7 +58,7 @@ describe('a provider in trouble is named, and used again when it is well', () =>
     await provider.up()
   })
 
-  test('too slow', async () => {
+  trouble('too slow', async () => {
     answerTokens(() => undefined)
     const startedAt = performance.now()
     expect(await failure()).toContain(new URL(provider.issuer).host)
@@ -65,13 +66,13 @@ describe('a provider in trouble is named, and used again when it is well', () =>
     provider.dials.onRequest = undefined
   })
 
-  test('slow, but in time', async () => {
+  trouble('slow, but in time', async () => {
     provider.dials.latencyMs = 3000
     expect(outputOf(await sandbox.run('oidc-token', ['-f', 'wlcg']))).toMatch(/^ey\S+\n$/)
     provider.dials.latencyMs = 0
   })
 
-  test('answering HTML', async () => {
+  trouble('answering HTML', async () => {
     answerTokens((response) => {
       response.writeHead(200, { 'content-type': 'text/html' }).end('<html>captive portal</html>')
     })
@@ -79,13 +80,13 @@ describe('a provider in trouble is named, and used again when it is well', () =>
     provider.dials.onRequest = undefined
   })
 
-  test('500, then 200', async () => {
+  trouble('500, then 200', async () => {
     answerTokens((response) => response.writeHead(500).end())
     expect(await failure()).toMatch(/^Error: localhost:\d+ answered 500/)
     provider.dials.onRequest = undefined
   })
 
-  test('an answer without end', async () => {
+  trouble('an answer without end', async () => {
     answerTokens((response) => {
       response.writeHead(200, { 'content-type': 'application/json' })
       const more = (): void => {
@@ -98,7 +99,7 @@ describe('a provider in trouble is named, and used again when it is well', () =>
     provider.dials.onRequest = undefined
   })
 
-  test('redirecting the token endpoint', async () => {
+  trouble('redirecting the token endpoint', async () => {
     let followed = 0
     provider.dials.onRequest = (request, response) => {
       if (request.url === '/elsewhere') followed += 1
@@ -111,7 +112,7 @@ describe('a provider in trouble is named, and used again when it is well', () =>
     provider.dials.onRequest = undefined
   })
 
-  test('its own error', async () => {
+  trouble('its own error', async () => {
     answerTokens((response) => {
       const body = { error: 'invalid_scope', error_description: 'Up-scoping is not allowed.' }
       response.writeHead(400, { 'content-type': 'application/json' }).end(JSON.stringify(body))
@@ -120,7 +121,7 @@ describe('a provider in trouble is named, and used again when it is well', () =>
     provider.dials.onRequest = undefined
   })
 
-  test('a scope it does not grant', async () => {
+  trouble('a scope it does not grant', async () => {
     const { status, stderr } = await sandbox.run('oidc-token', ['-s', 'compute.modify', 'wlcg'])
     expect(status).toBe(1)
     expect(stderr).toMatch(/^Error: invalid_scope: /)
