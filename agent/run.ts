@@ -88,8 +88,10 @@ async function serve(options: AgentOptions, log: Log): Promise<void> {
   try {
     if (options.pidFile !== undefined) writePidFile(options.pidFile)
     log.debug(`listening on ${place.path}`)
+    // Listened for before anybody knows our pid: a signal must not find us without a handler.
+    const end = asked(options)
     // Where the launcher was killed meanwhile, nobody would ever know of this agent: it ends.
-    if (report({ socket: place.path, pid: process.pid })) await asked(options)
+    if (report({ socket: place.path, pid: process.pid })) await end
     log.debug('ending')
   } finally {
     await server.close()
