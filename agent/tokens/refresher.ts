@@ -10,8 +10,12 @@ import { listOf, tokenByGrant } from './token-by-grant.ts'
 import { KeyedTurns } from './turns.ts'
 import type { TokenWish } from './wish.ts'
 
-/** Refreshes at one issuer at a time: enough to hide latency, few enough not to be rate limited. */
-const PARALLEL_REFRESHES_PER_ISSUER = 8
+/**
+ * Refreshes at one issuer at a time. A submit node asks for some fifty audiences at once, and waits
+ * for as many rounds as this makes of them; a provider that finds it too many says 429, and is asked
+ * again when it wants to be.
+ */
+export const PARALLEL_REFRESHES_PER_ISSUER = 64
 
 /**
  * Asks providers for new access tokens by refresh token, and never loses a new refresh token: it is

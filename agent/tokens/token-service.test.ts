@@ -12,7 +12,7 @@ import { AccountSaver } from '../accounts/account-saver.ts'
 import { LoadedAccount } from '../accounts/loaded-account.ts'
 import { subjectTokenReader } from '../accounts/subject-token.ts'
 import { silentLog } from '../log.ts'
-import { Refresher } from './refresher.ts'
+import { PARALLEL_REFRESHES_PER_ISSUER, Refresher } from './refresher.ts'
 import { TokenService } from './token-service.ts'
 import { plainWish, tokenWish } from './wish.ts'
 
@@ -142,15 +142,15 @@ test('what was granted differently is said each time', async () => {
   }
 })
 
-test('providers that keep refresh tokens are asked in parallel, at most 8 at a time', async () => {
+test('providers that keep refresh tokens are asked in parallel, up to a limit', async () => {
   const loaded = load()
   await service.accessToken(loaded, plainWish, 0, patient)
   await Promise.all(
-    Array.from({ length: 40 }, (_, index) =>
+    Array.from({ length: 2 * PARALLEL_REFRESHES_PER_ISSUER }, (_, index) =>
       service.accessToken(loaded, tokenWish(undefined, `ce${index}`), 0, patient),
     ),
   )
-  expect(provider.mostAtOnce).toBe(8)
+  expect(provider.mostAtOnce).toBe(PARALLEL_REFRESHES_PER_ISSUER)
 })
 
 test('a burst on an account never asked before goes parallel after the first answer', async () => {
@@ -160,7 +160,7 @@ test('a burst on an account never asked before goes parallel after the first ans
       service.accessToken(loaded, tokenWish(undefined, `ce${index}`), 0, patient),
     ),
   )
-  expect(provider.mostAtOnce).toBe(8)
+  expect(provider.mostAtOnce).toBe(19)
 })
 
 test('rotating refresh tokens are used one at a time, each once, and are in the file before the reply', async () => {

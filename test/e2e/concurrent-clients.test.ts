@@ -44,7 +44,8 @@ describe('many at once', () => {
     const audiences = Array.from({ length: 24 }, (_, index) => `se${index}.example.org`)
     const tokens = await Promise.all(audiences.map((audience) => tokenFrom(agent, { audience })))
     expect(tokens.map(({ access_token }) => payloadOf(access_token).aud)).toEqual(audiences)
-    expect(provider.counters.mostAtOnce).toBe(8)
+    // All at once, but for those whose connection took longer than an answer does.
+    expect(provider.counters.mostAtOnce).toBeGreaterThan(12)
   })
 
   test('processes too', async () => {
