@@ -94,12 +94,12 @@ export class AccountSaver {
   /** Opens the file with the held key, else with what the password entry gives; remembers the key that did it. */
   async #open(text: string, loaded: LoadedAccount): Promise<OpenedFile> {
     if (loaded.fileKey !== undefined) {
-      const fields = await openWith(text, loaded.fileKey)
+      const fields = await unlessWrongPassword(openAccountFile(text, loaded.fileKey))
       if (fields !== undefined) return { fields, key: loaded.fileKey }
     }
     if (loaded.passwordEntry !== undefined) {
       for await (const password of filePasswords(loaded.passwordEntry, this.#world.now())) {
-        const opened = await unlockWith(text, password, this.#derive)
+        const opened = await unlessWrongPassword(unlockAccountFile(text, password, this.#derive))
         if (opened === undefined) continue
         loaded.fileKey = opened.key
         return opened
@@ -112,22 +112,10 @@ export class AccountSaver {
   }
 }
 
-async function openWith(text: string, key: FileKey): Promise<JsonObject | undefined> {
+/** What `opening` gives; undefined where the key or password is not the file's. */
+async function unlessWrongPassword<T>(opening: Promise<T>): Promise<T | undefined> {
   try {
-    return await openAccountFile(text, key)
-  } catch (error) {
-    if (error instanceof AgentError && error.code === 'wrong-password') return undefined
-    throw error
-  }
-}
-
-async function unlockWith(
-  text: string,
-  password: string,
-  derive: DeriveKey,
-): Promise<OpenedFile | undefined> {
-  try {
-    return await unlockAccountFile(text, password, derive)
+    return await opening
   } catch (error) {
     if (error instanceof AgentError && error.code === 'wrong-password') return undefined
     throw error
