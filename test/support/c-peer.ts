@@ -1,7 +1,10 @@
 import { spawnSync } from 'node:child_process'
+import { once } from 'node:events'
 import { existsSync, readFileSync } from 'node:fs'
+import { connect } from 'node:net'
 import { join } from 'node:path'
 import { type Finished, outputOf } from './command.ts'
+import { until } from './process-table.ts'
 import type { Sandbox, SandboxAgent } from './sandbox.ts'
 
 const DIRECTORY = '/usr/bin'
@@ -61,10 +64,26 @@ export function runPeer(
   return sandbox.run(join(DIRECTORY, command), args, options)
 }
 
-/** Starts the C agent in the sandbox, as the one that commands find. */
+/** Starts the C agent in the sandbox, as the one that commands find, once it accepts connections. */
 export async function startPeerAgent(sandbox: Sandbox): Promise<SandboxAgent> {
   // The process that is started ends before its child prints: the pipe's end is what tells.
-  return sandbox.adopt(outputOf(await runPeer(sandbox, 'oidc-agent', [])))
+  const agent = sandbox.adopt(outputOf(await runPeer(sandbox, 'oidc-agent', [])))
+  // It prints before it binds and listens (strace of 4.2.6): a command started at once may come too
+  // early.
+  await until('the C agent to listen', () => accepts(agent.socketPath))
+  return agent
+}
+
+async function accepts(socketPath: string): Promise<boolean> {
+  const socket = connect(socketPath)
+  try {
+    await once(socket, 'connect')
+    return true
+  } catch {
+    return false
+  } finally {
+    socket.destroy()
+  }
 }
 
 function findPeerReason(): string | undefined {
