@@ -33,7 +33,10 @@ export class Connection {
     this.#socket = socket
     this.#parts = parts
     socket.on('error', () => socket.destroy())
-    socket.on('close', () => this.#gone.abort(new AgentError('cancelled', 'the client has gone')))
+    socket.on('close', () => {
+      if (!socket.writableEnded)
+        this.#gone.abort(new AgentError('cancelled', 'the client has gone'))
+    })
   }
 
   /** Serves the connection to its end. Never throws. */
@@ -58,6 +61,8 @@ export class Connection {
     if (first.kind === 'object') return first.value
     const channel = await this.#parts.openChannel(first.publicKey)
     this.#socket.write(channel.publicKeyText)
+    // The client works out the key at this time; what it sends next finds ours ready.
+    channel.agree()
     const text = channel.open(await this.#read(new SealedTextReader()))
     this.#encode = (reply) => Buffer.from(channel.seal(JSON.stringify(reply)))
     const body = parseTolerantJson(text)

@@ -21,8 +21,8 @@ export type FirstMessage =
   | { readonly kind: 'object'; readonly value: JsonObject }
   | { readonly kind: 'key'; readonly publicKey: Uint8Array }
 
-/** Bytes of an X25519 key, and characters of its base64. */
-const KEY_BYTES = 32
+/** Bytes of an X25519 public key (RFC 7748 §5), and characters of its base64. */
+export const PUBLIC_KEY_BYTES = 32
 const KEY_CHARS = 44
 
 /**
@@ -86,7 +86,7 @@ export class FirstMessageReader {
     if (!/^[A-Za-z0-9+/]+=?$/.test(text)) throw notJson()
     if (text.length < KEY_CHARS) return undefined
     const publicKey = decodeBase64(text)
-    if (publicKey?.length !== KEY_BYTES) throw notJson()
+    if (publicKey?.length !== PUBLIC_KEY_BYTES) throw notJson()
     return { kind: 'key', publicKey }
   }
 

@@ -1,3 +1,4 @@
+import { createPublicKey, diffieHellman } from 'node:crypto'
 import fc from 'fast-check'
 import { beforeAll, describe, expect, test } from 'vitest'
 import { newKeyPair, openSealedChannel, type SealedChannel } from './sealed.ts'
@@ -79,21 +80,35 @@ describe('an altered message', () => {
   )
 })
 
-test.each([
-  ['all zeros', Buffer.alloc(32)],
-  ['of order 1', Buffer.from([1, ...Buffer.alloc(31)])],
-  [
-    'of order 8',
-    Buffer.from('e0eb7a7c3b41b8ae1656e3faf19fc46ada098deb9c32b1fd866205165f49b800', 'hex'),
-  ],
-  ['of 31 bytes', Buffer.alloc(31, 9)],
-])('a public key %s is suspicious', (_, publicKey) => {
-  expect(() => openSealedChannel(sodium, publicKey)).toThrow(
-    expect.objectContaining({
-      code: 'suspicious-public-key',
-      message: 'received suspicious public key',
-    }),
-  )
+/** libsodium's list of coordinates that leave no secret, and the order of their points. */
+const noSecret = [
+  ['0', '00'.repeat(32)],
+  ['1', `01${'00'.repeat(31)}`],
+  ['one of order 8', 'e0eb7a7c3b41b8ae1656e3faf19fc46ada098deb9c32b1fd866205165f49b800'],
+  ['the other of order 8', '5f9c95bca3508c24b1d0b1559c83ef5b04445cc4581c8e86d8224eddd09f1157'],
+  ['p - 1', `ec${'ff'.repeat(30)}7f`],
+  ['p, not reduced', `ed${'ff'.repeat(30)}7f`],
+  ['p + 1, not reduced', `ee${'ff'.repeat(30)}7f`],
+  ['1, with the bit that is ignored', `01${'00'.repeat(30)}80`],
+].map(([what, hex]) => [what, Buffer.from(hex ?? '', 'hex')] as const)
+
+test.each([...noSecret, ['of 31 bytes', Buffer.alloc(31, 9)] as const])(
+  'a public key %s is suspicious before anything is sent',
+  (_, publicKey) => {
+    expect(() => openSealedChannel(sodium, publicKey)).toThrow(
+      expect.objectContaining({
+        code: 'suspicious-public-key',
+        message: 'received suspicious public key',
+      }),
+    )
+  },
+)
+
+test.each(noSecret)('OpenSSL finds no secret for %s either', (_, key) => {
+  const jwk = { kty: 'OKP', crv: 'X25519', x: key.toString('base64url') }
+  const publicKey = createPublicKey({ format: 'jwk', key: jwk })
+  const { privateKey } = newKeyPair()
+  expect(() => diffieHellman({ privateKey, publicKey })).toThrow()
 })
 
 describe('a message whose length is a multiple of 4096', () => {

@@ -7,13 +7,15 @@ import {
 } from 'node:crypto'
 import { decodeBase64, encodeBase64 } from './base64.ts'
 import { knownError } from './errors.ts'
-import { READ_STEP_BYTES } from './frame.ts'
+import { PUBLIC_KEY_BYTES, READ_STEP_BYTES } from './frame.ts'
 import { NONCE_BYTES, type Sodium } from './sodium.ts'
 
 /** One side of an encrypted connection (protocol.md §1.4): the key serves both directions. */
 export interface SealedChannel {
   /** Our public key as the peer gets it: 44 characters of base64. */
   readonly publicKeyText: string
+  /** Works out the key, which `open` and `seal` do by themselves: the time may be free now. */
+  agree(): void
   /**
    * The plaintext of `LENGTH:NONCE:CIPHERTEXT`. The length is ignored: Python clients count characters.
    * @throws AgentError `message-malformed` or `decryption-failed`
@@ -41,8 +43,8 @@ export function newKeyPair(): KeyPair {
 }
 
 /**
- * Agrees on a key with the peer. X25519 is Node's own: measured at 60 µs against the 130 µs of
- * libsodium in WASM.
+ * Agrees on a key with the peer, when it is first needed. X25519 is Node's own: measured at 60 µs
+ * against the 130 µs of libsodium in WASM.
  * @throws AgentError `suspicious-public-key` for a key that leaves the secret all zeros
  */
 export function openSealedChannel(
@@ -50,12 +52,42 @@ export function openSealedChannel(
   peerPublicKey: Uint8Array,
   keyPair: KeyPair = newKeyPair(),
 ): SealedChannel {
-  const key = sodium.hsalsa20(sharedSecret(keyPair.privateKey, peerPublicKey))
+  refuseSmallOrder(peerPublicKey)
+  let agreed: Uint8Array | undefined
+  const key = (): Uint8Array => {
+    agreed ??= sodium.hsalsa20(sharedSecret(keyPair.privateKey, peerPublicKey))
+    return agreed
+  }
   return {
     publicKeyText: encodeBase64(keyPair.publicKey),
-    open: (text) => openText(sodium, key, text),
-    seal: (text) => sealText(sodium, key, text, randomBytes(NONCE_BYTES)),
+    agree: () => void key(),
+    open: (text) => openText(sodium, key(), text),
+    seal: (text) => sealText(sodium, key(), text, randomBytes(NONCE_BYTES)),
   }
+}
+
+/**
+ * The public keys, in hex, that leave every secret all zeros (RFC 7748 §6.1): coordinates of points
+ * of small order below 2^255, those not reduced modulo 2^255 - 19 among them.
+ */
+const smallOrder: ReadonlySet<string> = new Set([
+  '0000000000000000000000000000000000000000000000000000000000000000',
+  '0100000000000000000000000000000000000000000000000000000000000000',
+  'e0eb7a7c3b41b8ae1656e3faf19fc46ada098deb9c32b1fd866205165f49b800',
+  '5f9c95bca3508c24b1d0b1559c83ef5b04445cc4581c8e86d8224eddd09f1157',
+  'ecffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f',
+  'edffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f',
+  'eeffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f',
+])
+
+/** Judged without the key exchange: its peer hears of it before anything else is sent. */
+function refuseSmallOrder(publicKey: Uint8Array): void {
+  const coordinate = Buffer.from(publicKey)
+  const top = coordinate[PUBLIC_KEY_BYTES - 1]
+  if (top === undefined) throw knownError('suspicious-public-key')
+  // X25519 ignores the topmost bit (RFC 7748 §5).
+  coordinate[PUBLIC_KEY_BYTES - 1] = top & 0x7f
+  if (smallOrder.has(coordinate.toString('hex'))) throw knownError('suspicious-public-key')
 }
 
 function sharedSecret(privateKey: KeyObject, peerPublicKey: Uint8Array): Uint8Array {
