@@ -22,6 +22,7 @@ export async function askForToken(
   { purpose, secrets, use }: TokenCall,
   signal: AbortSignal,
 ): Promise<TokenResponse> {
+  const sentAt = upstream.now()
   const { result, content, answer } = await callAs(
     client,
     upstream,
@@ -32,7 +33,7 @@ export async function askForToken(
     },
     signal,
   )
-  return tokenResponseOf(result, content, answer, upstream.now())
+  return tokenResponseOf(result, content, answer, { sentAt, receivedAt: upstream.now() })
 }
 
 /** What a client sends of its own that must not come back in a message. */

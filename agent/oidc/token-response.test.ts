@@ -4,8 +4,9 @@ import type { JsonObject, JsonValue } from '../../protocol/messages.ts'
 import type { TokenResponse } from './provider.ts'
 import { readTokenContent, tokenResponseOf } from './token-response.ts'
 
-const NOW_MS = 1_800_000_000_500
 const NOW = 1_800_000_000
+/** The answer took two seconds. */
+const asked = { sentAt: NOW * 1000 + 500, receivedAt: (NOW + 2) * 1000 + 500 }
 
 function jwt(payload: JsonObject): string {
   const part = (value: unknown): string => Buffer.from(JSON.stringify(value)).toString('base64url')
@@ -21,18 +22,24 @@ function respond(content: JsonObject, headers: Record<string, string> = {}): Tok
     tokens,
     content,
     { url: new URL('https://op.example/token'), status: 200, headers, body: '' },
-    NOW_MS,
+    asked,
   )
 }
 
 describe('when a token expires', () => {
   test.each<[string, JsonObject, number | undefined]>([
-    ['expires_in counts from now', { expires_in: 3600 }, NOW + 3600],
+    ['expires_in counts from when it was asked for', { expires_in: 3600 }, NOW + 3600],
     ['also as a text', { expires_in: '60' }, NOW + 60],
     ['a broken one is not believed', { expires_in: -1 }, undefined],
     ['nor is nonsense', { expires_in: 'soon' }, undefined],
     ['without it the JWT tells', { access_token: jwt({ exp: NOW + 5 }) }, NOW + 5],
-    ['expires_in wins', { access_token: jwt({ exp: 1 }), expires_in: 9 }, NOW + 9],
+    [
+      'made while it was waited for',
+      { access_token: jwt({ exp: NOW + 10 }), expires_in: 9 },
+      NOW + 10,
+    ],
+    ['by a clock ahead', { access_token: jwt({ exp: NOW + 12 }), expires_in: 9 }, NOW + 9],
+    ['by a clock behind', { access_token: jwt({ exp: 1 }), expires_in: 9 }, NOW + 9],
     ['an opaque token tells nothing', {}, undefined],
   ])('%s', (_what, content, expiresAt) => {
     expect(respond(content).expiresAt).toBe(expiresAt)
@@ -86,9 +93,9 @@ test('an empty refresh or ID token is none', () => {
 })
 
 test.each([
-  ['Fri, 15 Jan 2027 08:00:00 GMT', 0],
-  ['Fri, 15 Jan 2027 07:58:00 GMT', 120],
-  ['Fri, 15 Jan 2027 08:01:00 GMT', -60],
+  ['Fri, 15 Jan 2027 08:00:02 GMT', 0],
+  ['Fri, 15 Jan 2027 07:58:02 GMT', 120],
+  ['Fri, 15 Jan 2027 08:01:02 GMT', -60],
   ['yesterday', undefined],
 ])('the date %s means a skew of %s s', (date, skew) => {
   expect(respond({}, { date }).clockSkewSeconds).toBe(skew)

@@ -39,26 +39,51 @@ export interface CheckedTokens {
   readonly scope?: string | undefined
 }
 
+/** When a token was asked for and when it came, milliseconds since 1970. */
+export interface Asked {
+  readonly sentAt: number
+  readonly receivedAt: number
+}
+
 /** The token response as the agent wants it; what neither the answer nor a JWT tells stays undefined. */
 export function tokenResponseOf(
   tokens: CheckedTokens,
   content: JsonObject,
   answer: HttpAnswer,
-  nowMs: number,
+  asked: Asked,
 ): TokenResponse {
   const claims = claimsOf(tokens.access_token)
-  const now = Math.floor(nowMs / 1000)
   const idToken = content['id_token']
   return {
     accessToken: tokens.access_token,
-    expiresAt: tokens.expires_in === undefined ? secondsOf(claims['exp']) : now + tokens.expires_in,
+    expiresAt: expiryOf(tokens.expires_in, secondsOf(claims['exp']), asked),
     scope: tokens.scope ?? scopeOf(claims['scope']),
     audience: audienceOf(claims['aud']),
     refreshToken: secretOf(tokens.refresh_token),
-    refreshTokenExpiresAt: refreshTokenExpiry(tokens.refresh_token, content, now),
+    refreshTokenExpiresAt: refreshTokenExpiry(
+      tokens.refresh_token,
+      content,
+      wholeSeconds(asked.sentAt),
+    ),
     idToken: typeof idToken === 'string' && idToken !== '' ? idToken : undefined,
-    clockSkewSeconds: clockSkewOf(answer, nowMs),
+    clockSkewSeconds: clockSkewOf(answer, asked.receivedAt),
   }
+}
+
+/**
+ * When the access token expires, by this machine's clock: `expires_in` counts from some moment
+ * between request and answer. The JWT's own time is that moment's where it lies between them; else
+ * the clocks differ, and the token is taken to have been made as early as it can have been.
+ */
+function expiryOf(
+  expiresIn: number | undefined,
+  claimed: UnixSeconds | undefined,
+  { sentAt, receivedAt }: Asked,
+): UnixSeconds | undefined {
+  if (expiresIn === undefined) return claimed
+  const earliest = wholeSeconds(sentAt) + expiresIn
+  const latest = wholeSeconds(receivedAt) + expiresIn
+  return claimed !== undefined && claimed > earliest && claimed <= latest ? claimed : earliest
 }
 
 /**
@@ -106,4 +131,8 @@ function audienceOf(value: JsonValue | undefined): readonly string[] | undefined
 
 function textsOf(list: readonly JsonValue[]): readonly string[] {
   return list.filter((item) => typeof item === 'string')
+}
+
+function wholeSeconds(milliseconds: number): UnixSeconds {
+  return Math.floor(milliseconds / 1000)
 }
