@@ -26,8 +26,8 @@ export default defineConfig({
         test: {
           name: 'e2e',
           include: ['test/e2e/**/*.test.ts'],
-          // Each test starts several processes; on a small machine each takes a second to come up.
           retry,
+          // Each test starts several processes; on a small machine each takes a second to come up.
           testTimeout: 90_000,
           hookTimeout: 60_000,
         },
