@@ -1,7 +1,7 @@
-import type { Environment } from './agent-address.ts'
-import { agentAddresses, callAgent } from './client.ts'
+import { agentAddresses, type Environment } from './agent-address.ts'
+import { askAgents } from './ask-agents.ts'
 import { AgentError } from './errors.ts'
-import type { AccessTokenReply, AccessTokenRequest, UnixSeconds } from './messages.ts'
+import type { UnixSeconds } from './messages.ts'
 
 export { AgentError, type ErrorCode } from './errors.ts'
 export type { Environment }
@@ -47,8 +47,6 @@ export interface AccessToken {
   readonly info: string | undefined
 }
 
-const TIMEOUT_MS = 330_000
-
 /**
  * Asks the agent for an access token. The agent keeps tokens and renews them in time: ask for one
  * whenever you need one, and do not keep it.
@@ -56,11 +54,12 @@ const TIMEOUT_MS = 330_000
  *   often a `hint` with the next command. It never asks the person anything itself.
  */
 export async function getAccessToken(options: TokenOptions): Promise<AccessToken> {
-  const { account, issuer, env = process.env } = options
+  const { account, issuer, signal, timeoutMs, env = process.env } = options
   if (account === undefined && issuer === undefined) {
     throw new AgentError('bad-request', 'getAccessToken needs an account or an issuer')
   }
-  const reply = await ask(
+  const reply = await askAgents(
+    agentAddresses(env, process.getuid?.() ?? 0),
     {
       request: 'access_token',
       ...(account === undefined ? { issuer } : { account }),
@@ -70,8 +69,7 @@ export async function getAccessToken(options: TokenOptions): Promise<AccessToken
       strict: options.strict,
       application_hint: options.applicationName ?? 'oidc-agent-ts',
     },
-    options,
-    env,
+    { signal, timeoutMs },
   )
   return {
     token: reply.access_token,
@@ -80,31 +78,6 @@ export async function getAccessToken(options: TokenOptions): Promise<AccessToken
     scope: reply.scope,
     info: reply.info,
   }
-}
-
-/** The local agent first; its error is the one to tell where the remote one fails too (protocol.md §1.5). */
-async function ask(
-  request: AccessTokenRequest,
-  { signal, timeoutMs = TIMEOUT_MS }: TokenOptions,
-  env: Environment,
-): Promise<AccessTokenReply> {
-  const { local, remote } = agentAddresses(env, process.getuid?.() ?? 0)
-  const call = { signal, timeoutMs }
-  try {
-    return await callAgent(local, request, call)
-  } catch (localError) {
-    if (remote === undefined || !isForRemote(localError)) throw localError
-    try {
-      return await callAgent(remote, request, call)
-    } catch {
-      throw localError
-    }
-  }
-}
-
-function isForRemote(error: unknown): boolean {
-  if (!(error instanceof AgentError)) return false
-  return error.code === 'unknown-account' || error.code === 'agent-unreachable'
 }
 
 function listed(value: string | readonly string[] | undefined): string | undefined {

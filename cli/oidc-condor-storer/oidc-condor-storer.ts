@@ -1,3 +1,4 @@
+import { TOKEN_TIMEOUT_MS } from '../../protocol/ask-agents.ts'
 import { agentAddresses, callAgent } from '../../protocol/client.ts'
 import { AgentError } from '../../protocol/errors.ts'
 import type { AccessTokenReply, JsonObject } from '../../protocol/messages.ts'
@@ -18,9 +19,6 @@ import { addCredential, nameOf, queryCredential, removal } from './store-cred.ts
  * somebody who submits a thousand times.
  */
 const MIN_VALID_SECONDS = 600
-
-/** The agent may be asking the person for a password meanwhile. */
-const AGENT_TIMEOUT_MS = 330_000
 
 type StorerArguments = Arguments<typeof oidcCondorStorer.options>
 
@@ -70,7 +68,7 @@ async function tokenFor(wanted: CredentialRequest, io: Io): Promise<AccessTokenR
     application_hint: oidcCondorStorer.name,
   } as const
   return await orLoaded({ account, agents, env: io.env }, () =>
-    callAgent(agents.local, request, { timeoutMs: AGENT_TIMEOUT_MS }),
+    callAgent(agents.local, request, { timeoutMs: TOKEN_TIMEOUT_MS }),
   )
 }
 

@@ -1,3 +1,4 @@
+import { askAgents } from '../../protocol/ask-agents.ts'
 import { agentAddresses } from '../../protocol/client.ts'
 import type { AccessTokenReply } from '../../protocol/messages.ts'
 import { type Arguments, usageError } from '../argv.ts'
@@ -5,7 +6,6 @@ import { loginEndWarning } from '../login-end.ts'
 import { orLoaded, targetOf } from '../or-loaded.ts'
 import type { Io } from '../run.ts'
 import { visibleText } from '../visible-text.ts'
-import { askAgents } from './ask-agents.ts'
 import { oidcToken, type TokenOptions } from './options.ts'
 import { outputOf, printable, printed } from './output.ts'
 

@@ -1,3 +1,4 @@
+import { TOKEN_TIMEOUT_MS } from '../../protocol/ask-agents.ts'
 import { agentAddresses, callAgent } from '../../protocol/client.ts'
 import type { RequestOf } from '../../protocol/messages.ts'
 import { usageError } from '../argv.ts'
@@ -5,7 +6,6 @@ import { orLoaded } from '../or-loaded.ts'
 import type { Io } from '../run.ts'
 import { exportLine } from '../shell-words.ts'
 import { visibleText } from '../visible-text.ts'
-import { AGENT_TIMEOUT_MS } from './ask-agents.ts'
 import type { TokenOptions } from './options.ts'
 import { tokenFilePath } from './token-file-path.ts'
 
@@ -30,7 +30,7 @@ export async function keepFile(wanted: Wanted, options: TokenOptions, io: Io): P
     leave: options.leave || undefined,
   } as const
   const reply = await orLoaded({ account: wanted.account, agents, env: io.env }, () =>
-    callAgent(agents.local, request, { timeoutMs: AGENT_TIMEOUT_MS }),
+    callAgent(agents.local, request, { timeoutMs: TOKEN_TIMEOUT_MS }),
   )
   if (reply.info !== undefined) io.stderr.write(`${visibleText(reply.info)}\n`)
   if ((io.env['BEARER_TOKEN'] ?? '') !== '') {
