@@ -1,7 +1,7 @@
 import { hostname } from 'node:os'
 import { AccountDirectory } from '../protocol/account-directory.ts'
-import type { DeriveKey } from '../protocol/account-file.ts'
 import type { AgentOptions } from '../protocol/agent-options.ts'
+import type { DeriveKey } from '../protocol/file-key.ts'
 import { AccountSaver } from './accounts/account-saver.ts'
 import { withIssuerOverrides } from './accounts/issuer-overrides.ts'
 import { knownIssuersReader } from './accounts/known-issuers.ts'

@@ -1,5 +1,6 @@
-import { type FileKey, unlockAccountFile } from '../protocol/account-file.ts'
+import { unlockAccountFile } from '../protocol/account-file.ts'
 import { AgentError } from '../protocol/errors.ts'
+import type { FileKey } from '../protocol/file-key.ts'
 import type { AddRequest, JsonObject } from '../protocol/messages.ts'
 
 /** How often a password may be wrong, as with the C tools. */

@@ -5,15 +5,12 @@ import fc from 'fast-check'
 import { beforeAll, describe, expect, test } from 'vitest'
 import {
   completeFields,
-  type DeriveKey,
-  deriveKey,
-  type FileKey,
-  newFileKey,
   openAccountFile,
   sealAccountFile,
   unlockAccountFile,
 } from './account-file.ts'
 import { AgentError } from './errors.ts'
+import { type DeriveKey, deriveKey, type FileKey, newFileKey } from './file-key.ts'
 import { parseFileLines } from './file-lines.ts'
 import type { JsonObject } from './messages.ts'
 import { sealCurrent } from './sealed-file.ts'

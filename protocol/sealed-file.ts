@@ -1,6 +1,6 @@
 import { timingSafeEqual } from 'node:crypto'
-import type { FileKey } from './account-file.ts'
 import { knownError } from './errors.ts'
+import type { FileKey } from './file-key.ts'
 import {
   type CurrentFile,
   formatFileLines,

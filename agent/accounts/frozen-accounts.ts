@@ -1,5 +1,5 @@
 import { accountOf } from '../../protocol/account.ts'
-import type { FileKey } from '../../protocol/account-file.ts'
+import type { FileKey } from '../../protocol/file-key.ts'
 import { isJsonObject } from '../../protocol/json.ts'
 import type { JsonObject, JsonValue } from '../../protocol/messages.ts'
 import { passwordEntryOf } from '../../protocol/parse-request.ts'

@@ -1,6 +1,6 @@
 import type { Account, AccountChange } from '../../protocol/account.ts'
 import { changedAccount } from '../../protocol/account.ts'
-import type { FileKey } from '../../protocol/account-file.ts'
+import type { FileKey } from '../../protocol/file-key.ts'
 import type { PasswordEntry } from '../../protocol/messages.ts'
 import { TokenCache } from '../tokens/token-cache.ts'
 

@@ -1,6 +1,6 @@
 import { accountOf } from '../../protocol/account.ts'
-import type { FileKey } from '../../protocol/account-file.ts'
 import { AgentError } from '../../protocol/errors.ts'
+import type { FileKey } from '../../protocol/file-key.ts'
 import type { AddRequest, FileKeyMessage } from '../../protocol/messages.ts'
 import { providerOf } from '../accounts/client-of.ts'
 import { LoadedAccount } from '../accounts/loaded-account.ts'

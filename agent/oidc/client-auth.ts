@@ -1,5 +1,5 @@
 import type * as openid from 'openid-client'
-import type { DiscoveryDocument } from './discovery.ts'
+import type { DiscoveryDocument } from './discovery-document.ts'
 import type { Client } from './provider.ts'
 
 /** How a client shows who it is at the token endpoint (RFC 6749 §2.3, OpenID Connect Core §9). */

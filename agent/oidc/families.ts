@@ -1,4 +1,4 @@
-import type { DiscoveryDocument } from './discovery.ts'
+import type { DiscoveryDocument } from './discovery-document.ts'
 import type { AudienceParameter, ProviderFamilyName } from './provider.ts'
 
 const DAY = 86_400

@@ -2,17 +2,8 @@ import { AgentError } from '../../protocol/errors.ts'
 import type { Connections } from './connections.ts'
 import { startDeadline } from './deadline.ts'
 import { networkError } from './network-error.ts'
+import type { Timeouts } from './timeouts.ts'
 import { checkUrl, type Trust, urlOf } from './web-address.ts'
-
-/** How long a provider may take. */
-export interface Timeouts {
-  /** Milliseconds to a finished TLS handshake. */
-  readonly connectMs: number
-  /** Milliseconds from the request to the last byte of the answer. */
-  readonly totalMs: number
-}
-
-export const DEFAULT_TIMEOUTS: Timeouts = { connectMs: 5000, totalMs: 15_000 }
 
 /** Largest answer that is read. Discovery documents have some 10 kB; tokens are smaller. */
 const MAX_ANSWER_BYTES = 1 << 20

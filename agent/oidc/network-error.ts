@@ -1,7 +1,7 @@
 import { AgentError, wireText } from '../../protocol/errors.ts'
 import { reasonOf } from './deadline.ts'
-import type { Timeouts } from './http-fetch.ts'
 import { providerText } from './provider-text.ts'
+import type { Timeouts } from './timeouts.ts'
 
 /** Code of the error of a connection that did not stand in time. */
 export const CONNECT_TIMEOUT = 'CONNECT_TIMEOUT'

@@ -6,7 +6,7 @@ import type { Connections } from './connections.ts'
 import { pollDevice, startDevice } from './device.ts'
 import { clientCredentials, exchangeToken, password } from './direct-grants.ts'
 import { Discovery, metadataOf } from './discovery.ts'
-import { DEFAULT_TIMEOUTS, HttpFetch, type Timeouts } from './http-fetch.ts'
+import { HttpFetch } from './http-fetch.ts'
 import { keys } from './jwks.ts'
 import type { Upstream } from './openid-call.ts'
 import { type Patience, PatientFetch, realPatience } from './patient-fetch.ts'
@@ -14,6 +14,7 @@ import type { OpenIdProvider } from './provider.ts'
 import { refresh } from './refresh.ts'
 import { deleteClient, register } from './registration.ts'
 import { revoke } from './revocation.ts'
+import { DEFAULT_TIMEOUTS, type Timeouts } from './timeouts.ts'
 
 export interface OpenIdProviderOptions {
   readonly timeouts?: Partial<Timeouts>

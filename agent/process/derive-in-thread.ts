@@ -1,6 +1,6 @@
 import { Worker } from 'node:worker_threads'
-import type { DeriveKey } from '../../protocol/account-file.ts'
 import { AgentError } from '../../protocol/errors.ts'
+import type { DeriveKey } from '../../protocol/file-key.ts'
 
 /**
  * Argon2id in a thread that is thrown away: in the agent's own thread it would stop every client

@@ -1,7 +1,8 @@
 import { createHash } from 'node:crypto'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import { type DeriveKey, openAccountFile, sealAccountFile } from '../../protocol/account-file.ts'
+import { openAccountFile, sealAccountFile } from '../../protocol/account-file.ts'
 import { AgentError } from '../../protocol/errors.ts'
+import type { DeriveKey } from '../../protocol/file-key.ts'
 import type { JsonObject } from '../../protocol/messages.ts'
 import {
   type AgentUnderTest,

@@ -1,5 +1,6 @@
 import { Agent, fetch } from 'undici'
-import { newFileKey, sealAccountFile } from '../../protocol/account-file.ts'
+import { sealAccountFile } from '../../protocol/account-file.ts'
+import { newFileKey } from '../../protocol/file-key.ts'
 import type { JsonObject } from '../../protocol/messages.ts'
 import { approveDevice } from './approve.ts'
 import type { Sandbox } from './sandbox.ts'
