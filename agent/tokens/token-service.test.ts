@@ -1,6 +1,7 @@
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { setImmediate as nextTurn } from 'node:timers/promises'
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
 import { accountOf } from '../../protocol/account.ts'
 import { AccountDirectory } from '../../protocol/account-directory.ts'
@@ -58,6 +59,7 @@ beforeEach(() => {
 afterEach(() => {
   service.close()
   vi.useRealTimers()
+  vi.restoreAllMocks()
   rmSync(home, { recursive: true })
 })
 
@@ -241,6 +243,30 @@ test('a client that goes away ends its own wait only', async () => {
   await expect(left).rejects.toMatchObject({ code: 'cancelled' })
   expect((await stays).accessToken).toBeDefined()
   expect(provider.refreshes).toHaveLength(1)
+})
+
+test('a client that has gone before it is answered leaves no failure that nobody hears', async () => {
+  const unheard: unknown[] = []
+  const hear = (reason: unknown): unknown => unheard.push(reason)
+  process.on('unhandledRejection', hear)
+  provider.failure = new AgentError('network', 'could not connect to url: down')
+  const gone = AbortSignal.abort(new AgentError('cancelled', 'gone'))
+  const left = service.accessToken(load(), plainWish, 0, gone)
+  await expect(left).rejects.toMatchObject({ code: 'cancelled' })
+  // Not by settled(), which would hear it.
+  for (let turn = 0; turn < 10; turn += 1) await nextTurn()
+  process.off('unhandledRejection', hear)
+  expect(unheard).toEqual([])
+})
+
+test('a refresh that our own deadline ends is the provider taking too long, and nobody giving up', async () => {
+  const passed = AbortSignal.abort(new DOMException('timed out', 'TimeoutError'))
+  vi.spyOn(AbortSignal, 'timeout').mockReturnValue(passed)
+  provider.failure = new AgentError('cancelled', 'the request was given up')
+  await expect(service.accessToken(load(), plainWish, 0, patient)).rejects.toMatchObject({
+    code: 'provider-timeout',
+    message: 'https://op.example/ gave no token for wlcg within 20 s',
+  })
 })
 
 test('a failed refresh leaves the cached tokens usable and is tried again by the next call', async () => {

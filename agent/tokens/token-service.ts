@@ -1,7 +1,9 @@
+import { AgentError } from '../../protocol/errors.ts'
 import type { UnixSeconds } from '../../protocol/messages.ts'
 import { providerOf } from '../accounts/client-of.ts'
 import type { LoadedAccount } from '../accounts/loaded-account.ts'
 import type { Log } from '../log.ts'
+import { waitUntil } from '../oidc/deadline.ts'
 import type { OpenIdProvider, TokenResponse } from '../oidc/provider.ts'
 import type { World } from '../world.ts'
 import { clockWarning, grantDifferences, joinedLines } from './granted.ts'
@@ -116,13 +118,19 @@ export class TokenService {
     wish: TokenWish,
     signal: AbortSignal,
   ): Promise<IssuedToken> {
-    const flight = this.#flights.run(this.#key(loaded, wish), async () => {
-      const deadline = AbortSignal.timeout(REFRESH_DEADLINE_MS)
+    const flight = this.#flights.run(this.#key(loaded, wish), () => this.#refresh(loaded, wish))
+    return waitUntil(flight, signal)
+  }
+
+  async #refresh(loaded: LoadedAccount, wish: TokenWish): Promise<IssuedToken> {
+    const deadline = AbortSignal.timeout(REFRESH_DEADLINE_MS)
+    try {
       const issuer = await this.#issuer(loaded, deadline)
       const response = await this.#refresher.refresh(loaded, wish, deadline)
       return this.#store(loaded, wish, response, issuer)
-    })
-    return untilAborted(flight, signal)
+    } catch (error) {
+      throw deadline.aborted && isCancelled(error) ? tookTooLong(loaded, error) : error
+    }
   }
 
   #store(
@@ -219,22 +227,18 @@ function shortLife(lifetime: number, minValidSeconds: number): string {
   return `the provider's tokens live ${Math.round(lifetime)} s, less than the ${minValidSeconds} s asked for`
 }
 
+function isCancelled(error: unknown): boolean {
+  return error instanceof AgentError && error.code === 'cancelled'
+}
+
+/** The provider layer's own deadline is shorter; this one has time in it that others were waited for. */
+function tookTooLong({ account, name }: LoadedAccount, cause: unknown): AgentError {
+  const seconds = REFRESH_DEADLINE_MS / 1000
+  const message = `${account.issuer} gave no token for ${name} within ${seconds} s`
+  return new AgentError('provider-timeout', message, { cause })
+}
+
 function unsavedInfo({ name, saved }: LoadedAccount): string | undefined {
   if (saved.state === 'saved') return undefined
   return `the new refresh token of ${name} is only in the agent's memory: ${saved.reason}`
-}
-
-/** `work`, or the reason of `signal` when it is aborted first. */
-async function untilAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
-  signal.throwIfAborted()
-  let giveUp: (() => void) | undefined
-  const aborted = new Promise<never>((_, reject) => {
-    giveUp = () => reject(signal.reason as Error)
-    signal.addEventListener('abort', giveUp, { once: true })
-  })
-  try {
-    return await Promise.race([work, aborted])
-  } finally {
-    if (giveUp !== undefined) signal.removeEventListener('abort', giveUp)
-  }
 }
