@@ -44,8 +44,8 @@ function frozen(loaded: LoadedAccount, accounts: LoadedAccounts, now: number): J
 function thaw(item: JsonObject, accounts: LoadedAccounts, now: number): void {
   const { fields, dies_at: diesAt, unsaved } = item
   if (!isJsonObject(fields)) return
-  const left = typeof diesAt === 'number' && diesAt > 0 ? (diesAt - now) / 1000 : 0
-  if (left < 0) return
+  const lifetime = typeof diesAt === 'number' && diesAt > 0 ? (diesAt - now) / 1000 : undefined
+  if (lifetime !== undefined && lifetime <= 0) return
   const loaded = new LoadedAccount(accountOf(fields), {
     fileKey: fileKeyOf(item['file_key']),
     passwordEntry: passwordEntryOf(item['password_entry']),
@@ -54,7 +54,7 @@ function thaw(item: JsonObject, accounts: LoadedAccounts, now: number): void {
   })
   loaded.rotation = rotationOf(item['rotation'])
   if (typeof unsaved === 'string') loaded.saved = { state: 'unsaved', reason: unsaved }
-  accounts.add(loaded, left)
+  accounts.add(loaded, lifetime ?? 0)
 }
 
 function fileKeyOf(value: JsonValue | undefined): FileKey | undefined {

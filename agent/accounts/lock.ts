@@ -1,8 +1,7 @@
-import { randomBytes } from 'node:crypto'
 import { setTimeout as delay } from 'node:timers/promises'
 import { openAccountFile, sealAccountFile } from '../../protocol/account-file.ts'
 import { AgentError, knownError } from '../../protocol/errors.ts'
-import type { DeriveKey, FileKey } from '../../protocol/file-key.ts'
+import { type DeriveKey, newFileKey } from '../../protocol/file-key.ts'
 import { Turns } from '../tokens/turns.ts'
 import type { World } from '../world.ts'
 import { frozenAccounts, thawAccounts } from './frozen-accounts.ts'
@@ -11,7 +10,6 @@ import type { LoadedAccounts } from './loaded-accounts.ts'
 /** Each wrong password makes the next answer wait 100 ms × n², at most 10 s, as ssh-agent does. */
 const DELAY_STEP_MS = 100
 const LONGEST_DELAY_MS = 10_000
-const SALT_BYTES = 16
 
 type State =
   | { readonly state: 'open' }
@@ -48,6 +46,7 @@ export class Lock {
     this.#world = parts.world
   }
 
+  /** Also while it is being locked: whatever began before must not load an account any more. */
   get isLocked(): boolean {
     return this.#state.state !== 'open'
   }
@@ -57,12 +56,12 @@ export class Lock {
     if (this.isLocked) throw knownError('agent-locked')
     this.#state = { state: 'locking' }
     try {
+      const key = await newFileKey(password, this.#derive)
+      // Last, as tokens are renewed meanwhile: what they rotate must be in what is sealed.
       await this.#settled()
-      const salt = randomBytes(SALT_BYTES)
-      const key: FileKey = { salt, bytes: await this.#derive(password, salt) }
       const sealed = await sealAccountFile(frozenAccounts(this.#accounts, this.#world.now()), key)
       this.#accounts.removeAll()
-      this.#state = { state: 'locked', salt, sealed }
+      this.#state = { state: 'locked', salt: key.salt, sealed }
     } catch (error) {
       this.#state = { state: 'open' }
       throw error
@@ -74,7 +73,7 @@ export class Lock {
     await this.#attempts.run(async () => {
       if (this.#state.state !== 'locked') throw knownError('agent-not-locked')
       const { salt, sealed } = this.#state
-      const key: FileKey = { salt, bytes: await this.#derive(password, salt) }
+      const key = { salt, bytes: await this.#derive(password, salt) }
       try {
         const frozen = await openAccountFile(sealed, key)
         this.#state = { state: 'open' }

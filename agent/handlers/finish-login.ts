@@ -47,7 +47,8 @@ export async function finishLogin(
   const loaded = new LoadedAccount(account, { passwordEntry: login.passwordEntry })
   const token = await services.tokens.keep(loaded, plainWish, response)
   if (login.onlyAccessToken) return tokenReply(token, loaded)
-  services.accounts.add(loaded, services.options.lifetime)
+  // Locked meanwhile: the login is still the person's to save, but not loaded.
+  if (!services.lock.isLocked) services.accounts.add(loaded, services.options.lifetime)
   services.log.debug(`logged in ${account.name}`)
   return {
     status: 'success',

@@ -1,15 +1,12 @@
 import { accountOf } from '../../protocol/account.ts'
-import { AgentError } from '../../protocol/errors.ts'
+import { AgentError, knownError } from '../../protocol/errors.ts'
 import type { FileKey } from '../../protocol/file-key.ts'
+import { KEY_BYTES, SALT_BYTES } from '../../protocol/file-lines.ts'
 import type { AddRequest, FileKeyMessage } from '../../protocol/messages.ts'
 import { providerOf } from '../accounts/client-of.ts'
 import { LoadedAccount } from '../accounts/loaded-account.ts'
 import type { Handler, Services } from '../services.ts'
 import { plainWish } from '../tokens/wish.ts'
-
-/** Bytes of a file key and its salt, protocol.md §3.3. */
-const KEY_BYTES = 64
-const SALT_BYTES = 16
 
 /** Loads an account and, unless told not to, tests it with a refresh. */
 export const add: Handler<'add'> = async (request, services, signal) => {
@@ -30,6 +27,8 @@ export const add: Handler<'add'> = async (request, services, signal) => {
   const metadata = await services.provider.discover(providerOf(account), signal)
   loaded.publishedIssuer = metadata.issuer
   if (request.plain_add !== true) await services.tokens.accessToken(loaded, plainWish, -1, signal)
+  // Locked while the provider was asked: nothing comes into a locked agent.
+  if (services.lock.isLocked) throw knownError('agent-locked')
   services.accounts.add(loaded, request.lifetime ?? services.options.lifetime)
   services.log.debug(`loaded ${account.name}`)
   return { status: 'success', info: lifetimeInfo(request.lifetime, services) }
@@ -73,7 +72,7 @@ function fileKeyOf(message: FileKeyMessage | undefined): FileKey | undefined {
   if (message === undefined) return undefined
   const salt = Buffer.from(message.salt, 'base64')
   const bytes = Buffer.from(message.key, 'base64')
-  if (salt.length !== SALT_BYTES || bytes.length !== KEY_BYTES) {
+  if (salt.length !== SALT_BYTES || bytes.length !== 2 * KEY_BYTES) {
     throw new AgentError('bad-request', 'Bad Request: file_key has the wrong length')
   }
   return { salt, bytes }

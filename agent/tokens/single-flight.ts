@@ -11,8 +11,8 @@ export class SingleFlight<T> {
     return started
   }
 
-  /** Settles when all that runs now has ended, well or badly. */
+  /** Settles when nothing runs any more, also of what began while it waited. Never rejects. */
   async settled(): Promise<void> {
-    await Promise.allSettled(this.#running.values())
+    while (this.#running.size > 0) await Promise.allSettled(this.#running.values())
   }
 }

@@ -1,0 +1,60 @@
+import { createHash } from 'node:crypto'
+import { setImmediate as nextTurn } from 'node:timers/promises'
+import { afterEach, beforeEach, expect, test } from 'vitest'
+import type { DeriveKey } from '../../protocol/file-key.ts'
+import { type AgentUnderTest, inProcess } from './agents.ts'
+
+const quickDerive: DeriveKey = (password, salt) =>
+  Promise.resolve(createHash('sha512').update(password).update(salt).digest())
+const config = { name: 'wlcg', issuer_url: 'https://op.example/', client_id: 'id' }
+
+let agent: AgentUnderTest
+
+beforeEach(async () => {
+  agent = await inProcess({}, quickDerive)
+})
+afterEach(() => agent.close())
+
+function gate(): { readonly opened: Promise<void>; readonly open: () => void } {
+  let open = (): void => undefined
+  const opened = new Promise<void>((resolve) => (open = resolve))
+  return { opened, open: () => open() }
+}
+
+async function lockAndThen(goOn: () => void): Promise<void> {
+  await agent.call({ request: 'lock', password: 'pw' })
+  goOn()
+}
+
+async function loadedAfterUnlock(): Promise<readonly string[]> {
+  await agent.call({ request: 'unlock', password: 'pw' })
+  return (await agent.call({ request: 'loaded_accounts' })).info
+}
+
+test('an account that was being loaded when the agent was locked is not loaded', async () => {
+  const { provider } = agent
+  const discover = provider.discover.bind(provider)
+  const asked = gate()
+  const answered = gate()
+  provider.discover = async () => {
+    asked.open()
+    await answered.opened
+    return discover()
+  }
+  const loading = agent.call({ request: 'add', config, plain_add: true })
+  const outcome = expect(loading).rejects.toMatchObject({ code: 'agent-locked' })
+  await asked.opened
+  await lockAndThen(answered.open)
+  await outcome
+  expect(await loadedAfterUnlock()).toEqual([])
+})
+
+test('a login that was under way when the agent was locked is given back to be saved, not loaded', async () => {
+  const release = agent.provider.hold()
+  const person = { ...config, username: 'anna', password: 'secret' }
+  const login = agent.call({ request: 'gen', config: person, flow: ['password'] })
+  while (agent.provider.grants.length === 0) await nextTurn()
+  await lockAndThen(release)
+  expect(await login).toMatchObject({ config: { refresh_token: 'rt of a password' } })
+  expect(await loadedAfterUnlock()).toEqual([])
+})
