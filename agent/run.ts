@@ -61,6 +61,8 @@ async function serve(options: AgentOptions, log: Log): Promise<void> {
   const { peerUid, gaps } = hardenProcess()
   for (const gap of gaps) log.warn(gap)
   const uid = process.getuid?.() ?? 0
+  // Before the directory is made: where there is no such group, none is left behind.
+  const gid = groupOf(options)
   const place = await placeOfSocket(options, uid)
   const services = composeServices({
     // Where it really is: a login's state says it.
@@ -72,16 +74,16 @@ async function serve(options: AgentOptions, log: Log): Promise<void> {
     configDirectory: () => findConfigDirectory(process.env),
     env: process.env,
   })
-  if (options.group !== undefined) shareDirectory(place, groupId(options.group))
+  if (gid !== undefined) shareDirectory(place, gid)
   // The mode of the socket is set by the umask while it is bound: no moment with another one.
-  process.umask(options.group === undefined ? 0o177 : 0o117)
+  process.umask(gid === undefined ? 0o177 : 0o117)
   const keys = new RotatingKeyPair(newKeyPair, realWorld.now)
   const server = await startServer(place.path, {
     // libsodium comes with the first sealed client: an agent of our own clients never needs it.
     openChannel: async (key) => openSealedChannel(await loadSodium(), key, keys.get()),
     answer: (request, signal) => dispatch(request, services, signal),
     requestTimeoutMs: REQUEST_TIMEOUT_MS,
-    admits: (socket) => options.group !== undefined || isOurs(peerUid(socket), uid),
+    admits: (socket) => gid !== undefined || isOurs(peerUid(socket), uid),
     log,
   })
   process.umask(0o077)
@@ -97,12 +99,18 @@ async function serve(options: AgentOptions, log: Log): Promise<void> {
     await server.close()
     await services.codeLogins.close()
     removeSocket(place)
+    // What runs is waited for; renewals that are not due yet would only make it longer.
+    services.tokens.close()
     await services.keptFiles.close()
     await lastRefreshes(services)
-    services.tokens.close()
     await services.provider.close()
   }
   if (options.pidFile !== undefined) rmSync(options.pidFile, { force: true })
+}
+
+/** The group the agent is shared with, if any. */
+function groupOf({ group }: AgentOptions): number | undefined {
+  return group === undefined ? undefined : groupId(group)
 }
 
 function placeOfSocket(options: AgentOptions, uid: number): Promise<SocketPlace> {

@@ -4,7 +4,7 @@ import { AgentError } from '../../protocol/errors.ts'
 /**
  * The id of a group by its name, from /etc/group: Node has no getgrnam. Groups of a directory
  * service are not found there; their number can be given instead.
- * @throws AgentError `usage` where there is no such group.
+ * @throws AgentError `bad-request` where there is no such group
  */
 export function groupId(group: string): number {
   if (/^\d+$/.test(group)) return Number(group)

@@ -4,6 +4,7 @@ import {
   lstatSync,
   mkdirSync,
   mkdtempSync,
+  readdirSync,
   rmSync,
   statSync,
   writeFileSync,
@@ -72,13 +73,14 @@ test('a directory that was there is left there', async () => {
   expect(existsSync(base)).toBe(true)
 })
 
-test('a directory others can write to is refused, naming it', async () => {
+test('a directory others can write to is refused, naming it, and nothing is left in it', async () => {
   const open = join(base, 'open')
   mkdirSync(open)
   chmodSync(open, 0o777)
   await expect(prepare(join(open, 'inner/agent.sock'))).rejects.toThrow(
     `socket path location is not trustworthy: ${open}: others can write to it`,
   )
+  expect(readdirSync(open)).toEqual([])
   chmodSync(open, 0o1777)
   expect((await prepare(join(open, 'agent.sock'))).path).toBe(join(open, 'agent.sock'))
 })

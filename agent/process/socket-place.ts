@@ -36,21 +36,20 @@ export interface SocketWish {
 /**
  * Finds and prepares the place of the socket: directories made 0700, every component checked, a
  * stale socket removed.
- * @throws AgentError `file-unwritable` where the place is not ours alone, or a live agent is there.
+ * @throws AgentError `file-unwritable` where the place is not ours alone, or a live agent is there; no
+ *   directory is left behind then.
  */
 export async function prepareSocketPlace(wish: SocketWish): Promise<SocketPlace> {
   const place =
     wish.socketPath === undefined ? defaultPlace(wish) : chosenPlace(wish.socketPath, wish)
-  if (Buffer.byteLength(place.path) > MAX_PATH_BYTES) {
+  try {
+    checkLength(place.path)
+    checkTrust(dirname(place.path), wish.uid)
+    await removeStale(place.path, wish.uid)
+  } catch (error) {
     removeDirectory(place)
-    throw new AgentError(
-      'file-unwritable',
-      `the socket path ${place.path} is longer than the ${MAX_PATH_BYTES} bytes a Unix socket may have`,
-      { hint: 'Choose a shorter one with --socket-path, or a shorter TMPDIR.' },
-    )
+    throw error
   }
-  checkTrust(dirname(place.path), wish.uid)
-  await removeStale(place.path, wish.uid)
   return place
 }
 
@@ -117,6 +116,15 @@ function makeAt<T>(directory: string, make: () => T): T {
 /** Six characters, as mkdtemp makes them. */
 function randomName(): string {
   return randomBytes(6).toString('base64url').replace(/[-_]/g, 'x').slice(0, 6)
+}
+
+function checkLength(path: string): void {
+  if (Buffer.byteLength(path) <= MAX_PATH_BYTES) return
+  throw new AgentError(
+    'file-unwritable',
+    `the socket path ${path} is longer than the ${MAX_PATH_BYTES} bytes a Unix socket may have`,
+    { hint: 'Choose a shorter one with --socket-path, or a shorter TMPDIR.' },
+  )
 }
 
 /**

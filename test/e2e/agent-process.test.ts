@@ -118,6 +118,13 @@ describe('starting', () => {
     expect(refused.stderr).toContain(`socket path location is not trustworthy: ${open}`)
   })
 
+  test('refuses a group that is not there, and leaves no directory behind', async () => {
+    const refused = await sandbox.run('oidc-agent', ['--with-group=no-such-group'])
+    expect(refused).toMatchObject({ status: 1, stdout: '' })
+    expect(refused.stderr).toContain('Group does not exist: no-such-group')
+    expect(await readdir(sandbox.env['TMPDIR'] ?? '')).toEqual([])
+  })
+
   test.skipIf(process.platform !== 'linux')(
     'an agent whose launcher is killed before it announced it does not stay',
     async () => {
