@@ -1,19 +1,22 @@
 import type { Socket } from 'node:net'
 import { AgentError, failureReply, knownError } from '../protocol/errors.ts'
 import { encodeReply, FirstMessageReader, SealedTextReader } from '../protocol/frame.ts'
-import { isJsonObject, parseTolerantJson } from '../protocol/json.ts'
+import { parseJsonObject } from '../protocol/json.ts'
 import type { JsonObject, Reply, Request } from '../protocol/messages.ts'
 import { parseRequest } from '../protocol/parse-request.ts'
 import type { SealedChannel } from '../protocol/sealed.ts'
+import { type Log, whereThrown } from './log.ts'
 
-/** A client that has sent no whole request by then is dropped, so it cannot hold a slot. */
+/** A client that has sent no whole request by then, or takes no reply, is dropped: it holds a slot. */
 export const REQUEST_TIMEOUT_MS = 10_000
 
 export interface ConnectionParts {
   /** Opens the sealed mode for a client that began with its public key. */
   readonly openChannel: (peerPublicKey: Uint8Array) => SealedChannel | Promise<SealedChannel>
   readonly answer: (request: Request, signal: AbortSignal) => Promise<Reply>
+  /** How long a client may take for its request, and do nothing about its reply. */
   readonly requestTimeoutMs: number
+  readonly log: Log
 }
 
 /** How bytes become a reply's bytes: plain, or sealed once the keys are exchanged. */
@@ -45,8 +48,12 @@ export class Connection {
       const request = parseRequest(await this.#readBody())
       this.#send(await this.#parts.answer(request, this.#gone.signal))
     } catch (error) {
-      if (error instanceof AgentError) this.#send(failureReply(error))
-      else this.#socket.destroy()
+      if (error instanceof AgentError) {
+        this.#send(failureReply(error))
+        return
+      }
+      this.#parts.log.warn(`internal error on a connection: ${whereThrown(error)}`)
+      this.#socket.destroy()
     }
   }
 
@@ -65,9 +72,7 @@ export class Connection {
     channel.agree()
     const text = channel.open(await this.#read(new SealedTextReader()))
     this.#encode = (reply) => Buffer.from(channel.seal(JSON.stringify(reply)))
-    const body = parseTolerantJson(text)
-    if (isJsonObject(body)) return body
-    throw new AgentError('bad-request', 'Bad Request: is not a json object')
+    return parseJsonObject(text)
   }
 
   /** Feeds what arrives to `reader` until it has a whole message. */
@@ -112,6 +117,7 @@ export class Connection {
   #send(reply: Reply): void {
     const socket = this.#socket
     if (!socket.writable || socket.writableEnded) return
+    socket.setTimeout(this.#parts.requestTimeoutMs, () => socket.destroy())
     // Once the kernel has the reply the client may take its time, but not our slot.
     socket.end(this.#encode(reply), () => socket.destroySoon())
   }

@@ -8,6 +8,7 @@ import { add } from './handlers/load.ts'
 import { device, gen } from './handlers/login.ts'
 import { tokenFile, tokenFileStop } from './handlers/token-files.ts'
 import { accessToken, idToken } from './handlers/tokens.ts'
+import { whereThrown } from './log.ts'
 import type { Handler, Services } from './services.ts'
 
 interface Row<T extends RequestType> {
@@ -77,13 +78,4 @@ async function answer(request: Request, services: Services, signal: AbortSignal)
       }),
     )
   }
-}
-
-/** Class and place of an unexpected error. Not its message: V8 quotes the parsed text in some of them. */
-function whereThrown(error: unknown): string {
-  if (!(error instanceof Error)) return typeof error
-  const frames = (error.stack ?? '')
-    .split('\n')
-    .filter((line) => line.trimStart().startsWith('at '))
-  return [error.name, ...frames.slice(0, 8)].join(' ')
 }

@@ -44,6 +44,15 @@ export function fileSink(directory: string): LogSink {
   }
 }
 
+/** Class and place of an unexpected error. Not its message: V8 quotes the parsed text in some of them. */
+export function whereThrown(error: unknown): string {
+  if (!(error instanceof Error)) return typeof error
+  const frames = (error.stack ?? '')
+    .split('\n')
+    .filter((line) => line.trimStart().startsWith('at '))
+  return [error.name, ...frames.slice(0, 8)].join(' ')
+}
+
 /** Control characters out: a provider's text must not forge lines or move a terminal's cursor. */
 function clean(text: string): string {
   return text.replace(/[\u0000-\u001f\u007f-\u009f]+/g, ' ')

@@ -8,7 +8,7 @@ import { MAX_MESSAGE_BYTES } from '../protocol/frame.ts'
 import type { Reply, Request } from '../protocol/messages.ts'
 import { newKeyPair, openSealedChannel } from '../protocol/sealed.ts'
 import { loadSodium } from '../protocol/sodium.ts'
-import { silentLog } from './log.ts'
+import { createLog, silentLog } from './log.ts'
 import { type RunningServer, type ServerParts, startServer } from './server.ts'
 
 let home: string
@@ -160,6 +160,33 @@ test('a client that sends nothing in time is told and dropped', async () => {
   const reply = JSON.parse(await exchange('{"request":')) as { info: string }
   expect(reply).toMatchObject({ error: 'the other party disconnected' })
   expect(reply.info).toContain('No whole request arrived')
+})
+
+test('a client that takes no reply does not keep the agent from ending', async () => {
+  // More than the kernel takes in at once.
+  const info = 'x'.repeat(1 << 23)
+  await restart({
+    requestTimeoutMs: 20,
+    answer: () => Promise.resolve({ status: 'success', info }),
+  })
+  const deaf = connect(path)
+  deaf.on('error', () => undefined)
+  deaf.write(check)
+  // Its reply has begun: it is no longer one of those that are told of the end.
+  await new Promise((readable) => deaf.once('readable', readable))
+  await server.close()
+  deaf.destroy()
+})
+
+test('a fault of ours on a connection is in the log, without what was sent', async () => {
+  const lines: string[] = []
+  await restart({
+    openChannel: () => Promise.reject(new TypeError('libsodium is not there: SECRET')),
+    log: createLog((line) => lines.push(line), false),
+  })
+  expect(await exchange(Buffer.from(newKeyPair().publicKey).toString('base64'))).toBe('')
+  expect(lines.join()).toMatch(/warning: internal error on a connection: TypeError +at /)
+  expect(lines.join()).not.toContain('SECRET')
 })
 
 test('who may not talk to us is closed unheard', async () => {

@@ -1,7 +1,6 @@
 import { createServer, type Server, type Socket } from 'node:net'
 import { AgentError } from '../protocol/errors.ts'
 import { Connection, type ConnectionParts } from './connection.ts'
-import type { Log } from './log.ts'
 
 /** Connections held at a time; more wait in the kernel's queue. Half of the usual limit of open files. */
 const MAX_CONNECTIONS = 512
@@ -11,7 +10,6 @@ const BACKLOG = 511
 export interface ServerParts extends ConnectionParts {
   /** Whether the process at the other end may talk to us. */
   readonly admits: (socket: Socket) => boolean
-  readonly log: Log
 }
 
 /** A listening agent. */
