@@ -10,7 +10,7 @@ import { loadSodium } from '../protocol/sodium.ts'
 import { composeServices } from './compose.ts'
 import { REQUEST_TIMEOUT_MS } from './connection.ts'
 import { dispatch } from './dispatch.ts'
-import { createLog, fileSink, type Log } from './log.ts'
+import { createLog, fileSink, type Log, whereThrown } from './log.ts'
 import { createOpenIdProvider } from './oidc/openid-provider.ts'
 import { deriveInThread } from './process/derive-in-thread.ts'
 import { groupId } from './process/group.ts'
@@ -43,6 +43,10 @@ export async function run(): Promise<number> {
     ...(JSON.parse(process.argv[2] ?? '{}') as AgentOptions),
   }
   const log = openLog(options)
+  // The stderr of a daemon is gone: a bug that ends it would leave no trace.
+  process.on('uncaughtExceptionMonitor', (error) => {
+    log.warn(`ended by a bug: ${whereThrown(error)}`)
+  })
   try {
     await serve(options, log)
     return 0

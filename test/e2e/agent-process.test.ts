@@ -179,6 +179,18 @@ describe('-k', () => {
   })
 })
 
+test('a bug that ends the agent leaves a line in its log, without the message', async () => {
+  const bug = "process.on('SIGUSR2', () => { throw new RangeError('SECRET') })"
+  const path = await sandbox.file('home/bug.cjs', bug)
+  const agent = await sandbox.startAgent([], { env: { NODE_OPTIONS: `--require ${path}` } })
+  await endProcess(agent.pid, 'SIGUSR2')
+  const state = sandbox.env['XDG_STATE_HOME'] ?? ''
+  const [directory = ''] = await readdir(state)
+  const log = await readFile(join(state, directory, 'agent.log'), 'utf8')
+  expect(log).toMatch(/warning: ended by a bug: RangeError +at /)
+  expect(log).not.toContain('SECRET')
+})
+
 describe('--status', () => {
   test('tells options and accounts, as text and as JSON', async () => {
     await sandbox.startAgent(['-t', '3600', '--no-autoload'])
