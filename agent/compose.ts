@@ -1,5 +1,6 @@
 import { hostname } from 'node:os'
 import { AccountDirectory } from '../protocol/account-directory.ts'
+import type { Environment } from '../protocol/agent-address.ts'
 import type { AgentOptions } from '../protocol/agent-options.ts'
 import type { DeriveKey } from '../protocol/file-key.ts'
 import { AccountSaver } from './accounts/account-saver.ts'
@@ -28,7 +29,7 @@ export interface AgentParts {
   readonly provider: OpenIdProvider
   readonly derive: DeriveKey
   /** Where accounts of CI jobs find the token they exchange. */
-  readonly env: Readonly<Record<string, string | undefined>>
+  readonly env: Environment
   /** Path of the config directory, where there is one now. */
   readonly configDirectory: () => string | undefined
 }

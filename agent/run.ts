@@ -7,6 +7,7 @@ import { findConfigDirectory, logDirectory } from '../protocol/config-directory.
 import { AgentError, exitStatus } from '../protocol/errors.ts'
 import { newKeyPair, openSealedChannel } from '../protocol/sealed.ts'
 import { loadSodium } from '../protocol/sodium.ts'
+import { systemCode, unwritable } from '../protocol/system-error.ts'
 import { composeServices } from './compose.ts'
 import { REQUEST_TIMEOUT_MS } from './connection.ts'
 import { dispatch } from './dispatch.ts'
@@ -134,9 +135,8 @@ function isOurs(peer: number | undefined, uid: number): boolean {
 function writePidFile(path: string): void {
   try {
     writeFileSync(path, `${process.pid}\n`)
-  } catch (cause) {
-    const reason = cause instanceof Error ? cause.message : String(cause)
-    throw new AgentError('file-unwritable', `cannot write the pid file: ${reason}`, { cause })
+  } catch (error) {
+    throw unwritable(path, error)
   }
 }
 
@@ -176,7 +176,7 @@ function report(content: DaemonReport): boolean {
     closeSync(REPORT_FD)
     return true
   } catch (error) {
-    return (error as NodeJS.ErrnoException).code !== 'EPIPE'
+    return systemCode(error) !== 'EPIPE'
   }
 }
 

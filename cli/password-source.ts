@@ -2,6 +2,7 @@ import { spawn } from 'node:child_process'
 import { readFile } from 'node:fs/promises'
 import { resolve } from 'node:path'
 import { text as collect } from 'node:stream/consumers'
+import type { Environment } from '../protocol/client.ts'
 import type { PasswordEntry } from '../protocol/messages.ts'
 import { optionalText, text, type Values } from './option.ts'
 
@@ -45,7 +46,7 @@ export function passwordSources(options: Values<typeof passwordOptions>): Passwo
 
 /** What a source needs of the world. */
 export interface SourceWorld {
-  readonly env: Readonly<Record<string, string | undefined>>
+  readonly env: Environment
   /** Told why a source gave nothing. */
   readonly warn: (line: string) => void
 }

@@ -1,3 +1,4 @@
+import type { Environment } from '../protocol/client.ts'
 import { AgentError, exitStatus } from '../protocol/errors.ts'
 import { VERSION } from '../protocol/version.ts'
 import { type Arguments, type CommandSpec, parseArgv } from './argv.ts'
@@ -15,7 +16,7 @@ export interface Output {
 export interface Io {
   /** Without the program's own name. */
   readonly argv: readonly string[]
-  readonly env: Readonly<Record<string, string | undefined>>
+  readonly env: Environment
   readonly uid: number
   /** Milliseconds since 1970. */
   readonly now: () => number

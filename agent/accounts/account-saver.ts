@@ -5,6 +5,7 @@ import { openAccountFile, sealAccountFile, unlockAccountFile } from '../../proto
 import { AgentError } from '../../protocol/errors.ts'
 import type { DeriveKey, FileKey } from '../../protocol/file-key.ts'
 import type { JsonObject, JsonValue } from '../../protocol/messages.ts'
+import { systemReason } from '../../protocol/system-error.ts'
 import type { Log } from '../log.ts'
 import { KeyedTurns } from '../tokens/turns.ts'
 import type { World } from '../world.ts'
@@ -52,7 +53,7 @@ export class AccountSaver {
         await this.#save(loaded)
         loaded.saved = { state: 'saved' }
       } catch (error) {
-        const reason = error instanceof Error ? error.message : String(error)
+        const reason = systemReason(error)
         loaded.saved = { state: 'unsaved', reason }
         this.#log.warn(`the new refresh token of ${loaded.name} is kept in memory only: ${reason}`)
       }

@@ -1,13 +1,12 @@
 import { readFile } from 'node:fs/promises'
 import type { Account, SubjectTokenSource } from '../../protocol/account.ts'
+import type { Environment } from '../../protocol/agent-address.ts'
 import { AgentError } from '../../protocol/errors.ts'
 import { Secret } from '../../protocol/secret.ts'
 import type { OpenIdProvider } from '../oidc/provider.ts'
 
 /** Reads the token an account exchanges for access tokens: anew each time, as CI platforms rotate it. */
 export type ReadSubjectToken = (account: Account, signal: AbortSignal) => Promise<Secret>
-
-type Environment = Readonly<Record<string, string | undefined>>
 
 /**
  * From the CI platform, the file or the environment variable the account names.

@@ -1,5 +1,5 @@
 import { sameIssuer } from '../../protocol/account.ts'
-import { AgentError, knownError, wireText } from '../../protocol/errors.ts'
+import { AgentError, knownError } from '../../protocol/errors.ts'
 import type { LoadedAccount } from '../accounts/loaded-account.ts'
 import type { Services } from '../services.ts'
 
@@ -44,7 +44,7 @@ async function byIssuer(issuer: string, services: Services): Promise<LoadedAccou
     preferred === undefined
       ? `No account is known for ${issuer}. Make one by\n\t$ oidc-gen --iss=${issuer}`
       : loadHint(preferred)
-  throw new AgentError('account-not-loaded', wireText['account-not-loaded'], { hint })
+  throw knownError('account-not-loaded', { hint })
 }
 
 async function isOnDisk(name: string, services: Services): Promise<boolean> {

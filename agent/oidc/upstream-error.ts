@@ -1,4 +1,5 @@
 import { AgentError, knownError } from '../../protocol/errors.ts'
+import { isJsonObject } from '../../protocol/json.ts'
 import type { JsonObject } from '../../protocol/messages.ts'
 import type { Secret } from '../../protocol/secret.ts'
 import { clockSkewOf } from './clock-skew.ts'
@@ -130,14 +131,10 @@ function formOf({ headers, body }: HttpAnswer): string {
 function jsonOf({ body }: HttpAnswer): JsonObject | undefined {
   try {
     const content: unknown = JSON.parse(body)
-    return isObject(content) ? content : undefined
+    return isJsonObject(content) ? content : undefined
   } catch {
     return undefined
   }
-}
-
-function isObject(value: unknown): value is JsonObject {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
 }
 
 function deepest(error: unknown): string {

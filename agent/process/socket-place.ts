@@ -11,6 +11,7 @@ import {
 import { connect } from 'node:net'
 import { basename, dirname, join, resolve, sep } from 'node:path'
 import { AgentError } from '../../protocol/errors.ts'
+import { systemReason } from '../../protocol/system-error.ts'
 
 /** sun_path has 108 bytes with its final NUL (unix(7)). */
 const MAX_PATH_BYTES = 107
@@ -101,10 +102,9 @@ function makeAt<T>(directory: string, make: () => T): T {
   try {
     return make()
   } catch (cause) {
-    const reason = cause instanceof Error ? cause.message : String(cause)
     throw new AgentError(
       'file-unwritable',
-      `cannot make the directory of the socket in ${directory}: ${reason}`,
+      `cannot make the directory of the socket in ${directory}: ${systemReason(cause)}`,
       {
         hint: 'Choose another place with --socket-path, or another TMPDIR.',
         cause,

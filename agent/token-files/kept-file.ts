@@ -1,5 +1,6 @@
 import { AgentError } from '../../protocol/errors.ts'
 import type { TokenFileState, UnixSeconds } from '../../protocol/messages.ts'
+import { systemReason } from '../../protocol/system-error.ts'
 import type { Log } from '../log.ts'
 import type { IssuedToken } from '../tokens/token-service.ts'
 import type { KeyedTurns } from '../tokens/turns.ts'
@@ -116,7 +117,7 @@ export class KeptFile {
     const record = { ...this.entry, expiresAt, identity: this.#identity ?? '' }
     await this.#parts.records.save(record).catch((error: unknown) => {
       const { path } = this.entry
-      this.#parts.log.warn(`${path} will not be kept by the next agent: ${reasonOf(error)}`)
+      this.#parts.log.warn(`${path} will not be kept by the next agent: ${systemReason(error)}`)
     })
   }
 
@@ -156,7 +157,7 @@ export class KeptFile {
       await this.write(await issue(this.entry, this.#neededSeconds(), this.#ended.signal))
     } catch (error) {
       if (this.#ended.signal.aborted) return
-      this.#error = reasonOf(error)
+      this.#error = systemReason(error)
       const left = (this.#expiresAt ?? 0) - this.#now()
       this.#pause = retryPauseSeconds(this.#pause, left)
       this.#nextTry = this.#now() + this.#pause
@@ -194,15 +195,11 @@ export class KeptFile {
     this.#identity = undefined
     if (identity === undefined) return
     await removeTokenFile(path, uid, identity).catch((error: unknown) =>
-      log.warn(`${path} could not be removed: ${reasonOf(error)}`),
+      log.warn(`${path} could not be removed: ${systemReason(error)}`),
     )
   }
 
   #now(): UnixSeconds {
     return this.#parts.world.now() / 1000
   }
-}
-
-function reasonOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error)
 }

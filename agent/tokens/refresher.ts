@@ -39,8 +39,9 @@ export class Refresher {
   }
 
   /**
-   * One new token for `wish`, by the account's grant. Accounts of a provider that rotates refresh tokens, or may, go one
-   * refresh at a time; others in parallel.
+   * One new token for `wish`, by the account's grant. Accounts of a provider that rotates refresh
+   * tokens, or may, go one refresh at a time; others in parallel.
+   * @throws AgentError as the provider refuses, with a hint that names the account
    */
   async refresh(
     loaded: LoadedAccount,
@@ -111,7 +112,7 @@ export class Refresher {
       {
         refreshToken,
         // Nothing asked: the scopes originally granted (RFC 6749 §6), whatever they were; sending
-        // the list is what makes some providers refuse (#578 of oidc-agent, #578).
+        // the list is what makes some providers refuse (#578 of oidc-agent).
         scope: listOf(wish.scopes),
         audience: listOf(wish.audiences),
       },

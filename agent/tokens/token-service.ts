@@ -1,5 +1,6 @@
 import { AgentError } from '../../protocol/errors.ts'
 import type { UnixSeconds } from '../../protocol/messages.ts'
+import { systemReason } from '../../protocol/system-error.ts'
 import { providerOf } from '../accounts/client-of.ts'
 import type { LoadedAccount } from '../accounts/loaded-account.ts'
 import type { Log } from '../log.ts'
@@ -176,7 +177,7 @@ export class TokenService {
       this.#log.debug(`renewing a token of ${loaded.name} ahead of its expiry`)
       this.#refreshOnce(loaded, wish, AbortSignal.timeout(REFRESH_DEADLINE_MS)).catch(
         (error: unknown) => {
-          const reason = error instanceof Error ? error.message : String(error)
+          const reason = systemReason(error)
           this.#log.warn(`could not renew a token of ${loaded.name} ahead of its expiry: ${reason}`)
         },
       )
