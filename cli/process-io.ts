@@ -1,4 +1,4 @@
-import type { Io } from './run.ts'
+import type { Ending, Io } from './run.ts'
 
 /** The world of this process. Streams are opened when they are first used: opening costs time. */
 export function processIo(): Io {
@@ -32,7 +32,8 @@ function reportLoss(error: NodeJS.ErrnoException, stream: NodeJS.WriteStream): v
   watched(process.stderr).write(`Error: output lost: ${error.message}\n`)
 }
 
-/** Lets this process end with `status` once all it wrote has gone out. */
-export function endWith(status: number): void {
-  process.exitCode ??= status
+/** Lets this process end once all it wrote has gone out. */
+export function endWith(ending: Ending): void {
+  if (typeof ending === 'number') process.exitCode ??= ending
+  else process.once('exit', () => process.kill(process.pid, ending))
 }

@@ -3,21 +3,31 @@ import { readFileSync } from 'node:fs'
 import { constants } from 'node:os'
 import type { Environment } from '../protocol/client.ts'
 import { AgentError } from '../protocol/errors.ts'
+import type { Ending } from './run.ts'
 
-/** What is passed on to the process we stand for. */
-const forwarded = ['SIGTERM', 'SIGHUP', 'SIGINT', 'SIGQUIT', 'SIGUSR1', 'SIGUSR2'] as const
+/** What is passed on to the process we stand for: what a person, systemd or a batch system sends. */
+const forwarded = [
+  ...(['SIGTERM', 'SIGHUP', 'SIGINT', 'SIGQUIT', 'SIGUSR1', 'SIGUSR2'] as const),
+  ...(['SIGALRM', 'SIGXCPU'] as const),
+] as const
 /** What a terminal sends to all of its foreground processes at once. */
 const fromTerminal: ReadonlySet<NodeJS.Signals> = new Set(['SIGINT', 'SIGQUIT'])
+/**
+ * Signals by which we end too where they ended the command. Whoever waits for us asks for that: a loop
+ * in a shell stops at Ctrl-C only then, and systemd takes what it stopped itself for no failure. Those
+ * that would leave a core file of ours are not among them.
+ */
+const sharedEnds: ReadonlySet<NodeJS.Signals> = new Set(['SIGINT', 'SIGTERM', 'SIGHUP'])
 
 /**
- * Runs a command in our place: our streams, our signals. Resolves to the exit status a shell would
- * give: the command's own, or 128 + the number of the signal that ended it.
+ * Runs a command in our place: our streams, our signals. Resolves to how we are to end: with the
+ * command's own exit status, by the signal that ended it, or with 128 + its number as a shell would.
  * @throws AgentError `command-not-run`.
  */
-export async function runCommand(words: readonly string[], env: Environment): Promise<number> {
+export async function runCommand(words: readonly string[], env: Environment): Promise<Ending> {
   const [file = '', ...args] = words
   try {
-    return await statusOf(() => spawn(file, args, { env, stdio: 'inherit' }), inForeground)
+    return await endingOf(() => spawn(file, args, { env, stdio: 'inherit' }), inForeground)
   } catch (cause) {
     const reason = cause instanceof Error ? cause.message : String(cause)
     throw new AgentError('command-not-run', `cannot run '${file}': ${reason}`, { cause })
@@ -25,13 +35,13 @@ export async function runCommand(words: readonly string[], env: Environment): Pr
 }
 
 /**
- * Passes on the signals that come to us, from before the child's start to its end, and gives its
- * exit status. Those of a terminal are left out while `reached` says that they reach it anyway.
+ * Passes on the signals that come to us, from before the child's start to its end, and gives how it
+ * ended. Those of a terminal are left out while `reached` says that they reach it anyway.
  */
-export async function statusOf(
+export async function endingOf(
   start: () => ChildProcess,
   reached: () => boolean = () => false,
-): Promise<number> {
+): Promise<Ending> {
   let child: ChildProcess | undefined
   const pass = (signal: NodeJS.Signals): void => {
     if (!fromTerminal.has(signal) || !reached()) child?.kill(signal)
@@ -39,19 +49,21 @@ export async function statusOf(
   for (const signal of forwarded) process.on(signal, pass)
   try {
     child = start()
-    return await exitOf(child)
+    return await endOf(child)
   } finally {
     for (const signal of forwarded) process.removeListener(signal, pass)
   }
 }
 
-function exitOf(child: ChildProcess): Promise<number> {
+function endOf(child: ChildProcess): Promise<Ending> {
   return new Promise((resolve, reject) => {
     child.once('error', reject)
-    child.once('exit', (status, signal) =>
-      resolve(status ?? 128 + constants.signals[signal ?? 'SIGKILL']),
-    )
+    child.once('exit', (status, signal) => resolve(status ?? endBy(signal ?? 'SIGKILL')))
   })
+}
+
+function endBy(signal: NodeJS.Signals): Ending {
+  return sharedEnds.has(signal) ? signal : 128 + constants.signals[signal]
 }
 
 /**

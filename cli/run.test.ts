@@ -3,7 +3,7 @@ import { AgentError } from '../protocol/errors.ts'
 import { VERSION } from '../protocol/version.ts'
 import type { CommandSpec } from './argv.ts'
 import { flag, optionalText, text, wholeNumber } from './option.ts'
-import { type Main, run } from './run.ts'
+import { type Ending, type Main, run } from './run.ts'
 import { testIo } from './test-io.ts'
 
 const options = {
@@ -27,7 +27,7 @@ async function outcome(
   argv: readonly string[],
   main: Main<typeof options> = () => Promise.resolve(undefined),
   world: Parameters<typeof testIo>[0] = {},
-): Promise<{ status: number; stdout: string; stderr: string }> {
+): Promise<{ status: Ending; stdout: string; stderr: string }> {
   const io = testIo({ argv, ...world })
   const status = await run(spec, main, io)
   return { status, stdout: io.stdout.text, stderr: io.stderr.text }

@@ -24,14 +24,17 @@ export interface Io {
   readonly stderr: Output
 }
 
+/** How a process ends: with a status, or by a signal. */
+export type Ending = number | NodeJS.Signals
+
 /** What a command does once its command line is understood. The status it gives is 0 unless it says another. */
 export type Main<O extends Options> = (
   args: Arguments<O>,
   io: Io,
-) => Promise<number | undefined> | Promise<void>
+) => Promise<Ending | undefined> | Promise<void>
 
 /**
- * Runs a command and gives its exit status: the one place where an error becomes output. Errors of
+ * Runs a command and gives how it is to end: the one place where an error becomes output. Errors of
  * ours are shown as `Error: …` with their hint below, as the C tools do; how the command was called
  * as argp does.
  */
@@ -39,7 +42,7 @@ export async function run<O extends Options>(
   spec: CommandSpec<O>,
   main: Main<O>,
   io: Io,
-): Promise<number> {
+): Promise<Ending> {
   let nobodyReads = isNonInteractive(io.env)
   try {
     const parsed = parseArgv(spec, io.argv)

@@ -9,7 +9,7 @@ import { newFileKey } from '../../protocol/file-key.ts'
 import type { JsonObject } from '../../protocol/messages.ts'
 import { type ScriptedAgent, scriptedAgent } from '../../test/support/scripted-agent.ts'
 import { scriptedTerminal, type Turn } from '../../test/support/scripted-terminal.ts'
-import { run } from '../run.ts'
+import { type Ending, run } from '../run.ts'
 import { testIo } from '../test-io.ts'
 import { addAccounts } from './oidc-add.ts'
 import { oidcAdd } from './options.ts'
@@ -41,7 +41,7 @@ afterEach(async () => {
 })
 
 interface Ran {
-  readonly status: number
+  readonly status: Ending
   readonly stdout: string
   readonly stderr: string
 }

@@ -275,8 +275,12 @@ describe('for a command', () => {
     expect(existsSync(socket)).toBe(false)
   })
 
-  test('a signal that ends the command is its status, as in a shell', () => {
-    expect(agent(['sh', '-c', 'kill -TERM $$'])).toMatchObject({ status: 143, stderr: '' })
+  test('a signal that ends the command ends us, or is the status, as in a shell', () => {
+    for (const signal of ['INT', 'TERM', 'HUP']) {
+      const said = agent(['sh', '-c', `kill -${signal} $$`])
+      expect(said).toMatchObject({ status: null, stderr: '' })
+    }
+    expect(agent(['sh', '-c', 'kill -KILL $$'])).toMatchObject({ status: 137, stderr: '' })
   })
 
   test('a command that cannot be run is 127, and the agent is gone', () => {

@@ -1,7 +1,7 @@
 import { type Arguments, usageError } from '../argv.ts'
 import { NON_INTERACTIVE } from '../non-interactive.ts'
-import type { Io } from '../run.ts'
-import { runCommand, statusOf } from '../run-command.ts'
+import type { Ending, Io } from '../run.ts'
+import { endingOf, runCommand } from '../run-command.ts'
 import { announcement, farewell } from './announcement.ts'
 import type { Host } from './host.ts'
 import { killAgent } from './kill-agent.ts'
@@ -14,7 +14,7 @@ export async function launch(
   { options, operands }: Arguments<typeof oidcAgent.options>,
   io: Io,
   host: Host,
-): Promise<number> {
+): Promise<Ending> {
   if (options.kill) {
     io.stdout.write(farewell(await killAgent(io.env), options))
     return 0
@@ -70,7 +70,7 @@ async function load(
 }
 
 /** `oidc-agent COMMAND ARGS…`: an agent for one command, gone when the command or we are. */
-async function launchFor(words: readonly string[], { options, io, host }: Start): Promise<number> {
+async function launchFor(words: readonly string[], { options, io, host }: Start): Promise<Ending> {
   if (options.console) throw usageError('with a command the agent cannot stay in the foreground')
   const daemon = await start({ options, io, host }, true)
   try {
@@ -87,10 +87,10 @@ async function launchFor(words: readonly string[], { options, io, host }: Start)
 }
 
 /** `oidc-agent -d`: we stand for the agent, in our signals and its end. */
-async function launchInForeground({ options, io, host }: Start): Promise<number> {
+async function launchInForeground({ options, io, host }: Start): Promise<Ending> {
   const daemon = await start({ options, io, host }, true)
   // Before the announcement: who reads it may send a signal at once.
-  const ended = statusOf(() => daemon.process)
+  const ended = endingOf(() => daemon.process)
   try {
     await load(daemon, { options, io })
   } catch (error) {

@@ -4,7 +4,7 @@ import { AgentError } from '../../protocol/errors.ts'
 import type { TokenFileReply } from '../../protocol/messages.ts'
 import type { Arguments } from '../argv.ts'
 import { orLoaded, targetOf } from '../or-loaded.ts'
-import type { Io } from '../run.ts'
+import type { Ending, Io } from '../run.ts'
 import { runCommand } from '../run-command.ts'
 import { visibleText } from '../visible-text.ts'
 import { chooseAccount } from './choose-account.ts'
@@ -20,7 +20,7 @@ type TokenshArguments = Arguments<typeof oidcTokensh.options>
  * `oidc-tokensh`: runs a command with a token in a private file that the agent keeps fresh. The agent
  * watches this process: should it be killed, the file goes all the same.
  */
-export async function runWithToken(args: TokenshArguments, io: Io): Promise<number> {
+export async function runWithToken(args: TokenshArguments, io: Io): Promise<Ending> {
   const agent = agentAddresses(io.env, io.uid).local
   const words = args.operands.length > 0 ? args.operands : [io.env['SHELL'] ?? '/bin/sh']
   return await withPrivateDirectory(io.env, async (directory) => {

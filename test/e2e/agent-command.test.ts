@@ -61,9 +61,10 @@ describe('oidc-agent COMMAND', () => {
     expect(outputOf(await sandbox.run('oidc-agent', args))).toBe(`${socket}\n`)
   })
 
-  test('a signal that ends the command is told as a shell does', async () => {
-    const { status } = await sandbox.sh("oidc-agent sh -c 'kill -TERM $$'; exit $?")
-    expect(status).toBe(128 + 15)
+  test('a signal that ends the command ends us, or is told as a shell does', async () => {
+    const ended = (signal: string) => sandbox.run('oidc-agent', ['sh', '-c', `kill -${signal} $$`])
+    expect(await ended('TERM')).toMatchObject({ status: null, signal: 'SIGTERM' })
+    expect(await ended('KILL')).toMatchObject({ status: 128 + 9, signal: null })
   })
 
   test('a command that is not there fails as in a shell, and leaves no agent', async () => {

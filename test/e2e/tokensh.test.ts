@@ -2,6 +2,7 @@ import { existsSync } from 'node:fs'
 import { readdir } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { shellWord } from '../../cli/shell-words.ts'
 import { payloadOf } from '../support/access-token.ts'
 import { outputOf, type Started, shown } from '../support/command.ts'
 import { addAccount, startLoaded } from '../support/loaded.ts'
@@ -116,12 +117,31 @@ describe('oidc-tokensh', () => {
   })
 })
 
+test('signals of a batch system come to the command', async () => {
+  const script = `
+    trap 'echo ALRM' ALRM; trap 'echo XCPU' XCPU; trap 'echo USR1' USR1
+    for signal in ALRM XCPU USR1; do kill -$signal $PPID; sleep 0.5 & wait $!; done; exit 5`
+  const finished = await sandbox.run('oidc-tokensh', ['--oidc=wlcg', '--', 'bash', '-c', script])
+  expect(finished, shown(finished)).toMatchObject({ status: 5, stdout: 'ALRM\nXCPU\nUSR1\n' })
+})
+
+test.skipIf(noTerminalReason !== undefined)('Ctrl-C ends a loop around it, too', async () => {
+  const loop =
+    "for n in 1 2; do oidc-tokensh --oidc=wlcg -- sh -c 'echo running; exec sleep 1000'; echo next; done"
+  const { screen, status } = await runInTerminal(sandbox, `exec bash -c ${shellWord(loop)}`, [
+    { question: 'running', answer: '\u0003' },
+  ])
+  expect(screen).not.toContain('next')
+  expect(status).toBe(128 + 2)
+  expect(await leftovers()).toEqual([])
+})
+
 describe('the file goes', () => {
   test.each(['SIGTERM', 'SIGINT', 'SIGHUP'] as const)('when %s ends both', async (signal) => {
     const { child, command, path, finished } = await startStaying()
     child.kill(signal)
     await processEnd(command)
-    expect((await finished).status).toBeGreaterThan(128)
+    expect(await finished).toMatchObject({ status: null, signal })
     expect(existsSync(dirname(path))).toBe(false)
   })
 
@@ -143,7 +163,7 @@ describe('the file goes', () => {
     const { command, path, finished } = await startStaying()
     await sandbox.endAgent(agent, 'SIGKILL')
     process.kill(command, 'SIGTERM')
-    expect((await finished).status).toBe(128 + 15)
+    expect(await finished).toMatchObject({ signal: 'SIGTERM' })
     expect(existsSync(dirname(path))).toBe(false)
   })
 })
