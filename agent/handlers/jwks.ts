@@ -10,11 +10,15 @@ export const jwks: Handler<'jwks'> = async (request, services, signal) => {
   return { status: 'success', jwks: await services.provider.keys(address, signal) }
 }
 
-async function addressOf(
-  { issuer, cert_path: certPath }: RequestOf<'jwks'>,
+async function addressOf(request: RequestOf<'jwks'>, services: Services): Promise<ProviderAddress> {
+  const known = await knownAddress(request.issuer, services)
+  return { ...known, certPath: request.cert_path ?? known.certPath }
+}
+
+async function knownAddress(
+  issuer: string,
   { accounts, knownIssuers }: Services,
 ): Promise<ProviderAddress> {
-  if (certPath !== undefined) return { issuer, configEndpoint: undefined, certPath }
   const [loaded] = accounts.ofIssuer(issuer)
   if (loaded !== undefined) return providerOf(loaded.account)
   const known = (await knownIssuers()).find((entry) => sameIssuer(entry.issuer, issuer))

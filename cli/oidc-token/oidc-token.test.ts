@@ -124,6 +124,10 @@ describe('one agent', () => {
     expect(await oidcTokenOf(['-o1', 'wlcg'], { OIDC_SOCK })).toMatchObject({ status: 64 })
     expect(await oidcTokenOf(['-t', 'x', 'wlcg'], { OIDC_SOCK })).toMatchObject({ status: 64 })
     expect(await oidcTokenOf([], { OIDC_SOCK })).toMatchObject({ status: 64 })
+    for (const forgotten of ['--purpose=x', '--once', '--leave', '--cert-path=x']) {
+      const said = await oidcTokenOf([forgotten, 'wlcg'], { OIDC_SOCK })
+      expect(said).toMatchObject({ status: 64, stdout: '' })
+    }
     expect(requests).toEqual([])
   })
 })

@@ -48,6 +48,7 @@ async function printOrKeep(
     await keepFile(wanted, options, io)
     return
   }
+  refuseFileOptions(options)
   const output = outputOf(options)
   const agents = agentAddresses(io.env, io.uid)
   const loading = { account: wanted.account, agents, env: io.env }
@@ -70,10 +71,16 @@ async function printOrKeep(
 
 /** Forgotten: without it these would do nothing. */
 function refuseInspection(options: TokenOptions): void {
-  const { verify, json, tokenFile, for: url, op, forAudience } = options
-  const given = [tokenFile, url, op, forAudience].some((value) => value !== undefined)
+  const { verify, json, tokenFile, for: url, op, forAudience, certPath } = options
+  const given = [tokenFile, url, op, forAudience, certPath].some((value) => value !== undefined)
   if (!given && !verify && !json) return
-  throw usageError('--verify, --json, --for and --token-file go with --inspect')
+  throw usageError('--verify, --json, --for, --cert-path and --token-file go with --inspect')
+}
+
+/** Likewise; and a token that was meant for a file is not to be printed. */
+function refuseFileOptions({ purpose, once, leave }: TokenOptions): void {
+  if (purpose === undefined && !once && !leave) return
+  throw usageError('--purpose, --once and --leave go with --file')
 }
 
 /** What was granted otherwise than asked for; and, where a person reads it, that the login ends soon. */

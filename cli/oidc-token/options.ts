@@ -70,6 +70,10 @@ const options = {
     '--verify',
     "Check its signature by its issuer's keys, which the agent fetches, and the rules of its profile. The status is 1 if anything is wrong.",
   ),
+  certPath: text(
+    '--cert-path, --cert-file, --cp=FILE',
+    'CA bundle to trust for the issuer of the token. Without it that of the account, of the issuer files, of this system.',
+  ),
   for: text(
     '--for=URL',
     'Say whether it would do there: root://HOST//PATH, https://HOST/PATH, condor://HOST:PORT. The status is 1 if not.',

@@ -44,7 +44,7 @@ describe.each<[string, StartAgent]>([
     await agent.call({ request: 'add', config })
     expect(await asked('https://op.example')).toEqual(['https://op.example/', '/account.pem'])
     expect(await asked('https://op.example', '/mine.pem')).toEqual([
-      'https://op.example',
+      'https://op.example/',
       '/mine.pem',
     ])
   })

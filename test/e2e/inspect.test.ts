@@ -1,3 +1,5 @@
+import { symlink } from 'node:fs/promises'
+import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { JsonObject } from '../../protocol/messages.ts'
 import { type Finished, outputOf, shown } from '../support/command.ts'
@@ -65,6 +67,20 @@ describe('oidc-token --inspect', () => {
       expect([path, authorization, body]).toEqual(['/jwks', undefined, ''])
     }
     expect(provider.counters.requests).toHaveLength(before + 2)
+  })
+
+  test('by an authority that only the person knows', async () => {
+    const stranger = await startWlcgProvider()
+    try {
+      const input = stranger.sign({ iss: stranger.issuer, sub: 'alice' })
+      const verify = (...more: readonly string[]): Promise<Finished> =>
+        sandbox.run('oidc-token', ['--inspect', '--verify', ...more, '-'], { input })
+      expect((await verify()).stdout).toMatch(/^not ok +signature .*is not trusted.*--cert-path=/m)
+      await symlink(stranger.caPath, join(sandbox.home, 'ca.pem'))
+      expect((await verify('--cp=ca.pem')).stdout).toMatch(/^ok +signature +by key wlcg-1/m)
+    } finally {
+      await stranger.close()
+    }
   })
 
   test('with the provider gone says that, and the rest', async () => {

@@ -1,3 +1,4 @@
+import { chmod } from 'node:fs/promises'
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { type Finished, shown } from '../support/command.ts'
 import { Sandbox } from '../support/sandbox.ts'
@@ -15,6 +16,7 @@ const compared = {
   'root remove': 'delete',
   'https delete': 'delete',
 } as const
+const READ = ['--op=read', `--for-audience=${AUDIENCE}`]
 type Compared = keyof typeof compared
 
 let site: Site
@@ -53,6 +55,25 @@ describe.skipIf(missing !== undefined)(`--inspect --for and XRootD${skipped(miss
     const done = await runClient(site, command(attempt), { BEARER_TOKEN_FILE: token.file })
     expect(await happened(attempt, done), shown(done)).toBe(works)
     const told = await foretold(token.file, operation, path)
+    expect(told.status, shown(told)).toBe(works ? 0 : 1)
+  })
+
+  test.each([
+    [0o600, true],
+    [0o640, false],
+    [0o604, false],
+  ])('a token file of mode %i: works: %s', async (mode, works) => {
+    const { file } = await present(site, newToken(site))
+    await chmod(file, mode)
+    const { command } = OPERATIONS['root read']
+    const attempt = { site, token: { file, header: '' }, path: '/public/hello.txt' }
+    const done = await runClient(site, command(attempt), { BEARER_TOKEN_FILE: file })
+    expect(done.status === 0, shown(done)).toBe(works)
+    const told = await sandbox.run(
+      'oidc-token',
+      ['--inspect', `--for=${site.server.rootUrl}${attempt.path}`, ...READ],
+      { env: { BEARER_TOKEN_FILE: file } },
+    )
     expect(told.status, shown(told)).toBe(works ? 0 : 1)
   })
 

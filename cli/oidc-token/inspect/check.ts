@@ -12,6 +12,7 @@ export type CheckName =
   | 'scope'
   | 'paths'
   | 'size'
+  | 'file'
   | 'access'
 
 /** One rule, and whether a token follows it. */

@@ -1,4 +1,5 @@
 import { createReadStream } from 'node:fs'
+import { stat } from 'node:fs/promises'
 import { AgentError } from '../../../protocol/errors.ts'
 import { tokenOfUseFile } from '../../bearer-token-text.ts'
 import type { Io } from '../../run.ts'
@@ -8,6 +9,17 @@ import { boundedText } from './bounded-text.ts'
 export interface FoundToken {
   readonly text: string
   readonly place: string
+  /** Where programs find it in a file by themselves. */
+  readonly file?: TokenFile
+}
+
+/** The file as programs find it. */
+export interface TokenFile {
+  /** As chmod has it. */
+  readonly mode: number
+  readonly bytes: number
+  /** False: the token is wrapped in JSON. */
+  readonly isBare: boolean
 }
 
 /**
@@ -27,7 +39,9 @@ export async function discoveredToken({ env, uid }: Pick<Io, 'env' | 'uid'>): Pr
   ]
   for (const path of files) {
     const content = (await contentOf(path)) ?? ''
-    if (content.trim() !== '') return { text: tokenIn(content, path), place: path }
+    if (content.trim() === '') continue
+    const text = tokenIn(content, path)
+    return { text, place: path, file: await fileAt(path, content.trim() === text) }
   }
   throw new AgentError('file-not-found', `no token: not in $BEARER_TOKEN, ${files.join(', ')}`, {
     hint: 'Name an account, or give a token by --token-file or on stdin (-).',
@@ -56,6 +70,11 @@ export function tokenIn(text: string, place: string): string {
     if (!(error instanceof AgentError)) throw error
     throw new AgentError(error.code, `${place}: ${error.message.replace('the token file', 'it')}`)
   }
+}
+
+async function fileAt(path: string, isBare: boolean): Promise<TokenFile> {
+  const { mode, size } = await stat(path)
+  return { mode, bytes: size, isBare }
 }
 
 function isSet(value: string | undefined): value is string {

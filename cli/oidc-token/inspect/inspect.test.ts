@@ -143,6 +143,7 @@ describe('a token is taken', () => {
   test.each([
     [['-o', 'wlcg'], /the token is not printed/],
     [['--file', 'wlcg'], /the token is not printed/],
+    [['--file-stop'], /the token is not printed/],
     [['--token-file=x', 'wlcg'], /not both/],
     [['--op=read', 'wlcg'], /go with --for/],
     [['--for=https://x/y', 'wlcg'], /--op is missing/],

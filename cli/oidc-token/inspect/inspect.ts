@@ -1,3 +1,4 @@
+import { resolve } from 'node:path'
 import { agentAddresses, callAgent } from '../../../protocol/client.ts'
 import { AgentError } from '../../../protocol/errors.ts'
 import type { UnixSeconds } from '../../../protocol/messages.ts'
@@ -5,6 +6,8 @@ import { usageError } from '../../argv.ts'
 import type { Io } from '../../run.ts'
 import type { TokenOptions } from '../options.ts'
 import { type Check, notOk } from './check.ts'
+import { clientChecks } from './client-checks.ts'
+import type { FoundToken } from './discovered-token.ts'
 import { findToken, type Sources } from './find-token.ts'
 import { judge, type Purpose } from './judge.ts'
 import { isGood, type Report } from './report.ts'
@@ -40,7 +43,7 @@ export async function inspectToken(
     found,
     token,
     now,
-    checks: await checksOf(token, { purpose, verify: options.verify, now, io }),
+    checks: await checksOf({ found, token, purpose, now, options, io }),
     wanted:
       options.for === undefined ? undefined : { url: options.for, operation: options.op ?? '' },
   }
@@ -50,34 +53,43 @@ export async function inspectToken(
   return isGood(report) ? 0 : 1
 }
 
-interface Wanted {
+interface Inspection {
+  readonly found: FoundToken
+  readonly token: TokenFacts
   readonly purpose: Purpose | undefined
-  readonly verify: boolean
   readonly now: UnixSeconds
+  readonly options: TokenOptions
   readonly io: Io
 }
 
-async function checksOf(token: TokenFacts, wanted: Wanted): Promise<readonly Check[]> {
-  const { purpose, verify, now, io } = wanted
-  const forThis = purpose === undefined ? [] : judge(token, purpose, now)
-  if (!verify) return forThis
+async function checksOf(inspection: Inspection): Promise<readonly Check[]> {
+  const { found, token, purpose, now, options, io } = inspection
+  const forThis =
+    purpose === undefined
+      ? []
+      : [...clientChecks(found, purpose.use), ...judge(token, purpose, now)]
+  if (!options.verify) return forThis
   // What is judged for one service is not judged once more for all.
   const names = new Set(forThis.map(({ name }) => name))
   const asSuch = tokenChecks(token, now).filter(({ name }) => !names.has(name))
-  return [await signature(token, io), ...asSuch, ...forThis]
+  return [await signature(token, options, io), ...asSuch, ...forThis]
 }
 
 /** The agent fetches the keys, since it knows whom to trust for an issuer; nothing of the token goes there. */
-async function signature(token: TokenFacts, io: Io): Promise<Check> {
-  if (token.issuer === undefined) return notOk('signature', 'cannot be checked: no issuer to ask')
+async function signature(token: TokenFacts, { certPath }: TokenOptions, io: Io): Promise<Check> {
+  const { issuer } = token
+  if (issuer === undefined) return notOk('signature', 'cannot be checked: no issuer to ask')
+  const cert_path = certPath === undefined ? undefined : resolve(certPath)
   try {
     const { local } = agentAddresses(io.env, io.uid)
-    const { jwks } = await callAgent(local, { request: 'jwks', issuer: token.issuer })
+    const { jwks } = await callAgent(local, { request: 'jwks', issuer, cert_path })
     const { signatureBy } = await import('./signature.ts')
     return await signatureBy(token, jwks)
   } catch (error) {
     if (!(error instanceof AgentError)) throw error
-    return notOk('signature', `could not be checked: ${error.message}`)
+    const isUntrusted = error.code === 'tls' && certPath === undefined
+    const more = isUntrusted ? '; --cert-path=FILE names an authority of its own' : ''
+    return notOk('signature', `could not be checked: ${error.message}${more}`)
   }
 }
 
@@ -90,8 +102,8 @@ function purposeOf(options: TokenOptions): Purpose | undefined {
 
 /** What prints or keeps a token is not for one that is looked at. */
 function refuseOthers(options: TokenOptions): void {
-  const { all, env, token, issuer, expiresAt, bearer, authHeader, file } = options
-  const given = [token, issuer, expiresAt, file].some((value) => value !== undefined)
+  const { all, env, token, issuer, expiresAt, bearer, authHeader, file, fileStop } = options
+  const given = [token, issuer, expiresAt, file, fileStop].some((value) => value !== undefined)
   if (given || all || env || bearer || authHeader) {
     throw usageError(
       'with --inspect the token is not printed: leave out -a, -c, -o, --file and the like',

@@ -5,7 +5,7 @@ import { pathFault, scopeParts } from './scope-path.ts'
 import type { TokenFacts } from './token-facts.ts'
 
 /** XRootD takes no larger one at the login of root:// (`maxsz` of ztn, wlcg.md §5). */
-const MAX_TOKEN_BYTES = 4096
+export const MAX_TOKEN_BYTES = 4096
 
 /** The words for "whoever it is" (WLCG Common JWT Profile; SciTokens 2.0). */
 export const WLCG_ANY = 'https://wlcg.cern.ch/jwt/v1/any'
