@@ -223,6 +223,8 @@ export interface TokenFileRequest {
   readonly path: string
   /** Seconds of life the token in the file always has, as far as the provider's lifetime allows. */
   readonly min_valid_period?: number | undefined
+  /** True: a token that is not what was asked for is not written, now or when it is renewed. */
+  readonly strict?: boolean | undefined
   /** True: written once and not kept fresh. */
   readonly once?: boolean | undefined
   /** True: the file stays when the agent ends. */

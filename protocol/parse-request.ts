@@ -123,6 +123,7 @@ const parsers: Parsers = {
     ...tokenWish(body),
     path: absolutePath(body),
     min_valid_period: seconds(body, 'min_valid_period'),
+    strict: flag(body, 'strict'),
     once: flag(body, 'once'),
     leave: flag(body, 'leave'),
     owner_pid: whole(body, 'owner_pid'),

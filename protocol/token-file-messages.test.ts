@@ -12,6 +12,7 @@ describe('token_file', () => {
       scope: 'a b',
       audience: 'x',
       min_valid_period: '60',
+      strict: 1,
       once: true,
       leave: 0,
       owner_pid: 17,
@@ -19,6 +20,7 @@ describe('token_file', () => {
     expect(parseRequest(request)).toMatchObject({
       ...request,
       min_valid_period: 60,
+      strict: true,
       once: true,
       leave: false,
     })

@@ -27,6 +27,7 @@ export const tokenFile: Handler<'token_file'> = async (request, services, signal
     scope,
     audience,
     minValidSeconds: request.min_valid_period ?? 0,
+    strict: request.strict ?? false,
     leave: request.leave ?? false,
     owner: ownerOf(request),
   }

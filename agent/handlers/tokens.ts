@@ -4,7 +4,7 @@ import type { AccessTokenReply } from '../../protocol/messages.ts'
 import type { LoadedAccount } from '../accounts/loaded-account.ts'
 import { hintFor } from '../oidc/provider-hints.ts'
 import type { Handler, Services } from '../services.ts'
-import { joinedLines } from '../tokens/granted.ts'
+import { joinedLines, requireAsAsked } from '../tokens/granted.ts'
 import { uncovered } from '../tokens/scope-cover.ts'
 import type { IssuedToken } from '../tokens/token-service.ts'
 import { type TokenWish, tokenWish } from '../tokens/wish.ts'
@@ -17,12 +17,7 @@ export const accessToken: Handler<'access_token'> = async (request, services, si
   refuseUngranted(loaded, wish)
   const minValid = request.min_valid_period ?? 0
   const token = await services.tokens.accessToken(loaded, wish, minValid, signal)
-  if (request.strict === true && token.differences !== undefined) {
-    throw new AgentError(
-      'not-as-asked',
-      `the token is not what was asked for: ${token.differences}`,
-    )
-  }
+  if (request.strict === true) requireAsAsked(token)
   return tokenReply(token, loaded)
 }
 

@@ -122,6 +122,26 @@ describe('renewal', () => {
     ])
   })
 
+  test('with strict takes only what was asked for, also over a new agent', async () => {
+    const strict = { scope: 'a b', strict: true }
+    provider.grantedScope = 'a'
+    const refused = await ask({ request: 'token_file', account: 'wlcg', path, ...strict })
+    expect(refused).toMatchObject({ status: 'failure', code: 'not-as-asked' })
+    expect(content()).toBeUndefined()
+    provider.grantedScope = undefined
+    await keep({ ...strict, audience: 'x', leave: true })
+    await services.keptFiles.close()
+    const before = content()
+    provider.grantedScope = 'a'
+    services = compose()
+    load()
+    await secondsUntil(() => content() === undefined)
+    expect(before).toBe('at-2')
+    expect(kept()).toMatchObject([
+      { error: expect.stringContaining('not what was asked') as string },
+    ])
+  })
+
   test('that fails is tried again, is told of, and leaves no token that has expired', async () => {
     await keep()
     provider.failure = down

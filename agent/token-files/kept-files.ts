@@ -4,6 +4,7 @@ import { AgentError, knownError } from '../../protocol/errors.ts'
 import type { TokenFileState } from '../../protocol/messages.ts'
 import type { LoadedAccounts } from '../accounts/loaded-accounts.ts'
 import type { Log } from '../log.ts'
+import { requireAsAsked } from '../tokens/granted.ts'
 import type { IssuedToken, TokenService } from '../tokens/token-service.ts'
 import { KeyedTurns } from '../tokens/turns.ts'
 import { tokenWish } from '../tokens/wish.ts'
@@ -145,12 +146,18 @@ export class KeptFiles {
     return await this.#issue(entry, entry.minValidSeconds, signal)
   }
 
-  #issue(entry: KeptEntry, minValidSeconds: number, signal: AbortSignal): Promise<IssuedToken> {
+  async #issue(
+    entry: KeptEntry,
+    minValidSeconds: number,
+    signal: AbortSignal,
+  ): Promise<IssuedToken> {
     const loaded = this.#accounts.get(entry.account)
     if (loaded === undefined) throw knownError('account-not-loaded')
     if (this.#confirm || loaded.confirm) throw knownError('operation-forbidden')
     const wish = tokenWish(entry.scope, entry.audience)
-    return this.#tokens.accessToken(loaded, wish, minValidSeconds, signal)
+    const token = await this.#tokens.accessToken(loaded, wish, minValidSeconds, signal)
+    if (entry.strict) requireAsAsked(token)
+    return token
   }
 
   #newFile(entry: KeptEntry): KeptFile {

@@ -14,6 +14,8 @@ export interface KeptEntry {
   readonly scope: string | undefined
   readonly audience: string | undefined
   readonly minValidSeconds: number
+  /** Only a token that is what was asked for. */
+  readonly strict: boolean
   readonly leave: boolean
   readonly owner: ProcessIdentity | undefined
 }
@@ -58,9 +60,9 @@ export class KeptRecords {
     await mkdir(directory, { mode: 0o700 }).catch((error: unknown) => {
       if (systemCode(error) === undefined) throw error
     })
-    const { path, account, scope, audience, minValidSeconds, leave, owner } = record
+    const { path, account, scope, audience, minValidSeconds, strict, leave, owner } = record
     const { expiresAt, identity } = record
-    const content = { path, account, scope, audience, minValidSeconds, leave, owner }
+    const content = { path, account, scope, audience, minValidSeconds, strict, leave, owner }
     const text = JSON.stringify({ ...content, expiresAt, identity, keeper: this.#self })
     await replaceFile(join(directory, this.#nameOf(path)), `${text}\n`)
   }
@@ -135,6 +137,7 @@ function recordOf(body: JsonObject): KeptRecord | undefined {
     scope: textOf(body['scope']),
     audience: textOf(body['audience']),
     minValidSeconds: numberOf(body['minValidSeconds']),
+    strict: body['strict'] === true,
     leave: body['leave'] === true,
     owner: processOf(body['owner']),
     expiresAt: numberOf(body['expiresAt']),

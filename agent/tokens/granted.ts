@@ -1,3 +1,4 @@
+import { AgentError } from '../../protocol/errors.ts'
 import type { TokenResponse } from '../oidc/provider.ts'
 import { uncovered } from './scope-cover.ts'
 import type { TokenWish } from './wish.ts'
@@ -11,6 +12,16 @@ const TOLERATED_SKEW_SECONDS = 60
  */
 export function grantDifferences(wish: TokenWish, response: TokenResponse): string | undefined {
   return joinedLines(scopeDifference(wish, response), audienceDifference(wish, response))
+}
+
+/** @throws AgentError `not-as-asked` where anything differs */
+export function requireAsAsked({
+  differences,
+}: {
+  readonly differences: string | undefined
+}): void {
+  if (differences === undefined) return
+  throw new AgentError('not-as-asked', `the token is not what was asked for: ${differences}`)
 }
 
 /** A warning where this machine's clock is off by the provider's `Date`. */

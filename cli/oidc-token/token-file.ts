@@ -26,6 +26,7 @@ export async function keepFile(wanted: Wanted, options: TokenOptions, io: Io): P
     request: 'token_file',
     path,
     min_valid_period: options.time,
+    strict: options.strict || undefined,
     once: options.once || undefined,
     leave: options.leave || undefined,
   } as const

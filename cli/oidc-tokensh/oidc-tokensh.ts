@@ -53,6 +53,7 @@ async function keepFile(
       scope: options.scope.length > 0 ? options.scope.join(' ') : undefined,
       audience: options.audience,
       min_valid_period: options.minSeconds ?? DEFAULT_MIN_SECONDS,
+      strict: options.strict || undefined,
       owner_pid: process.pid,
       application_hint: 'oidc-tokensh',
     } as const

@@ -18,6 +18,10 @@ const options = {
     '--minsecs=SECONDS',
     'Least time the token in the file is valid, as far as half its lifetime allows. Default: 60',
   ),
+  strict: flag(
+    '--strict',
+    'Do not run the command where the provider granted fewer scopes, another audience or a shorter life than was asked for, instead of saying so on stderr.',
+  ),
   verbose: flag('-v, --verbose', 'Say on stderr where the token is and until when it is valid'),
 }
 

@@ -111,6 +111,14 @@ describe('oidc-tokensh', () => {
     expect(await leftovers()).toEqual([])
   })
 
+  test('with --strict runs nothing where the token is not what was asked for', async () => {
+    const args = ['--strict', '--oidc=wlcg', '--minsecs=99999', 'echo', 'ran']
+    const refused = await sandbox.run('oidc-tokensh', args)
+    expect(refused).toMatchObject({ status: 1, stdout: '' })
+    expect(refused.stderr).toMatch(/not what was asked for: .*less than the 99999 s/)
+    expect(await leftovers()).toEqual([])
+  })
+
   test('a command that is not there fails as in a shell, and leaves nothing', async () => {
     expect((await sandbox.run('oidc-tokensh', ['no-such-command'])).status).toBe(127)
     expect(await leftovers()).toEqual([])
