@@ -17,6 +17,17 @@ export function onNewLine(io: Io): Io {
     },
   })
   const { argv, env, uid, now } = io
-  // The streams of a process are opened when they are first used.
-  return { argv, env, uid, now, stdout: after(() => io.stdout), stderr: after(() => io.stderr) }
+  const stderr = after(() => io.stderr)
+  // The streams of a process are opened when they are first used. Only who asks for it gets something
+  // on stdout: help, or the version.
+  return {
+    argv,
+    env,
+    uid,
+    now,
+    stderr,
+    get stdout() {
+      return io.stdout
+    },
+  }
 }

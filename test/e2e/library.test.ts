@@ -1,24 +1,42 @@
-import { mkdir, symlink } from 'node:fs/promises'
-import { join } from 'node:path'
-import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { mkdir, mkdtemp, readdir, readFile, rm, stat, symlink } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { dirname, join } from 'node:path'
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { payloadOf } from '../support/access-token.ts'
-import { outputOf, shown } from '../support/command.ts'
+import { outputOf, runCommand, shown } from '../support/command.ts'
 import { startLoaded } from '../support/loaded.ts'
 import { Sandbox } from '../support/sandbox.ts'
 import { startWlcgProvider, type WlcgProvider } from '../support/wlcg-provider.ts'
 
 const ROOT = join(import.meta.dirname, '..', '..')
 
+let shop: string
+let tarball: string
 let provider: WlcgProvider
 let sandbox: Sandbox
+/** The package as it is installed. */
+let installed: string
+
+beforeAll(async () => {
+  shop = await mkdtemp(join(tmpdir(), 'oidc-package-'))
+  const env = { PATH: process.env['PATH'] ?? '', HOME: shop, npm_config_update_notifier: 'false' }
+  const pack = ['pack', '--json', '--pack-destination', shop]
+  const said = outputOf(await runCommand('npm', pack, { env, cwd: ROOT }))
+  const [packed] = JSON.parse(said) as readonly { readonly filename: string }[]
+  tarball = join(shop, packed?.filename ?? '')
+})
+
+afterAll(() => rm(shop, { recursive: true }))
 
 /** A project of its own, which has this package among its dependencies. */
 beforeEach(async () => {
   provider = await startWlcgProvider()
   sandbox = await Sandbox.create()
   const modules = join(sandbox.directory, 'project', 'node_modules')
+  installed = join(modules, 'oidc-agent-ts')
   await mkdir(join(modules, '@types'), { recursive: true })
-  await symlink(ROOT, join(modules, 'oidc-agent-ts'))
+  await mkdir(installed)
+  outputOf(await sandbox.run('tar', ['-xzf', tarball, '-C', installed, '--strip-components=1']))
   for (const name of ['@types/node', 'undici-types']) {
     await symlink(join(ROOT, 'node_modules', name), join(modules, name))
   }
@@ -61,7 +79,11 @@ describe("the package by its own name, 'oidc-agent-ts'", () => {
     expect(payloadOf(said.token).aud).toBe('se.example')
   })
 
-  test('has types a strict project compiles against', async () => {
+  test.each([
+    ['node16', 'node16'],
+    ['nodenext', 'nodenext'],
+    ['esnext', 'bundler'],
+  ])('has types a strict project compiles against: %s, %s', async (module, moduleResolution) => {
     const program = `
       import { type AccessToken, AgentError, type ErrorCode, getAccessToken } from 'oidc-agent-ts'
       const wanted: AccessToken = await getAccessToken({ account: 'wlcg', scope: ['a'] })
@@ -81,7 +103,8 @@ describe("the package by its own name, 'oidc-agent-ts'", () => {
       exactOptionalPropertyTypes: true,
       noEmit: true,
       target: 'es2022',
-      module: 'node16',
+      module,
+      moduleResolution,
       types: ['node'],
       skipLibCheck: false,
     }
@@ -93,4 +116,24 @@ describe("the package by its own name, 'oidc-agent-ts'", () => {
     const finished = await sandbox.run(process.execPath, [tsc, '-p', config])
     expect(finished, shown(finished)).toMatchObject({ status: 0, stdout: '' })
   })
+})
+
+test('what is packed holds the commands, and every page that its pages refer to', async () => {
+  const manifest = JSON.parse(await readFile(join(installed, 'package.json'), 'utf8')) as {
+    readonly version: string
+    readonly bin: Readonly<Record<string, string>>
+  }
+  for (const [name, file] of Object.entries(manifest.bin)) {
+    const said = outputOf(await sandbox.run(join(installed, file), ['-V']))
+    expect(said).toBe(`${name} ${manifest.version}\n`)
+  }
+  const names = await readdir(installed, { recursive: true })
+  const pages = names.filter((name) => name.endsWith('.md'))
+  expect(pages).toContain('docs/ci.md')
+  for (const page of pages) {
+    const text = await readFile(join(installed, page), 'utf8')
+    for (const [, link = ''] of text.matchAll(/\]\((?!https?:|#)([^)#]+)/g)) {
+      expect((await stat(join(installed, dirname(page), link))).isFile(), link).toBe(true)
+    }
+  }
 })
