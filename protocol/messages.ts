@@ -82,7 +82,7 @@ export interface FileKeyMessage {
 /** Load an account. `config` is the decrypted account JSON (protocol.md §3.4). */
 export interface AddRequest {
   readonly request: 'add'
-  readonly config?: JsonObject | undefined
+  readonly config: JsonObject
   readonly pw_entry?: PasswordEntry | undefined
   /** Seconds until the account is removed again; 0 = never. Absent: the agent's default. */
   readonly lifetime?: number | undefined
@@ -97,7 +97,7 @@ export interface AddRequest {
 /** Get a first token for a new or changed account (protocol.md §2.5). */
 export interface GenRequest {
   readonly request: 'gen'
-  readonly config?: JsonObject | undefined
+  readonly config: JsonObject
   /** Flow names, most wanted first. */
   readonly flow: readonly string[]
   readonly pw_entry?: PasswordEntry | undefined
@@ -110,7 +110,7 @@ export interface GenRequest {
 /** Ask once whether the person has approved the device code yet. */
 export interface DeviceRequest {
   readonly request: 'device'
-  readonly oidc_device?: JsonObject | undefined
+  readonly oidc_device: JsonObject
   readonly only_at?: boolean | undefined
 }
 
@@ -138,7 +138,7 @@ export interface TermHttpServerRequest {
 /** Register a client dynamically (RFC 7591). */
 export interface RegisterRequest {
   readonly request: 'register'
-  readonly config?: JsonObject | undefined
+  readonly config: JsonObject
   readonly flow: readonly string[]
   /** Initial access token (RFC 7591 §3). */
   readonly authorization?: string | undefined
@@ -154,7 +154,7 @@ export interface ScopesRequest {
 
 export interface RemoveRequest {
   readonly request: 'remove'
-  readonly account?: string | undefined
+  readonly account: string
 }
 export interface RemoveAllRequest {
   readonly request: 'remove_all'
@@ -171,7 +171,7 @@ export interface UnlockRequest {
 /** Revoke the refresh token of `config` and unload the account. */
 export interface DeleteRequest {
   readonly request: 'delete'
-  readonly config?: JsonObject | undefined
+  readonly config: JsonObject
 }
 
 /** Delete a registered client (RFC 7592 §2.3). */

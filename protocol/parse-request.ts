@@ -1,6 +1,7 @@
 import { isAbsolute, resolve } from 'node:path'
 import { decodeBase64 } from './base64.ts'
 import { AgentError, knownError } from './errors.ts'
+import { KEY_BYTES, SALT_BYTES } from './file-lines.ts'
 import type {
   FileKeyMessage,
   JsonObject,
@@ -223,7 +224,7 @@ function objectOrNothing(body: JsonObject): JsonObject | undefined {
 function fileKey(body: JsonObject): FileKeyMessage | undefined {
   const message = object(body, 'file_key')
   if (message === undefined) return undefined
-  return { salt: bytes(message, 'salt', 16), key: bytes(message, 'key', 64) }
+  return { salt: bytes(message, 'salt', SALT_BYTES), key: bytes(message, 'key', 2 * KEY_BYTES) }
 }
 
 /** Base64 of a known number of bytes. */

@@ -1,4 +1,4 @@
-import { AgentError, knownError } from '../../protocol/errors.ts'
+import { knownError } from '../../protocol/errors.ts'
 import type { AccountInfoReply } from '../../protocol/messages.ts'
 import { FORMAT_VERSION } from '../../protocol/version.ts'
 import type { Handler } from '../services.ts'
@@ -51,12 +51,6 @@ export const statusJson: Handler<'status_json'> = (_request, { options, accounts
 })
 
 export const remove: Handler<'remove'> = async ({ account }, { accounts, keptFiles }) => {
-  if (account === undefined) {
-    throw new AgentError(
-      'bad-request',
-      'Bad Request: Have to provide shortname of the account config that should be removed.',
-    )
-  }
   if (!accounts.remove(account)) {
     throw knownError('account-not-loaded', {
       hint: 'What is loaded is listed by\n\t$ oidc-add -a',

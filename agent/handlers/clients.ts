@@ -7,9 +7,6 @@ import type { Handler } from '../services.ts'
 
 /** Registers a client for an account that is to be made. */
 export const register: Handler<'register'> = async (request, services, signal) => {
-  if (request.config === undefined) {
-    throw new AgentError('bad-request', 'Argument is NULL in function getAccountFromJSON')
-  }
   const account = accountOf(request.config)
   if (services.accounts.get(account.name) !== undefined) {
     throw new AgentError(
@@ -57,9 +54,6 @@ export const deleteClient: Handler<'delete_client'> = async (request, services, 
 
 /** Revokes an account's refresh token and unloads it. */
 export const deleteAccount: Handler<'delete'> = async (request, services, signal) => {
-  if (request.config === undefined) {
-    throw new AgentError('bad-request', 'Argument is NULL in function getAccountFromJSON')
-  }
   const inFile = accountOf(request.config)
   // The token in memory may be newer than the one the client read from the file.
   const account = services.accounts.get(inFile.name)?.account ?? inFile
@@ -78,12 +72,6 @@ export const deleteAccount: Handler<'delete'> = async (request, services, signal
 /** The scopes a provider says it supports. */
 export const scopes: Handler<'scopes'> = async (request, services, signal) => {
   const { issuer, config_endpoint: configEndpoint, cert_path: certPath } = request
-  if (issuer === undefined && configEndpoint === undefined) {
-    throw new AgentError(
-      'bad-request',
-      'Bad Request: issuer url or configuration endpoint must be given',
-    )
-  }
   const metadata = await services.provider.discover(
     { issuer: issuer ?? '', configEndpoint, certPath },
     signal,

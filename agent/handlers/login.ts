@@ -66,7 +66,7 @@ function isPassedOver(error: unknown): boolean {
 
 /** Asks once whether the device code was approved; on approval the account is loaded. */
 export const device: Handler<'device'> = async (request, services, signal) => {
-  const code = request.oidc_device?.['device_code']
+  const code = request.oidc_device['device_code']
   if (typeof code !== 'string') {
     throw new AgentError('bad-request', 'Argument is NULL in function getDeviceCodeFromJSON')
   }
@@ -153,9 +153,6 @@ function byRepeated(grant: GrantKind): Flow {
 }
 
 function loginOf(request: GenRequest): BrowserLogin {
-  if (request.config === undefined) {
-    throw new AgentError('bad-request', 'Argument is NULL in function getAccountFromJSON')
-  }
   // What it was made by before does not count: the flow that succeeds now does.
   const { grant } = request.config
   const fields = grant === undefined ? request.config : { ...request.config, grant: '' }
