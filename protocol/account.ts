@@ -20,7 +20,7 @@ export interface Account {
   readonly refreshToken: Secret | undefined
   /** PEM bundle to trust instead of the system's. */
   readonly certPath: string | undefined
-  /** Scopes the person authorised; sent at a plain refresh where `refreshScope` is absent. */
+  /** Scopes the person authorised: asked for at a login, and by a grant that is repeated. */
   readonly authScope: SpaceSeparated
   /** Scopes the provider granted, where they differ. */
   readonly refreshScope: SpaceSeparated | undefined
@@ -98,20 +98,26 @@ export function accountOf(fields: JsonObject): Account {
 
 /** What a change to an account may touch; the rest of the JSON stays as it is. */
 export interface AccountChange {
-  readonly refreshToken?: Secret
-  readonly refreshScope?: SpaceSeparated
-  readonly refreshTokenExpiresAt?: UnixSeconds
+  readonly refreshToken?: Secret | undefined
+  readonly refreshScope?: SpaceSeparated | undefined
+  readonly refreshTokenExpiresAt?: UnixSeconds | undefined
 }
 
 /** The account with `change` made to it and to its JSON. */
 export function changedAccount(account: Account, change: AccountChange): Account {
-  const fields: Record<string, JsonValue> = { ...account.fields }
-  if (change.refreshToken !== undefined) fields['refresh_token'] = change.refreshToken.reveal()
-  if (change.refreshScope !== undefined) fields['refresh_scope'] = change.refreshScope
-  if (change.refreshTokenExpiresAt !== undefined) {
-    fields['refresh_token_expires_at'] = change.refreshTokenExpiresAt
+  return accountOf(changedFields(account.fields, change))
+}
+
+/** An account's JSON with `change` made to it: what is absent there stays as it is. */
+export function changedFields(fields: JsonObject, change: AccountChange): JsonObject {
+  const { refreshToken, refreshScope, refreshTokenExpiresAt } = change
+  const changed: Record<string, JsonValue> = { ...fields }
+  if (refreshToken !== undefined) changed['refresh_token'] = refreshToken.reveal()
+  if (refreshScope !== undefined) changed['refresh_scope'] = refreshScope
+  if (refreshTokenExpiresAt !== undefined) {
+    changed['refresh_token_expires_at'] = refreshTokenExpiresAt
   }
-  return accountOf(fields)
+  return changed
 }
 
 /** Whether two issuer URLs name the same issuer: they may differ by one trailing slash. */

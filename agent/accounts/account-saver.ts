@@ -1,10 +1,9 @@
-import type { Account } from '../../protocol/account.ts'
-import { accountOf } from '../../protocol/account.ts'
+import { type Account, accountOf, changedFields } from '../../protocol/account.ts'
 import type { AccountDirectory } from '../../protocol/account-directory.ts'
 import { openAccountFile, sealAccountFile, unlockAccountFile } from '../../protocol/account-file.ts'
 import { AgentError } from '../../protocol/errors.ts'
 import type { DeriveKey, FileKey } from '../../protocol/file-key.ts'
-import type { JsonObject, JsonValue } from '../../protocol/messages.ts'
+import type { JsonObject } from '../../protocol/messages.ts'
 import { systemReason } from '../../protocol/system-error.ts'
 import type { Log } from '../log.ts'
 import { KeyedTurns } from '../tokens/turns.ts'
@@ -82,13 +81,7 @@ export class AccountSaver {
     const directory = this.#directory()
     if (directory === undefined || !(await directory.has(loaded.name))) return
     const { fields, key } = await this.#open(await directory.read(loaded.name), loaded)
-    const changed: Record<string, JsonValue> = { ...fields }
-    const { refreshToken, refreshScope, refreshTokenExpiresAt } = loaded.account
-    if (refreshToken !== undefined) changed['refresh_token'] = refreshToken.reveal()
-    if (refreshScope !== undefined) changed['refresh_scope'] = refreshScope
-    if (refreshTokenExpiresAt !== undefined) {
-      changed['refresh_token_expires_at'] = refreshTokenExpiresAt
-    }
+    const changed = changedFields(fields, loaded.account)
     await directory.write(loaded.name, await sealAccountFile(changed, key))
   }
 
