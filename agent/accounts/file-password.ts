@@ -38,7 +38,7 @@ async function outputOf(command: string): Promise<string | undefined> {
   try {
     // The command is the user's own, given to oidc-add --pw-cmd: a shell line by definition.
     const { stdout } = await run('/bin/sh', ['-c', command], { timeout: COMMAND_TIMEOUT_MS })
-    return withoutLineEnd(stdout)
+    return stdout.replace(/\r?\n$/, '')
   } catch {
     return undefined
   }
@@ -46,13 +46,8 @@ async function outputOf(command: string): Promise<string | undefined> {
 
 async function firstLineOf(path: string): Promise<string | undefined> {
   try {
-    const text = await readFile(path, 'utf8')
-    return withoutLineEnd(text.split('\n')[0] ?? '')
+    return (await readFile(path, 'utf8')).split(/\r?\n/, 1)[0]
   } catch {
     return undefined
   }
-}
-
-function withoutLineEnd(text: string): string {
-  return text.replace(/\r?\n$/, '')
 }
