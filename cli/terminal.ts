@@ -6,7 +6,7 @@ import { type Console, readLine } from './read-line.ts'
 import type { Io } from './run.ts'
 
 /*
- * Rules of the interface, for all four commands:
+ * Rules of the interface, for all commands:
  *
  * - stdout is data: what a script takes (tokens, names, JSON) and the few lines the C tools print
  *   there, which scripts wait for. Nothing else.

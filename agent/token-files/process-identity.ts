@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs'
+import { systemCode } from '../../protocol/system-error.ts'
 
 /** A process, also after its pid is used again. */
 export interface ProcessIdentity {
@@ -31,6 +32,6 @@ function answersSignals(pid: number): boolean {
     process.kill(pid, 0)
     return true
   } catch (error) {
-    return error instanceof Error && 'code' in error && error.code === 'EPERM'
+    return systemCode(error) === 'EPERM'
   }
 }

@@ -3,6 +3,7 @@ import { basename, dirname } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
 import type { Environment } from '../../protocol/client.ts'
 import { AgentError } from '../../protocol/errors.ts'
+import { systemCode } from '../../protocol/system-error.ts'
 
 /** An agent may be storing a last refresh token; after this it is left to end by itself. */
 const END_TIMEOUT_MS = 5_000
@@ -45,7 +46,7 @@ async function isRunning(pid: number): Promise<boolean> {
   try {
     process.kill(pid, 0)
   } catch (error) {
-    return hasCode(error, 'EPERM')
+    return systemCode(error) === 'EPERM'
   }
   const state = await readProc(pid, 'stat')
   return state === undefined || !/^\d+ \(.*\) Z/s.test(state)
@@ -70,6 +71,9 @@ async function readProc(
   }
 }
 
+/** Gone already, not empty, or not ours to remove. */
+const leftAlone = ['ENOENT', 'ENOTEMPTY', 'EACCES', 'EPERM']
+
 /** Our agent removes its socket; the C agent, and one that was killed, leave socket and directory. */
 async function removeSocket(path: string): Promise<void> {
   try {
@@ -77,11 +81,6 @@ async function removeSocket(path: string): Promise<void> {
     const directory = dirname(path)
     if (/^oidc-\w{6}$/.test(basename(directory))) await rmdir(directory)
   } catch (error) {
-    if (!['ENOENT', 'ENOTEMPTY', 'EACCES', 'EPERM'].some((code) => hasCode(error, code)))
-      throw error
+    if (!leftAlone.includes(systemCode(error) ?? '')) throw error
   }
-}
-
-function hasCode(error: unknown, code: string): boolean {
-  return error instanceof Error && 'code' in error && error.code === code
 }

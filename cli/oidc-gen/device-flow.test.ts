@@ -61,8 +61,12 @@ test('slows down for good, by 5 seconds each time', async () => {
   expect(pauses).toEqual([5, 10, 10, 15, 15])
 })
 
-test('backs off while the network is away', async () => {
-  const { pauses, status } = await login([failure('could not connect to url', 'network'), token])
+test.each([
+  ['the network is away', failure('could not connect to url', 'network')],
+  ['the provider is being restarted', failure('op.example answered 503', 'provider-unavailable')],
+  ['it is asked too often', failure('op.example answered 429', 'rate-limited')],
+])('backs off while %s', async (_, trouble) => {
+  const { pauses, status } = await login([trouble, token])
   expect(status).toBe(0)
   expect(pauses).toEqual([5, 10])
 })

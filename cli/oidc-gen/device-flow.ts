@@ -1,5 +1,5 @@
 import { callAgent } from '../../protocol/client.ts'
-import { AgentError } from '../../protocol/errors.ts'
+import { AgentError, type ErrorCode } from '../../protocol/errors.ts'
 import type { DeviceAuthorization, Replies } from '../../protocol/messages.ts'
 import { showDeviceCode } from './device-code.ts'
 import type { GenSetting } from './setting.ts'
@@ -38,12 +38,20 @@ export async function waitForApproval(
   })
 }
 
+/** Troubles that may be over before the code is. */
+const passing: ReadonlySet<ErrorCode> = new Set([
+  'network',
+  'provider-timeout',
+  'provider-unavailable',
+  'rate-limited',
+])
+
 /** The pause after an answer that leaves the flow open; others end it. */
 function nextInterval(error: unknown, interval: number): number {
   if (!(error instanceof AgentError)) throw error
   if (error.code === 'authorization-pending') return interval
   if (error.code === 'slow-down') return interval + SLOW_DOWN_SECONDS
   // RFC 8628 §3.5: back off exponentially after a connection timeout.
-  if (error.code === 'network' || error.code === 'provider-timeout') return interval * 2
+  if (passing.has(error.code)) return interval * 2
   throw error
 }
