@@ -174,7 +174,7 @@ test('a client that takes no reply does not keep the agent from ending', async (
   deaf.write(check)
   // Its reply has begun: it is no longer one of those that are told of the end.
   await new Promise((readable) => deaf.once('readable', readable))
-  await server.close()
+  await expect(server.close()).resolves.toBeUndefined()
   deaf.destroy()
 })
 
