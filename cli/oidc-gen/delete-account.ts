@@ -6,6 +6,7 @@ import { accountDirectory } from '../list-accounts.ts'
 import { unlockAccount } from '../unlock-account.ts'
 import { fieldText } from './account-field.ts'
 import type { Answer } from './asker.ts'
+import { clientDeletion } from './client-deletion.ts'
 import { type GenSetting, passwordWays } from './setting.ts'
 
 /**
@@ -48,7 +49,7 @@ async function forgetAtProvider(fields: JsonObject, setting: GenSetting): Promis
 
 /** Whether the client that was registered for this account alone is to go with it. */
 async function clientWish(fields: JsonObject, { asker }: GenSetting): Promise<Answer> {
-  if (registrationOf(fields) === undefined) return 'no'
+  if (clientDeletion(fields) === undefined) return 'no'
   return asker.confirm(
     'The used OIDC client was dynamically registered by oidc-agent. Should this client be automatically deleted?',
     'yes',
@@ -88,28 +89,12 @@ async function mayGoAnyway(
   return false
 }
 
-interface Registration {
-  readonly uri: string
-  readonly token: string
-}
-
-function registrationOf(fields: JsonObject): Registration | undefined {
-  const uri = fieldText(fields, 'registration_client_uri')
-  const token = fieldText(fields, 'registration_access_token')
-  return uri === undefined || token === undefined ? undefined : { uri, token }
-}
-
 /** Whether the client is gone (RFC 7592 §2.3). */
 async function deleteClient(fields: JsonObject, { agent, io }: GenSetting): Promise<boolean> {
-  const registration = registrationOf(fields)
-  if (registration === undefined) return false
+  const request = clientDeletion(fields)
+  if (request === undefined) return false
   try {
-    await callAgent(agent, {
-      request: 'delete_client',
-      registration_client_uri: registration.uri,
-      registration_access_token: registration.token,
-      cert_path: fieldText(fields, 'cert_path'),
-    })
+    await callAgent(agent, request)
     io.stdout.write('Deleted oidc client.\n')
     return true
   } catch (error) {

@@ -3,6 +3,7 @@ import { callAgent } from '../../protocol/client.ts'
 import { AgentError, type ErrorCode } from '../../protocol/errors.ts'
 import type { JsonObject } from '../../protocol/messages.ts'
 import { fieldText } from './account-field.ts'
+import { clientDeletion } from './client-deletion.ts'
 import type { AccountPlan } from './draft.ts'
 import { wantedFlows } from './login.ts'
 import { publicClient } from './public-client.ts'
@@ -82,15 +83,8 @@ function withGrantedScope(fields: JsonObject, client: JsonObject, { io }: GenSet
 
 /** Deletes at the provider the client that was registered for an account that did not come about. */
 export async function withdrawClient(fields: JsonObject, { agent, io }: GenSetting): Promise<void> {
-  const uri = fieldText(fields, 'registration_client_uri')
-  const token = fieldText(fields, 'registration_access_token')
-  if (uri === undefined || token === undefined) return
-  const request = {
-    request: 'delete_client',
-    registration_client_uri: uri,
-    registration_access_token: token,
-    cert_path: fieldText(fields, 'cert_path'),
-  } as const
+  const request = clientDeletion(fields)
+  if (request === undefined) return
   try {
     await callAgent(agent, request, { timeoutMs: WITHDRAW_TIMEOUT_MS })
   } catch (error) {

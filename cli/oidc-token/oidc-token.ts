@@ -1,13 +1,11 @@
-import { askAgents } from '../../protocol/ask-agents.ts'
-import { agentAddresses } from '../../protocol/client.ts'
 import type { AccessTokenReply } from '../../protocol/messages.ts'
 import { type Arguments, usageError } from '../argv.ts'
 import { loginEndWarning } from '../login-end.ts'
-import { orLoaded, targetOf } from '../or-loaded.ts'
 import type { Io } from '../run.ts'
 import { visibleText } from '../visible-text.ts'
-import { oidcToken, type TokenOptions } from './options.ts'
+import type { oidcToken, TokenOptions } from './options.ts'
 import { outputOf, printable, printed } from './output.ts'
+import { askForIdToken, askForToken, wantedToken } from './wanted-token.ts'
 
 /**
  * `oidc-token`: asks for one token and prints it, and nothing else, on stdout; or keeps it in a file,
@@ -37,12 +35,7 @@ async function printOrKeep(
   }
   const [operand] = operands
   if (operand === undefined) throw usageError('missing argument: ACCOUNT | https://ISSUER')
-  const wanted = {
-    ...targetOf(operand),
-    scope: options.scope.length > 0 ? options.scope.join(' ') : undefined,
-    audience: options.audience,
-    application_hint: options.name ?? oidcToken.name,
-  }
+  const wanted = wantedToken(operand, options)
   if (options.file !== undefined) {
     const { keepFile } = await import('./token-file.ts')
     await keepFile(wanted, options, io)
@@ -50,20 +43,12 @@ async function printOrKeep(
   }
   refuseFileOptions(options)
   const output = outputOf(options)
-  const agents = agentAddresses(io.env, io.uid)
-  const loading = { account: wanted.account, agents, env: io.env }
   if (options.idToken) {
-    const reply = await orLoaded(loading, () =>
-      askAgents(agents, { ...wanted, request: 'id_token' }),
-    )
-    io.stdout.write(`${printable('id token', reply.id_token)}\n`)
+    const { id_token } = await askForIdToken(wanted, io)
+    io.stdout.write(`${printable('id token', id_token)}\n`)
     return
   }
-  const min_valid_period = minValidPeriod(options)
-  const strict = options.strict || undefined
-  const reply = await orLoaded(loading, () =>
-    askAgents(agents, { ...wanted, request: 'access_token', min_valid_period, strict }),
-  )
+  const reply = await askForToken(wanted, options, io)
   const text = printed(output, reply)
   tellPerson(reply, wanted.account, io)
   io.stdout.write(text)
@@ -89,8 +74,4 @@ function tellPerson(reply: AccessTokenReply, account: string | undefined, io: Io
   if (reply.info !== undefined) stderr.write(`${visibleText(reply.info)}\n`)
   const warning = stderr.isTTY === true ? loginEndWarning(reply, account, io.now()) : undefined
   if (warning !== undefined) stderr.write(`${warning}\n`)
-}
-
-function minValidPeriod({ forceNew, time }: TokenOptions): number | undefined {
-  return forceNew ? -1 : time
 }

@@ -1,6 +1,5 @@
 import { TOKEN_TIMEOUT_MS } from '../../protocol/ask-agents.ts'
 import { agentAddresses, callAgent } from '../../protocol/client.ts'
-import type { RequestOf } from '../../protocol/messages.ts'
 import { usageError } from '../argv.ts'
 import { orLoaded } from '../or-loaded.ts'
 import type { Io } from '../run.ts'
@@ -8,16 +7,14 @@ import { exportLine } from '../shell-words.ts'
 import { visibleText } from '../visible-text.ts'
 import type { TokenOptions } from './options.ts'
 import { tokenFilePath } from './token-file-path.ts'
-
-/** What a token that is not printed but kept in a file is to be. */
-type Wanted = Omit<RequestOf<'token_file'>, 'request' | 'path'>
+import type { WantedToken } from './wanted-token.ts'
 
 /**
  * `oidc-token --file`: lets the agent write the token to a file and keep it fresh. Prints the path;
  * with --env, the line that points programs to it. Only the local agent is asked: another machine's
  * would write there.
  */
-export async function keepFile(wanted: Wanted, options: TokenOptions, io: Io): Promise<void> {
+export async function keepFile(wanted: WantedToken, options: TokenOptions, io: Io): Promise<void> {
   refuseOthers(options)
   const path = tokenFilePath(options.file ?? true, options.purpose, io)
   const agents = agentAddresses(io.env, io.uid)

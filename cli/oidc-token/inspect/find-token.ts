@@ -1,11 +1,9 @@
-import { askAgents } from '../../../protocol/ask-agents.ts'
-import { agentAddresses } from '../../../protocol/client.ts'
 import { usageError } from '../../argv.ts'
-import { orLoaded, targetOf } from '../../or-loaded.ts'
 import type { Io } from '../../run.ts'
 import { visibleText } from '../../visible-text.ts'
-import { oidcToken, type TokenOptions } from '../options.ts'
+import type { TokenOptions } from '../options.ts'
 import { printable } from '../output.ts'
+import { askForIdToken, askForToken, wantedToken } from '../wanted-token.ts'
 import { boundedText } from './bounded-text.ts'
 import { discoveredToken, type FoundToken, tokenIn, tokenInFile } from './discovered-token.ts'
 
@@ -32,26 +30,9 @@ export async function findToken(
 }
 
 async function tokenOf(operand: string, options: TokenOptions, io: Io): Promise<string> {
-  const target = targetOf(operand)
-  const wanted = {
-    ...target,
-    scope: options.scope.length > 0 ? options.scope.join(' ') : undefined,
-    audience: options.audience,
-    application_hint: options.name ?? oidcToken.name,
-  }
-  const agents = agentAddresses(io.env, io.uid)
-  const loading = { account: target.account, agents, env: io.env }
-  if (options.idToken) {
-    const reply = await orLoaded(loading, () =>
-      askAgents(agents, { ...wanted, request: 'id_token' }),
-    )
-    return printable('id token', reply.id_token)
-  }
-  const min_valid_period = options.forceNew ? -1 : options.time
-  const strict = options.strict || undefined
-  const reply = await orLoaded(loading, () =>
-    askAgents(agents, { ...wanted, request: 'access_token', min_valid_period, strict }),
-  )
-  if (reply.info !== undefined) io.stderr.write(`${visibleText(reply.info)}\n`)
-  return printable('access token', reply.access_token)
+  const wanted = wantedToken(operand, options)
+  if (options.idToken) return printable('id token', (await askForIdToken(wanted, io)).id_token)
+  const { access_token, info } = await askForToken(wanted, options, io)
+  if (info !== undefined) io.stderr.write(`${visibleText(info)}\n`)
+  return printable('access token', access_token)
 }

@@ -1,0 +1,54 @@
+import { askAgents } from '../../protocol/ask-agents.ts'
+import { agentAddresses } from '../../protocol/client.ts'
+import type { AccessTokenReply, IdTokenReply } from '../../protocol/messages.ts'
+import { type LoadableAccount, orLoaded, targetOf } from '../or-loaded.ts'
+import type { Io } from '../run.ts'
+import { oidcToken, type TokenOptions } from './options.ts'
+
+/** The token a command line asks for, in the words of a request. */
+export interface WantedToken {
+  readonly account?: string
+  readonly issuer?: string
+  readonly scope: string | undefined
+  readonly audience: string | undefined
+  readonly application_hint: string
+}
+
+/** `operand`: the account, or the issuer as a URL. */
+export function wantedToken(operand: string, options: TokenOptions): WantedToken {
+  return {
+    ...targetOf(operand),
+    scope: options.scope.length > 0 ? options.scope.join(' ') : undefined,
+    audience: options.audience,
+    application_hint: options.name ?? oidcToken.name,
+  }
+}
+
+/**
+ * Asks for an access token; loads the account first, where it is only on disk.
+ * @throws AgentError why there is none
+ */
+export function askForToken(
+  wanted: WantedToken,
+  { forceNew, time, strict }: TokenOptions,
+  io: Io,
+): Promise<AccessTokenReply> {
+  const loading = loadable(wanted, io)
+  const request = {
+    ...wanted,
+    request: 'access_token',
+    min_valid_period: forceNew ? -1 : time,
+    strict: strict || undefined,
+  } as const
+  return orLoaded(loading, () => askAgents(loading.agents, request))
+}
+
+/** As {@link askForToken}, for an ID token: always a new one. */
+export function askForIdToken(wanted: WantedToken, io: Io): Promise<IdTokenReply> {
+  const loading = loadable(wanted, io)
+  return orLoaded(loading, () => askAgents(loading.agents, { ...wanted, request: 'id_token' }))
+}
+
+function loadable({ account }: WantedToken, io: Io): LoadableAccount {
+  return { account, agents: agentAddresses(io.env, io.uid), env: io.env }
+}
