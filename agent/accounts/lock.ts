@@ -82,7 +82,9 @@ export class Lock {
       } catch (error) {
         if (!(error instanceof AgentError) || error.code !== 'wrong-password') throw error
         this.#failures += 1
-        await delay(Math.min(DELAY_STEP_MS * this.#failures ** 2, LONGEST_DELAY_MS))
+        const pause = Math.min(DELAY_STEP_MS * this.#failures ** 2, LONGEST_DELAY_MS)
+        // An agent that is told to end does not wait for it.
+        await delay(pause, undefined, { ref: false })
         throw error
       }
     })

@@ -191,6 +191,20 @@ test('a bug that ends the agent leaves a line in its log, without the message', 
   expect(log).not.toContain('SECRET')
 })
 
+test('guesses at the lock password that wait for their answer do not keep the agent from ending', async () => {
+  const agent = await sandbox.startAgent()
+  await exchange(agent.socketPath, '{"request":"lock","password":"pw"}')
+  // Answered one after the other, each later than the one before: 9 s for all of them.
+  const guess = (): Promise<string> =>
+    exchange(agent.socketPath, '{"request":"unlock","password":"guess"}')
+  const guesses = Array.from({ length: 6 }, guess)
+  expect(await Promise.race(guesses)).toContain('wrong password')
+  const toldAt = performance.now()
+  await sandbox.endAgent(agent)
+  expect(performance.now() - toldAt).toBeLessThan(4_000)
+  expect((await Promise.all(guesses)).at(-1)).toContain('the agent is shutting down')
+})
+
 describe('--status', () => {
   test('tells options and accounts, as text and as JSON', async () => {
     await sandbox.startAgent(['-t', '3600', '--no-autoload'])
