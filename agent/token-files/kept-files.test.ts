@@ -265,6 +265,22 @@ describe('a request', () => {
     expect(content()).toBe('at-3')
   })
 
+  test('that fails in place of a file that is kept already leaves that kept', async () => {
+    await keep({ audience: 'one' })
+    const release = provider.hold()
+    const failing = ask({ request: 'token_file', account: 'wlcg', path, audience: 'two' })
+    await vi.waitFor(() => expect(provider.refreshes).toHaveLength(2))
+    rmSync(path)
+    mkdirSync(path)
+    release()
+    expect(await failing).toMatchObject({ code: 'file-unwritable' })
+    await settled()
+    expect(kept()).toMatchObject([{ path, state: 'retrying' }])
+    rmSync(path, { recursive: true })
+    await secondsUntil(() => existsSync(path))
+    expect(content()).toBe('at-3')
+  })
+
   test('for one that is to be written once ends the keeping', async () => {
     await keep()
     await keep({ once: true, audience: 'two' })

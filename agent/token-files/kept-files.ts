@@ -55,7 +55,7 @@ export class KeptFiles {
 
   /**
    * Writes the first token to a file and keeps it fresh from then on, in place of what was kept there.
-   * @throws AgentError as the token or the file fails; nothing is kept then
+   * @throws AgentError as the token or the file fails; what was kept there before is kept on
    */
   async keep(entry: KeptEntry, signal: AbortSignal): Promise<IssuedToken> {
     if (this.#files.size >= MAX_KEPT_FILES && !this.#files.has(entry.path)) {
@@ -72,7 +72,8 @@ export class KeptFiles {
     try {
       await file.write(token)
     } catch (error) {
-      await this.#end(file, { remove: false, forget: true })
+      await this.#end(file, { remove: false, forget: before === undefined })
+      if (before !== undefined) await this.#resume(before.entry.account)
       throw error
     }
     // The account may have gone while the token was fetched and written.
