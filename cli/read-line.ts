@@ -21,6 +21,8 @@ export interface Console {
   readonly output: TerminalOutput
   /** Stops the job at this console, as Ctrl-Z does where no program handles it. */
   readonly stopJob: () => void
+  /** Has Ctrl-C reach the rest of the job, as it does where no program handles it. */
+  readonly interruptJob: () => void
 }
 
 export interface LineWish {
@@ -38,23 +40,25 @@ const deadlySignals = ['SIGTERM', 'SIGHUP', 'SIGQUIT'] as const
 
 /**
  * Lets a person edit one line. The terminal is in raw mode until the promise settles, and only then.
- * @throws AgentError `cancelled` after Ctrl-C, Ctrl-D on an empty line, loss of the terminal, or by
- * `signal`.
+ * @throws AgentError `cancelled` after Ctrl-C or by `signal`; `no-terminal` after Ctrl-D on an empty
+ * line and where the terminal is lost.
  */
 export function readLine(
-  { input, output, stopJob }: Console,
+  { input, output, stopJob, interruptJob }: Console,
   { prompt, typing, begun, signal }: LineWish,
 ): Promise<Typed> {
   // A stream that has ended tells nobody again.
-  if (input.destroyed || input.readableEnded) return Promise.reject(cancelled('end of input'))
+  if (input.destroyed || input.readableEnded) return Promise.reject(nobody('end of input'))
   const screen = new Screen(output)
   const editor = createInterface({ input, output: screen, terminal: true, historySize: 0 })
   const typed = new Promise<Typed>((resolve, reject) => {
-    const abandon = (why: string): void => reject(cancelled(why))
-    editor.on('SIGINT', () => abandon('interrupted'))
-    editor.on('close', () => abandon('end of input'))
-    editor.on('error', () => abandon('the terminal is lost'))
-    signal?.addEventListener('abort', () => abandon('no longer needed'), { once: true })
+    editor.on('SIGINT', () => {
+      interruptJob()
+      reject(cancelled('interrupted'))
+    })
+    editor.on('close', () => reject(nobody('end of input')))
+    editor.on('error', () => reject(nobody('the terminal is lost')))
+    signal?.addEventListener('abort', () => reject(cancelled('no longer needed')), { once: true })
     editor.on('SIGTSTP', () => {
       process.once('SIGCONT', () => {
         input.setRawMode?.(true)
@@ -120,6 +124,11 @@ function restoreOnSignal(editor: Interface): () => void {
 
 function cancelled(why: string): AgentError {
   return new AgentError('cancelled', `cancelled: ${why}`)
+}
+
+/** There was a terminal, but nobody at it answers. */
+function nobody(why: string): AgentError {
+  return new AgentError('no-terminal', `no answer: ${why}`)
 }
 
 /** What the editor draws on: the terminal, except while it must not show what is typed. */

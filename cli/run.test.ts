@@ -91,7 +91,7 @@ describe('exit status and errors', () => {
     })
     const bare = new AgentError('cancelled', 'interrupted')
     expect(await outcome(['x'], failsWith(bare))).toEqual({
-      status: 130,
+      status: 'SIGINT',
       stdout: '',
       stderr: 'Error: interrupted\n',
     })

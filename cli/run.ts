@@ -52,8 +52,10 @@ export async function run<O extends Options>(
     return 0
   } catch (error) {
     io.stderr.write(errorText(error, spec.name, io))
-    const statuses = nobodyReads ? nonInteractiveStatus : exitStatus
-    return statuses[error instanceof AgentError ? error.code : 'internal']
+    const code = error instanceof AgentError ? error.code : 'internal'
+    if (nobodyReads) return nonInteractiveStatus[code]
+    // By the signal, so that a loop of a shell ends with us; the shell's `$?` is 130 as well.
+    return code === 'cancelled' ? 'SIGINT' : exitStatus[code]
   }
 }
 

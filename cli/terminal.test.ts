@@ -11,9 +11,12 @@ function screenAndKeys(): {
   raw: boolean[]
   /** For each stop of the job, whether the terminal was raw then. */
   stops: (boolean | undefined)[]
+  /** How often the job was interrupted. */
+  interrupts: () => number
 } {
   const raw: boolean[] = []
   const stops: (boolean | undefined)[] = []
+  let interrupts = 0
   const input = Object.assign(new PassThrough(), { setRawMode: (on: boolean) => raw.push(on) })
   const output = new PassThrough()
   let shown = ''
@@ -21,15 +24,24 @@ function screenAndKeys(): {
     shown += chunk.toString()
   })
   return {
-    terminal: new StreamTerminal({ input, output, stopJob: () => stops.push(raw.at(-1)) }),
+    terminal: new StreamTerminal({
+      input,
+      output,
+      stopJob: () => stops.push(raw.at(-1)),
+      interruptJob: () => {
+        interrupts += 1
+      },
+    }),
     type: (keys) => input.write(keys),
     screen: () => shown,
     raw,
     stops,
+    interrupts: () => interrupts,
   }
 }
 
 const cancelled = expect.objectContaining({ code: 'cancelled' }) as Error
+const nobody = expect.objectContaining({ code: 'no-terminal' }) as Error
 
 describe('a question', () => {
   test('shows its default and takes it for an empty line', async () => {
@@ -118,14 +130,15 @@ describe('what is pasted', () => {
 
 describe('the way out', () => {
   test.each([
-    ['Ctrl-C', 'abc\x03'],
-    ['Ctrl-D on an empty line', '\x04'],
-  ])('%s cancels and leaves the terminal as it was', async (_, keys) => {
-    const { terminal, type, raw, screen } = screenAndKeys()
+    ['Ctrl-C', 'abc\x03', cancelled, 1],
+    ['Ctrl-D on an empty line', '\x04', nobody, 0],
+  ])('%s ends it and leaves the terminal as it was', async (_, keys, error, times) => {
+    const { terminal, type, raw, screen, interrupts } = screenAndKeys()
     const answer = terminal.askSecret('Password')
     expect(raw).toEqual([true])
     type(keys)
-    await expect(answer).rejects.toEqual(cancelled)
+    await expect(answer).rejects.toEqual(error)
+    expect(interrupts()).toBe(times)
     expect(raw).toEqual([true, false])
     expect(screen()).toMatch(/\n$/)
   })
@@ -142,29 +155,31 @@ describe('the way out', () => {
     expect(screen().match(/Password: /g)).toHaveLength(2)
   })
 
-  test('a lost terminal cancels', async () => {
+  test('a lost terminal ends it', async () => {
     const input = new PassThrough()
     const terminal = new StreamTerminal({
       input,
       output: new PassThrough().resume(),
       stopJob: () => undefined,
+      interruptJob: () => undefined,
     })
     const answer = terminal.ask('Name')
     input.destroy(new Error('EIO'))
-    await expect(answer).rejects.toEqual(cancelled)
-    await expect(terminal.ask('Again')).rejects.toEqual(cancelled)
+    await expect(answer).rejects.toEqual(nobody)
+    await expect(terminal.ask('Again')).rejects.toEqual(nobody)
   })
 
-  test('input that ends cancels', async () => {
+  test('input that ends ends it', async () => {
     const input = new PassThrough()
     const terminal = new StreamTerminal({
       input,
       output: new PassThrough().resume(),
       stopJob: () => undefined,
+      interruptJob: () => undefined,
     })
     const answer = terminal.ask('Name')
     input.end()
-    await expect(answer).rejects.toEqual(cancelled)
+    await expect(answer).rejects.toEqual(nobody)
   })
 
   test('an answer that is not needed any more: the terminal is given back', async () => {

@@ -15,7 +15,8 @@ import type { Io } from './run.ts'
  * - Questions go to /dev/tty, never to stdout or stderr, and answers come from there even if stdin
  *   is a pipe: so `TOKEN=$(oidc-token wlcg)` can ask for a password.
  * - Passwords are not echoed, not even as stars, and never taken from stdin.
- * - Ctrl-C and Ctrl-D at a question end the command with status 130; Ctrl-Z stops its whole job.
+ * - Ctrl-C ends the command by SIGINT, so that a shell's loop ends too, and Ctrl-D at a question as
+ *   any failure does; Ctrl-Z stops its whole job.
  *   Whatever ends it, the terminal is left as it was found.
  * - No terminal, no question: the error names the option that answers instead.
  */
@@ -52,7 +53,7 @@ export function openTerminal(env: Io['env']): Terminal {
     // Twice, since each stream closes its own descriptor.
     const input = new ReadStream(openSync('/dev/tty', 'r+'))
     const output = new WriteStream(openSync('/dev/tty', 'r+'))
-    return new StreamTerminal({ input, output, stopJob })
+    return new StreamTerminal({ input, output, stopJob, interruptJob })
   } catch (cause) {
     throw new AgentError('no-terminal', 'there is no terminal to ask on', { hint: HINT, cause })
   }
@@ -115,6 +116,14 @@ export class StreamTerminal implements Terminal {
 /** Stops all of a pipeline: a shell waits for what of it goes on. */
 function stopJob(): void {
   process.kill(0, 'SIGTSTP')
+}
+
+/**
+ * Interrupts all of a pipeline, and a script's loop around it, once this process has tidied up: in raw
+ * mode the terminal told only us of the Ctrl-C.
+ */
+function interruptJob(): void {
+  process.once('exit', () => process.kill(0, 'SIGINT'))
 }
 
 function ignore(): void {

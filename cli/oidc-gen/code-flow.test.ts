@@ -109,7 +109,7 @@ test('nobody comes: it ends after ten minutes', async () => {
 
 test('Ctrl-C ends it, and the agent waits no longer', async () => {
   const { status } = await login({ lookups: [notYet], interruptAt: 3 })
-  expect(status).toBe(130)
+  expect(status).toBe('SIGINT')
   expect(session.asked.at(-1)).toBe('term_http_server')
 })
 
@@ -162,7 +162,7 @@ describe('pasted in the terminal', () => {
       lookups: [notYet],
       turns: [[QUESTION, new AgentError('cancelled', 'cancelled: interrupted')]],
     })
-    expect(status).toBe(130)
+    expect(status).toBe('SIGINT')
     expect(session.asked).toContain('term_http_server')
   })
 

@@ -150,9 +150,9 @@ describe('with dynamic registration', () => {
     expect(stderr).toContain(option)
   })
 
-  test('Ctrl-C while it waits: status 130, no file, the client is deleted again', async () => {
+  test('Ctrl-C while it waits: by SIGINT, no file, the client is deleted again', async () => {
     const { status, stdout } = await session.run(alone, { env, interruptAt: 2 })
-    expect(status).toBe(130)
+    expect(status).toBe('SIGINT')
     expect(stdout).not.toContain('Everything')
     expect(session.request('delete_client')).toMatchObject({
       registration_access_token: 'RAT',
@@ -166,7 +166,7 @@ describe('with dynamic registration', () => {
     const { status, stderr } = await session.run([`--iss=${issuer}`, '--scope=max', 'wlcg'], {
       turns: [[asked, new AgentError('cancelled', 'cancelled: interrupted')]],
     })
-    expect(status).toBe(130)
+    expect(status).toBe('SIGINT')
     expect(stderr).toContain('is loaded in the agent and works as long as the agent runs')
     expect(stderr).toContain('oidc-add -r wlcg')
     expect(session.asked).not.toContain('delete_client')
@@ -264,7 +264,7 @@ describe('where the provider answers otherwise', () => {
     )
     const { status, stderr } = await session.run(argv, { env, interruptAt: 1 })
     expect(stderr).toContain('Try using a public client ...')
-    expect(status).toBe(130)
+    expect(status).toBe('SIGINT')
     expect(session.request('gen')).toMatchObject({
       config: { client_id: 'public', client_secret: 'key', uses_pub_client: 1 },
     })

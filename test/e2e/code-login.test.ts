@@ -156,7 +156,7 @@ describe('a login by browser', () => {
     const { child, finished, redirectUri } = await start('-w', 'code', ...at(), ...bySelf)
     expect(await visit(redirectUri)).toBe(400)
     child.kill('SIGINT')
-    expect((await finished).status).toBe(130)
+    expect((await finished).signal).toBe('SIGINT')
     expect(await visit(redirectUri)).toBe(0)
     const deleted = provider.counters.requests.filter(({ method }) => method === 'DELETE')
     expect(deleted).toHaveLength(1)
