@@ -8,6 +8,7 @@ import { fieldText } from './account-field.ts'
 import type { Answer } from './asker.ts'
 import { clientDeletion } from './client-deletion.ts'
 import { type GenSetting, passwordWays } from './setting.ts'
+import { unloadAccount } from './unload-account.ts'
 
 /**
  * `-d`: revokes an account's token, deletes its client where it was registered for it, unloads it,
@@ -26,7 +27,7 @@ export async function deleteAccount(name: string, setting: GenSetting): Promise<
   if (sure !== 'yes') return
 
   if (!(await forgetAtProvider(fields, setting))) return
-  await unload(name, setting)
+  await unloadAccount(name, agent)
   io.stdout.write(
     "The generated account was successfully removed from oidc-agent. You don't have to run oidc-add.\n",
   )
@@ -101,14 +102,6 @@ async function deleteClient(fields: JsonObject, { agent, io }: GenSetting): Prom
     if (!(error instanceof AgentError) || isAboutAgent(error)) throw error
     io.stderr.write(`Error: ${error.message}\n`)
     return false
-  }
-}
-
-async function unload(account: string, { agent }: GenSetting): Promise<void> {
-  try {
-    await callAgent(agent, { request: 'remove', account })
-  } catch (error) {
-    if (!(error instanceof AgentError) || error.code !== 'account-not-loaded') throw error
   }
 }
 

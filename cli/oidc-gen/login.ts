@@ -12,6 +12,7 @@ import { waitForApproval } from './device-flow.ts'
 import { isRobotFlow } from './own-fields.ts'
 import type { GenSetting } from './setting.ts'
 import { hasDisplay } from './show-address.ts'
+import { unloadAccount } from './unload-account.ts'
 
 /** What the C tool prints after a flow that needs nobody's approval. */
 export const DONE_AT_ONCE =
@@ -39,12 +40,31 @@ export async function login(
   fields: JsonObject,
   setting: GenSetting,
 ): Promise<JsonObject | undefined> {
-  const reply = await runFlow(fields, false, setting)
+  if (setting.options.skipCheck) return unchecked(fields, setting)
+  const reply = await runFlow(fields, false, setting).catch((error: unknown) => {
+    throw isWithoutSubject(error) ? elsewhere(error) : error
+  })
   if (reply === undefined) return undefined
   if (!('config' in reply)) throw malformed('replied to a login without the account')
   if (reply.info !== undefined) setting.io.stderr.write(`${reply.info}\n`)
   // What the C agent does not know, such as the client's registration, is not in its reply.
   return { ...fields, ...reply.config }
+}
+
+/** The account as it is, for each token of which the flow is repeated; the agent is to read it anew. */
+async function unchecked(fields: JsonObject, { agent, options }: GenSetting): Promise<JsonObject> {
+  await unloadAccount(accountOf(fields).name, agent)
+  return { ...fields, grant: options.flow[0] ?? '' }
+}
+
+function isWithoutSubject(error: unknown): error is AgentError {
+  return error instanceof AgentError && error.code === 'no-subject-token'
+}
+
+/** The token to exchange is in the job the account is made for, and rarely where it is made. */
+function elsewhere(error: AgentError): AgentError {
+  const hint = `${error.hint ?? ''}\nAn account for another place is made with --skip-check.`
+  return new AgentError(error.code, error.message, { hint: hint.trim(), cause: error })
 }
 
 /** Logs in for one access token: the agent keeps nothing. */

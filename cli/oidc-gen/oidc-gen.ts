@@ -1,6 +1,6 @@
 import { AgentError } from '../../protocol/errors.ts'
 import { agentFor } from '../agent-for.ts'
-import type { Arguments } from '../argv.ts'
+import { type Arguments, usageError } from '../argv.ts'
 import { listAccounts } from '../list-accounts.ts'
 import { passwordSources } from '../password-source.ts'
 import type { Io } from '../run.ts'
@@ -12,6 +12,7 @@ import { deleteAccount } from './delete-account.ts'
 import { type GenMode, isManaging, type ManagingMode, modeOf } from './mode.ts'
 import { printOnlyToken } from './only-token.ts'
 import type { GenOptions, oidcGen } from './options.ts'
+import { isRobotFlow } from './own-fields.ts'
 import { printFile } from './print-file.ts'
 import { reauthenticate } from './reauthenticate.ts'
 import { givenRefreshToken } from './refresh-token.ts'
@@ -27,6 +28,7 @@ export async function generate(
 ): Promise<void> {
   const { options } = args
   checkPromptModes(options)
+  checkSkipping(options)
   const asker = new Asker(options, host)
   const setting: GenSetting = {
     options,
@@ -86,4 +88,12 @@ function checkPromptModes({ prompt, pwPrompt }: GenOptions): void {
   throw new AgentError('not-implemented', `${gui}=gui is not implemented`, {
     hint: `Leave out ${gui} to be asked on the terminal.`,
   })
+}
+
+/** Where a person logs in there is nothing to save before; and unsaved, nothing would come of it. */
+function checkSkipping({ skipCheck, flow, noSave, onlyToken }: GenOptions): void {
+  if (!skipCheck || (isRobotFlow(flow[0]) && !noSave && !onlyToken)) return
+  throw usageError(
+    '--skip-check saves an account made with -w client_credentials or -w token-exchange',
+  )
 }

@@ -62,6 +62,10 @@ const generating = {
     "The OIDC flow to use. Can be repeated, most wanted first. The default is 'code' where a browser can be shown, else 'device'",
   ),
   noSave: flag('--no-save', 'Only load the account into the agent, save no file'),
+  skipCheck: flag(
+    '--skip-check',
+    "Saves the account without a first token, for the flows 'client_credentials' and 'token-exchange': for an account that is used elsewhere, as in a CI job",
+  ),
 } as const
 
 const special = {
@@ -117,6 +121,15 @@ const special = {
     '--token-endpoint-auth-method=METHOD',
     ['none', 'client_secret_basic', 'client_secret_post', 'private_key_jwt'],
     'How the client shows who it is: none, client_secret_basic, client_secret_post or private_key_jwt. The default is what the provider takes',
+  ),
+  subjectTokenSource: choice(
+    '--subject-token-source=github',
+    ['github'],
+    "Platform whose job asks it for the token to exchange, for the flow 'token-exchange'. It is asked anew for each token",
+  ),
+  subjectTokenAudience: text(
+    '--subject-token-audience=AUDIENCE',
+    'Whom the token of --subject-token-source is for. The default is the issuer',
   ),
   subjectTokenEnv: text(
     '--subject-token-env=VAR',

@@ -9,6 +9,13 @@ import type { GenOptions } from './options.ts'
 /** Flows whose accounts have no refresh token: what gave the first token gives the next. */
 const robotFlows: readonly string[] = ['client_credentials', 'token-exchange']
 
+/** Members that say where the token to exchange comes from. */
+const sources: readonly string[] = [
+  'subject_token_source',
+  'subject_token_env',
+  'subject_token_file',
+]
+
 /** Whether no person logs in, but a robot or a job. */
 export function isRobotFlow(flow: string | undefined): boolean {
   return flow !== undefined && robotFlows.includes(flow)
@@ -17,13 +24,12 @@ export function isRobotFlow(flow: string | undefined): boolean {
 /** The members of an account that the C tools do not know, as far as options give them. */
 export function ownFields(options: GenOptions): JsonObject {
   const fields: Record<string, JsonValue | undefined> = {
-    subject_token_env: options.subjectTokenEnv,
-    subject_token_file: absolute(options.subjectTokenFile),
+    subject_token_audience: options.subjectTokenAudience,
     subject_token_type: options.subjectTokenType,
     private_key_file: absolute(options.privateKey),
     token_endpoint_auth_method: authenticationMethod(options),
     audience_parameter: options.audienceParameter,
-    ...otherSource(options),
+    ...subjectTokenSource(options),
   }
   return Object.fromEntries(
     Object.entries(fields).filter((entry): entry is [string, JsonValue] => entry[1] !== undefined),
@@ -35,10 +41,11 @@ export function ownFields(options: GenOptions): JsonObject {
  * @throws AgentError `usage` or `file-not-found`
  */
 export async function checkOwnFields(fields: JsonObject, { flow }: GenOptions): Promise<void> {
-  const hasSource =
-    fieldText(fields, 'subject_token_env') ?? fieldText(fields, 'subject_token_file')
-  if (flow[0] === 'token-exchange' && hasSource === undefined) {
-    throw usageError('token-exchange needs --subject-token-env or --subject-token-file')
+  const hasSource = sources.some((name) => fieldText(fields, name) !== undefined)
+  if (flow[0] === 'token-exchange' && !hasSource) {
+    throw usageError(
+      'token-exchange needs --subject-token-source, --subject-token-env or --subject-token-file',
+    )
   }
   const key = fieldText(fields, 'private_key_file')
   if (key === undefined) return
@@ -60,8 +67,12 @@ function authenticationMethod(options: GenOptions): string | undefined {
   return privateKey === undefined ? undefined : 'private_key_jwt'
 }
 
-/** A source that is given replaces the one there was. */
-function otherSource({ subjectTokenEnv, subjectTokenFile }: GenOptions): JsonObject {
-  if (subjectTokenEnv !== undefined) return { subject_token_file: '' }
-  return subjectTokenFile === undefined ? {} : { subject_token_env: '' }
+/** Where the token to exchange comes from; a source that is given replaces the one there was. */
+function subjectTokenSource(options: GenOptions): JsonObject {
+  const source = {
+    subject_token_source: options.subjectTokenSource ?? '',
+    subject_token_env: options.subjectTokenEnv ?? '',
+    subject_token_file: absolute(options.subjectTokenFile) ?? '',
+  }
+  return Object.values(source).some((value) => value !== '') ? source : {}
 }

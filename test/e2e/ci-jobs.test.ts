@@ -113,6 +113,77 @@ describe('an account from the environment', () => {
   })
 })
 
+/** Makes an account `ci` where no job runs, and gives what `-p` prints of it. */
+async function madeElsewhere(...options: readonly string[]): Promise<string> {
+  const { id, secret = '' } = issuer.addClient()
+  await sandbox.startAgent()
+  const env = { OIDC_ENCRYPTION_PW: PASSWORD }
+  const made = await sandbox.run(
+    'oidc-gen',
+    [
+      ...['-w', 'token-exchange', '--scope=compute.read', '--pw-env', '--prompt=none'],
+      ...[`--iss=${issuer.issuer}`, `--cp=${issuer.caPath}`, `--client-id=${id}`],
+      ...[`--client-secret=${secret}`, ...options, 'ci'],
+    ],
+    { env },
+  )
+  expect(made.status, shown(made)).toBe(0)
+  const printed = await sandbox.run('oidc-gen', ['-p', 'ci', '--pw-env'], { env })
+  expect(printed.status, shown(printed)).toBe(0)
+  return printed.stdout
+}
+
+describe('an account that oidc-gen makes for a job elsewhere', () => {
+  test("is exchanged for GitHub's ID token there, of the audience that was named", async () => {
+    const source = ['--subject-token-source=github', '--subject-token-audience=https://other']
+    const json = await madeElsewhere('--skip-check', ...source)
+    expect(issuer.requestsTo('token')).toEqual([])
+    const asked: string[] = []
+    platform = await startLoopbackServer(undefined, (request, response) => {
+      asked.push(request.url ?? '')
+      void issuer.platformToken('repo:org/name', 60).then((value) => {
+        response.end(JSON.stringify({ value }))
+      })
+    })
+    const finished = await job('oidc-token ci', json, {
+      ACTIONS_ID_TOKEN_REQUEST_URL: `http://127.0.0.1:${platform.port}/idtoken`,
+      ACTIONS_ID_TOKEN_REQUEST_TOKEN: 'job-token',
+    })
+    expect(finished, shown(finished)).toMatchObject({ status: 0, stderr: '' })
+    expect(payloadOf(finished.stdout.trim())).toMatchObject({ sub: 'repo:org/name' })
+    expect(asked).toEqual(['/idtoken?audience=https%3A%2F%2Fother'])
+  })
+
+  test('changes its source: the agent does not go on with the one before', async () => {
+    await madeElsewhere('--skip-check', '--subject-token-source=github')
+    const file = await sandbox.file('token', await issuer.platformToken('pod'))
+    const json = await madeElsewhere('--skip-check', `--subject-token-file=${file}`)
+    expect(JSON.parse(json)).toMatchObject({
+      subject_token_source: '',
+      subject_token_file: file,
+    })
+    const token = await sandbox.run('oidc-token', ['ci'])
+    expect(token, shown(token)).toMatchObject({ status: 0, stderr: '' })
+    expect(payloadOf(token.stdout.trim())).toMatchObject({ sub: 'pod' })
+  })
+
+  test('is told of --skip-check, which is for accounts without a login', async () => {
+    await sandbox.startAgent()
+    const common = ['--prompt=none', `--iss=${issuer.issuer}`, `--cp=${issuer.caPath}`] as const
+    const client = ['--client-id=c', '--client-secret=s', '--scope=compute.read'] as const
+    const flow = ['-w', 'token-exchange', '--subject-token-source=github', '--no-save'] as const
+    const checked = await sandbox.run('oidc-gen', [...common, ...client, ...flow, 'ci'])
+    expect(checked.status).toBe(1)
+    expect(checked.stderr).toMatch(/^Error: no token to exchange .*github/m)
+    expect(checked.stderr).toContain('made with --skip-check')
+    for (const options of [['-w', 'device'], flow]) {
+      const refused = await sandbox.run('oidc-gen', [...options, '--skip-check', ...common, 'ci'])
+      expect(refused.status).toBe(64)
+      expect(refused.stderr).toContain('--skip-check saves an account made with -w client_cred')
+    }
+  })
+})
+
 describe('an account from a file', () => {
   async function sealed(): Promise<string> {
     return sealAccountFile(account({ grant: 'client_credentials' }), await newFileKey(PASSWORD))

@@ -159,7 +159,7 @@ describe('token exchange', () => {
     const client = [`--client-id=${id}`, `--client-secret=${secret}`] as const
     const none = await desk.gen('wlcg', ...options, ...client)
     expect(none.status).toBe(64)
-    expect(none.stderr).toContain('--subject-token-env or --subject-token-file')
+    expect(none.stderr).toContain('--subject-token-source, --subject-token-env or')
 
     const unset = await desk.gen('wlcg', ...options, ...client, '--subject-token-env=NO_TOKEN')
     expect(unset.status).toBe(1)
