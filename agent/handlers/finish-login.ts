@@ -13,7 +13,7 @@ import { providerOf } from '../accounts/client-of.ts'
 import { LoadedAccount } from '../accounts/loaded-account.ts'
 import type { TokenResponse } from '../oidc/provider.ts'
 import type { Services } from '../services.ts'
-import { joinedLines } from '../tokens/granted.ts'
+import { joinedLines, loginDifferences } from '../tokens/granted.ts'
 import { plainWish } from '../tokens/wish.ts'
 import { tokenReply } from './tokens.ts'
 
@@ -46,14 +46,15 @@ export async function finishLogin(
   const account = accountOf(await loggedInFields(login.account, response, services))
   const loaded = new LoadedAccount(account, { passwordEntry: login.passwordEntry })
   const token = await services.tokens.keep(loaded, plainWish, response)
-  if (login.onlyAccessToken) return tokenReply(token, loaded)
+  const differences = loginDifferences(login.account, response)
+  if (login.onlyAccessToken) return tokenReply({ ...token, differences }, loaded)
   // Locked meanwhile: the login is still the person's to save, but not loaded.
   if (!services.lock.isLocked) services.accounts.add(loaded, services.options.lifetime)
   services.log.debug(`logged in ${account.name}`)
   return {
     status: 'success',
     config: account.fields,
-    info: joinedLines(token.differences, token.notes),
+    info: joinedLines(differences, token.notes),
   }
 }
 

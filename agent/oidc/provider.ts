@@ -189,7 +189,7 @@ export interface TokenResponse {
   readonly expiresAt: UnixSeconds | undefined
   /** As the provider said it (RFC 6749 §5.1), else the JWT's `scope`, else undefined. */
   readonly scope: SpaceSeparated | undefined
-  /** The JWT's `aud`, where the token is a JWT that has one. */
+  /** The JWT's `aud`; empty where it has none, undefined where the token is no JWT. */
   readonly audience: readonly string[] | undefined
   readonly refreshToken: Secret | undefined
   /** When that dies: from the answer, else from its own `exp` where it is a JWT, else undefined. */

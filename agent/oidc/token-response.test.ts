@@ -73,15 +73,20 @@ describe('what a token is good for', () => {
     expect(respond(content).scope).toBe(scope)
   })
 
-  test.each<[JsonValue, readonly string[] | undefined]>([
+  test.each<[JsonValue, readonly string[]]>([
     ['ce.example.org:9619', ['ce.example.org:9619']],
     [
       ['a', 7, 'b'],
       ['a', 'b'],
     ],
-    [null, undefined],
+    [null, []],
   ])('the audience %j is %j', (aud, audience) => {
     expect(respond({ access_token: jwt({ aud }) }).audience).toEqual(audience)
+  })
+
+  test('the audience of an opaque token is not known, that of a JWT without one is nobody', () => {
+    expect(respond({ access_token: 'opaque' }).audience).toBeUndefined()
+    expect(respond({ access_token: jwt({}) }).audience).toEqual([])
   })
 })
 

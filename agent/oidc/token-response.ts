@@ -52,13 +52,14 @@ export function tokenResponseOf(
   answer: HttpAnswer,
   asked: Asked,
 ): TokenResponse {
-  const claims = claimsOf(tokens.access_token)
+  const payload = payloadOf(tokens.access_token)
+  const claims = payload ?? {}
   const idToken = content['id_token']
   return {
     accessToken: tokens.access_token,
     expiresAt: expiryOf(tokens.expires_in, secondsOf(claims['exp']), asked),
     scope: tokens.scope ?? scopeOf(claims['scope']),
-    audience: audienceOf(claims['aud']),
+    audience: payload === undefined ? undefined : audienceOf(claims['aud']),
     refreshToken: secretOf(tokens.refresh_token),
     refreshTokenExpiresAt: refreshTokenExpiry(
       tokens.refresh_token,
@@ -97,16 +98,16 @@ function refreshTokenExpiry(
 ): UnixSeconds | undefined {
   const said = secondsOf(content['refresh_expires_in'] ?? content['refresh_token_expires_in'])
   if (said !== undefined) return said === 0 ? undefined : now + said
-  const claimed = refreshToken === undefined ? 0 : secondsOf(claimsOf(refreshToken)['exp'])
+  const claimed = refreshToken === undefined ? 0 : secondsOf(payloadOf(refreshToken)?.['exp'])
   return claimed === 0 ? undefined : claimed
 }
 
-/** The payload of a JWT, unverified: it came from its issuer over TLS. Empty for opaque tokens. */
-function claimsOf(token: string): JsonObject {
+/** The payload of a JWT, unverified: it came from its issuer over TLS. Undefined for opaque tokens. */
+function payloadOf(token: string): JsonObject | undefined {
   try {
     return decodeJwt<JsonObject>(token)
   } catch {
-    return {}
+    return undefined
   }
 }
 
@@ -124,9 +125,10 @@ function scopeOf(value: JsonValue | undefined): string | undefined {
   return Array.isArray(value) ? textsOf(value).join(' ') : undefined
 }
 
-function audienceOf(value: JsonValue | undefined): readonly string[] | undefined {
+/** A JWT without `aud` is for nobody, which is why Keycloak's are refused that lack a mapper for it. */
+function audienceOf(value: JsonValue | undefined): readonly string[] {
   if (typeof value === 'string') return [value]
-  return Array.isArray(value) ? textsOf(value) : undefined
+  return Array.isArray(value) ? textsOf(value) : []
 }
 
 function textsOf(list: readonly JsonValue[]): readonly string[] {

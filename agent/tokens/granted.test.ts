@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest'
+import { accountOf } from '../../protocol/account.ts'
 import type { TokenResponse } from '../oidc/provider.ts'
-import { clockWarning, grantDifferences } from './granted.ts'
+import { clockWarning, grantDifferences, loginDifferences } from './granted.ts'
 import { tokenWish } from './wish.ts'
 
 function response(change: Partial<TokenResponse>): TokenResponse {
@@ -35,8 +36,28 @@ test.each<
     { audience: ['any'] },
     'the token is not for the audience x but for any',
   ],
+  [
+    'no audience in the token',
+    [undefined, 'x y'],
+    { audience: [] },
+    'the token is not for the audience x y: it names none',
+  ],
+  ['no audience was asked for', [], { audience: [] }, undefined],
 ])('%s', (_, [scope, audience], change, expected) => {
   expect(grantDifferences(tokenWish(scope, audience), response(change))).toBe(expected)
+})
+
+test('of a login, what services look at is compared, by what the account asked for', () => {
+  const account = accountOf({
+    ...{ name: 'wlcg', issuer_url: 'https://op.example/', audience: 'https://se.example' },
+    auth_scope: 'openid profile offline_access storage.read:/ compute.read',
+  })
+  const audience = ['https://se.example']
+  expect(loginDifferences(account, response({ scope: 'storage.read:/a', audience: [] }))).toBe(
+    'the provider did not grant the scope storage.read:/ compute.read\nthe token is not for the audience https://se.example: it names none',
+  )
+  const scope = 'compute.read storage.read:/'
+  expect(loginDifferences(account, response({ scope, audience }))).toBeUndefined()
 })
 
 test('a clock off by more than a minute is said, with its side', () => {

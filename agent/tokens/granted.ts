@@ -1,10 +1,14 @@
+import type { Account } from '../../protocol/account.ts'
 import { AgentError } from '../../protocol/errors.ts'
 import type { TokenResponse } from '../oidc/provider.ts'
 import { uncovered } from './scope-cover.ts'
-import type { TokenWish } from './wish.ts'
+import { firstWish, plainWish, type TokenWish } from './wish.ts'
 
 /** Clocks that differ more make tokens fail at services that allow the usual minute. */
 const TOLERATED_SKEW_SECONDS = 60
+
+/** OpenID Connect Core §5.4. */
+const identityScopes: readonly string[] = ['openid', 'profile', 'email', 'address', 'phone']
 
 /**
  * What was granted differently from what was asked, a line each; undefined where nothing differs.
@@ -22,6 +26,16 @@ export function requireAsAsked({
 }): void {
   if (differences === undefined) return
   throw new AgentError('not-as-asked', `the token is not what was asked for: ${differences}`)
+}
+
+/**
+ * The same of a login, whose person asked for what the account says. What scopes of OpenID Connect
+ * are for is not in an access token, and providers name them in their own way, or not at all.
+ */
+export function loginDifferences(account: Account, response: TokenResponse): string | undefined {
+  const asked = firstWish(account, plainWish)
+  const scopes = asked.scopes.filter((scope) => !identityScopes.includes(scope))
+  return grantDifferences({ ...asked, scopes }, response)
 }
 
 /** A warning where this machine's clock is off by the provider's `Date`. */
@@ -52,5 +66,6 @@ function audienceDifference(wish: TokenWish, response: TokenResponse): string | 
   const granted = response.audience
   const missing = wish.audiences.filter((audience) => !granted.includes(audience))
   if (missing.length === 0) return undefined
-  return `the token is not for the audience ${missing.join(' ')} but for ${granted.join(' ')}`
+  const others = granted.length === 0 ? ': it names none' : ` but for ${granted.join(' ')}`
+  return `the token is not for the audience ${missing.join(' ')}${others}`
 }

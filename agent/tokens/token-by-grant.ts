@@ -3,7 +3,7 @@ import { AgentError } from '../../protocol/errors.ts'
 import { clientOf } from '../accounts/client-of.ts'
 import type { ReadSubjectToken } from '../accounts/subject-token.ts'
 import type { OpenIdProvider, TokenResponse } from '../oidc/provider.ts'
-import type { TokenWish } from './wish.ts'
+import { firstWish, type TokenWish } from './wish.ts'
 
 /** What a grant that needs no person is asked with. */
 export interface GrantParts {
@@ -22,10 +22,8 @@ export async function tokenByGrant(
   signal: AbortSignal,
 ): Promise<TokenResponse> {
   const client = clientOf(account)
-  const wanted = {
-    scope: listOf(wish.scopes) ?? (account.authScope === '' ? undefined : account.authScope),
-    audience: listOf(wish.audiences) ?? account.audience,
-  }
+  const { scopes, audiences } = firstWish(account, wish)
+  const wanted = { scope: listOf(scopes), audience: listOf(audiences) }
   switch (account.grant) {
     case 'client_credentials':
       return provider.clientCredentials(client, wanted, signal)

@@ -12,7 +12,7 @@ import type { Refresher } from './refresher.ts'
 import { Renewals } from './renewal.ts'
 import { SingleFlight } from './single-flight.ts'
 import type { CachedToken } from './token-cache.ts'
-import type { TokenWish } from './wish.ts'
+import { firstWish, type TokenWish } from './wish.ts'
 
 /** A token as it is handed out. */
 export interface IssuedToken {
@@ -140,7 +140,9 @@ export class TokenService {
     response: TokenResponse,
     issuer: string,
   ): IssuedToken {
-    const differences = grantDifferences(wish, response)
+    const { account } = loaded
+    const asked = account.grant === 'refresh_token' ? wish : firstWish(account, wish)
+    const differences = grantDifferences(asked, response)
     const issued: IssuedToken = {
       accessToken: response.accessToken,
       issuer,

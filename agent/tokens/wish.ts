@@ -1,4 +1,4 @@
-import { wordSet, words } from '../../protocol/account.ts'
+import { type Account, wordSet, words } from '../../protocol/account.ts'
 import type { SpaceSeparated } from '../../protocol/messages.ts'
 
 /**
@@ -25,3 +25,13 @@ export function tokenWish(
 
 /** The wish for a token as the account gives it. */
 export const plainWish = tokenWish(undefined, undefined)
+
+/** What is asked of the provider where no earlier grant says what a wish leaves open: the account does. */
+export function firstWish({ authScope, audience }: Account, wish: TokenWish): TokenWish {
+  const asked = tokenWish(authScope, audience)
+  return {
+    scopes: wish.scopes.length === 0 ? asked.scopes : wish.scopes,
+    audiences: wish.audiences.length === 0 ? asked.audiences : wish.audiences,
+    key: wish.key,
+  }
+}

@@ -280,6 +280,20 @@ describe.each<[string, StartAgent]>([
     })
   })
 
+  test('a robot is told what of its own scopes a token lacks', async () => {
+    const robot = { ...config, refresh_token: '', grant: 'client_credentials', auth_scope: 'x y' }
+    agent.provider.grantedScope = 'x'
+    const lacking = 'the provider did not grant the scope y'
+    const made = await agent.call({
+      request: 'gen',
+      config: robot,
+      flow: ['client_credentials'],
+    })
+    expect(made).toMatchObject({ info: lacking })
+    const token = await agent.call({ request: 'access_token', account: 'wlcg' })
+    expect(token.info).toBe(lacking)
+  })
+
   test('a robot repeats its grant for each token, with its own scopes or those asked for', async () => {
     const robot = { ...config, refresh_token: '', grant: 'client_credentials', auth_scope: 'x' }
     await agent.call({ request: 'gen', config: robot, flow: ['client_credentials'] })

@@ -67,6 +67,18 @@ describe('INDIGO IAM, with nothing set by hand', () => {
     expect(await desk.refusal('wlcg')).toMatch(/^Error: No account configured with that short name/)
   })
 
+  test('scopes that a policy takes away at the login are named', async () => {
+    desk = await Desk.open({ mode: 'iam', dials: { scopesWithheld: ['storage.'] } })
+    expect(await desk.login('wlcg', ...byDevice, gridScope)).toContain(
+      '\nthe provider did not grant the scope storage.read:/home/alice\n',
+    )
+    await desk.token('wlcg')
+    const { id, secret = '' } = desk.issuer.addClient()
+    const client = [`--client-id=${id}`, `--client-secret=${secret}`] as const
+    const once = await desk.gen('once', ...byDevice, gridScope, ...client, '--only-at')
+    expect(once.stderr).toContain('did not grant the scope storage.read:/home/alice\n')
+  })
+
   test("'max' leaves out whole storages and says so; what is asked by name stays", async () => {
     desk = await Desk.open({ mode: 'iam' })
     const stderr = await desk.login('wlcg', ...byDevice, '--scope=max storage.read:/')
@@ -127,6 +139,9 @@ describe('others', () => {
     )
     expect((await desk.claims('-s', 'compute.read', 'wlcg'))['scope']).toBe('compute.read')
     await refusedHere('compute.cancel')
+    desk.issuer.set({ defaultAudience: undefined })
+    const nobody = await desk.run('oidc-token', '-f', '--aud=ce.example', 'wlcg')
+    expect(nobody.stderr).toBe('the token is not for the audience ce.example: it names none\n')
   })
 
   test('Google: a client made at its console, a code at the old name', async () => {
