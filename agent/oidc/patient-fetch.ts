@@ -25,13 +25,18 @@ const MOST_TRIES = 3
 /** Milliseconds before the second try; doubled before each further one, and cut short by chance. */
 const BACK_OFF_MS = 250
 
+/** RFC 6585 §4. */
+const TOO_MANY_REQUESTS = 429
+/** RFC 9110 §15.6.4. */
+const UNAVAILABLE = 503
+
 type Outcome = { readonly answer: HttpAnswer } | { readonly error: AgentError }
 
 /**
  * HTTP exchanges that are tried again where that cannot do harm. A question may be asked twice. All
  * else only when it surely was not carried out, as a provider that rotates refresh tokens takes the
- * second use of one for theft: nobody took the connection, or the answer was a refusal that names a
- * time to come back.
+ * second use of one for theft: nobody took the connection, or it was counted and found too much. A 503
+ * does not say that: caches answer so, with a time to come back, for a provider that was too slow.
  */
 export class PatientFetch {
   readonly #http: HttpFetch
@@ -90,9 +95,12 @@ export class PatientFetch {
       return neverSent(error) || (isQuestion && isPassing(error)) ? backOff : undefined
     }
     const { answer } = outcome
-    const seconds = retryAfterSeconds(answer)
-    if (isRefusedForNow(answer) && seconds !== undefined) return seconds * 1000 + backOff
-    return isQuestion && isOverloaded(answer) ? backOff : undefined
+    if (!isOverloaded(answer)) return undefined
+    const isTooMuch = answer.status === TOO_MANY_REQUESTS
+    const seconds =
+      isTooMuch || answer.status === UNAVAILABLE ? retryAfterSeconds(answer) : undefined
+    if (seconds !== undefined && (isQuestion || isTooMuch)) return seconds * 1000 + backOff
+    return isQuestion ? backOff : undefined
   }
 }
 
@@ -100,11 +108,6 @@ function isPassing({ code }: AgentError): boolean {
   return code === 'network' || code === 'provider-timeout'
 }
 
-/** RFC 6585 §4, RFC 9110 §15.6.4. */
-function isRefusedForNow({ status }: HttpAnswer): boolean {
-  return status === 429 || status === 503
-}
-
 function isOverloaded({ status }: HttpAnswer): boolean {
-  return status === 429 || (status >= 502 && status <= 504)
+  return status === TOO_MANY_REQUESTS || (status >= 502 && status <= 504)
 }
