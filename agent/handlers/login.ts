@@ -1,5 +1,5 @@
 import { accountOf, type GrantKind } from '../../protocol/account.ts'
-import { AgentError, knownError } from '../../protocol/errors.ts'
+import { AgentError, type ErrorCode, knownError } from '../../protocol/errors.ts'
 import type {
   AccessTokenReply,
   ConfigReply,
@@ -10,6 +10,7 @@ import type {
 import { Secret } from '../../protocol/secret.ts'
 import { clientOf } from '../accounts/client-of.ts'
 import { type BrowserLogin, byCode } from '../login/code-login.ts'
+import { withHint } from '../oidc/provider-hints.ts'
 import type { Handler, Services } from '../services.ts'
 import { tokenByGrant } from '../tokens/token-by-grant.ts'
 import { plainWish } from '../tokens/wish.ts'
@@ -44,7 +45,7 @@ export const gen: Handler<'gen'> = async (request, services, signal) => {
       const reply = await flows[name]?.(login, services, signal)
       if (reply !== undefined) return reply
     } catch (error) {
-      if (index + 1 === names.length || !isPassedOver(error)) throw error
+      if (index + 1 === names.length || !isPassedOver(error)) throw told(error, login)
     }
   }
   throw new AgentError('not-implemented', 'No flow was successful.', {
@@ -62,6 +63,14 @@ function possibleFlows(wanted: readonly string[], login: Login): readonly string
 
 function isPassedOver(error: unknown): boolean {
   return error instanceof AgentError && nextFlowAfter.includes(error.code)
+}
+
+/** Failures with a cure that does not begin with the login that has just failed. */
+const curable: readonly ErrorCode[] = ['invalid-client', 'invalid-scope']
+
+function told(error: unknown, { account }: Pick<Login, 'account'>): unknown {
+  const isCurable = error instanceof AgentError && curable.includes(error.code)
+  return isCurable ? withHint(error, account) : error
 }
 
 /** Asks once whether the device code was approved; on approval the account is loaded. */
@@ -82,7 +91,7 @@ export const device: Handler<'device'> = async (request, services, signal) => {
     )
   } catch (error) {
     if (endsLogin(error)) services.pendingLogins.end(code)
-    throw error
+    throw told(error, login)
   }
 }
 

@@ -88,7 +88,6 @@ describe('the start of a device login', () => {
     server.script['/device'] = { status: 404 }
     expect(await failureOf(oidc.startDevice(client(), noWish, noAbort()))).toMatchObject({
       code: 'invalid-client',
-      hint: 'Probably the provider does not know this client.',
     })
   })
 

@@ -1,5 +1,7 @@
 import { expect, test } from 'vitest'
-import { hintFor } from './provider-hints.ts'
+import { accountOf } from '../../protocol/account.ts'
+import { AgentError } from '../../protocol/errors.ts'
+import { hintFor, withHint } from './provider-hints.ts'
 
 test("the hint the C agent's clients search for", () => {
   expect(hintFor('refresh-token-dead', 'wlcg')).toBe(
@@ -11,6 +13,18 @@ test('hints name the account, and the issuer where it is known', () => {
   expect(hintFor('invalid-scope', 'wlcg')).toContain('$ oidc-gen -m wlcg\n')
   expect(hintFor('invalid-client', 'wlcg')).toContain('$ oidc-gen wlcg --iss=<issuer>\n')
   expect(hintFor('invalid-client', 'wlcg', 'https://op')).toContain('--iss=https://op\n')
+})
+
+test('an error that has a hint of its own keeps it', () => {
+  const account = accountOf({ name: 'wlcg', issuer_url: 'https://op' })
+  const plain = new AgentError('invalid-client', 'who?')
+  expect(withHint(plain, account)).toMatchObject({
+    hint: hintFor(plain.code, 'wlcg', 'https://op'),
+  })
+  const hinted = new AgentError('invalid-client', 'who?', { hint: 'ask' })
+  expect(withHint(hinted, account)).toMatchObject({ hint: 'ask' })
+  const fault = new TypeError('ours')
+  expect(withHint(fault, account)).toBe(fault)
 })
 
 test('what nobody can mend by a command has no hint', () => {

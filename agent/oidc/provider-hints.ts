@@ -1,4 +1,5 @@
-import type { ErrorCode } from '../../protocol/errors.ts'
+import type { Account } from '../../protocol/account.ts'
+import { AgentError, type ErrorCode } from '../../protocol/errors.ts'
 
 /**
  * What a person can do about a provider's refusal, in the C agent's words (protocol.md §2.4). Its
@@ -6,6 +7,15 @@ import type { ErrorCode } from '../../protocol/errors.ts'
  */
 export function hintFor(code: ErrorCode, accountName: string, issuer?: string): string | undefined {
   return hints[code]?.(accountName, issuer ?? '<issuer>')
+}
+
+/** The provider layer knows no account names; the C clients read the name out of the hint. */
+export function withHint(error: unknown, { name, issuer }: Account): unknown {
+  if (!(error instanceof AgentError)) return error
+  const hint = error.hint ?? hintFor(error.code, name, issuer)
+  return hint === undefined
+    ? error
+    : new AgentError(error.code, error.message, { hint, cause: error })
 }
 
 const hints: Readonly<Partial<Record<ErrorCode, (name: string, issuer: string) => string>>> = {

@@ -145,13 +145,19 @@ describe('a provider that has no time', () => {
     [
       'its own fault',
       { kind: 'status', status: 500, body: { error: 'server_error' } },
-      'provider-error',
+      'provider-unavailable',
       'server_error',
+    ],
+    [
+      'its own fault, called ours',
+      { kind: 'status', status: 500, body: { error: 'invalid_grant' } },
+      'provider-unavailable',
+      'invalid_grant',
     ],
     [
       'a page for it',
       { kind: 'html', status: 500 },
-      'provider-status',
+      'provider-unavailable',
       'answered 500 with text/html',
     ],
   ])('%s', async (_what, fault, code, message) => {

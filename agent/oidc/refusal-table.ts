@@ -30,6 +30,17 @@ interface Row {
 const PROVIDER = '{provider}'
 
 const signIn = `Sign in at ${PROVIDER} and do what is asked for there; then try again. The login of this account stays good.`
+/** Everything that asks for a token; a failed registration leads on to a public client. */
+const tokenPurposes: readonly Purpose[] = [
+  'refresh',
+  'device authorization',
+  'device poll',
+  'code exchange',
+  'password',
+  'client credentials',
+  'token exchange',
+]
+const broken = 'The provider failed. Try again later; if it goes on, tell its administrators.'
 const startAgain = 'Start the login again and enter the code in time.'
 const unauthorized =
   /^(?:unauthorized|access_denied|invalid_(?:grant|token|client)|unauthorized_client)$/
@@ -134,7 +145,16 @@ const rows: readonly Row[] = [
   {
     error: /^invalid_target$/,
     code: 'invalid-target',
-    hint: 'The provider gives this account no token for this audience. If it wants to be asked for it in another way, set legacy_aud_mode for it in issuer.config.',
+    hint: 'The provider gives this account no token for this audience. If it wants to be asked for it in another way:\n\t$ oidc-gen -m <name> --audience-parameter=resource\nor, for all its accounts, set legacy_aud_mode for it in issuer.config.',
+  },
+
+  // ── The provider has a fault, whatever it calls it: that proves nothing about a token ──
+  { purposes: tokenPurposes, statuses: [500], code: 'provider-unavailable', hint: broken },
+  {
+    purposes: tokenPurposes,
+    error: /^server_error$/,
+    code: 'provider-unavailable',
+    hint: broken,
   },
 
   // ── What a token was asked for with ──

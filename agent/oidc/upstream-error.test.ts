@@ -53,7 +53,7 @@ describe('what a provider refuses', () => {
     [400, 'invalid_request', 'Missing parameter', 'invalid-request'],
     [400, 'invalid_target', 'not originally granted', 'invalid-target'],
     [403, 'access_denied', 'no', 'provider-error'],
-    [500, 'server_error', 'oops', 'provider-error'],
+    [500, 'server_error', 'oops', 'provider-unavailable'],
     [200, 'invalid_grant', 'with status 200', 'refresh-token-dead'],
   ])('%i %s: %s', async (status, error, error_description, code) => {
     const failure = await refreshFailure({ status, body: { error, error_description } })

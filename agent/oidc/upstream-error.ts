@@ -107,9 +107,7 @@ function badStatus(answer: HttpAnswer, { purpose }: Exchange): AgentError {
   }
   // IAM's answer to a device authorization of a client it does not know (wlcg.md §6).
   return purpose === 'device authorization' && status === 404
-    ? new AgentError('invalid-client', message, {
-        hint: 'Probably the provider does not know this client.',
-      })
+    ? new AgentError('invalid-client', message)
     : new AgentError('provider-status', message)
 }
 

@@ -5,7 +5,7 @@ import { clientOf } from '../accounts/client-of.ts'
 import type { LoadedAccount } from '../accounts/loaded-account.ts'
 import type { ReadSubjectToken } from '../accounts/subject-token.ts'
 import type { OpenIdProvider, TokenResponse } from '../oidc/provider.ts'
-import { hintFor } from '../oidc/provider-hints.ts'
+import { hintFor, withHint } from '../oidc/provider-hints.ts'
 import { listOf, tokenByGrant } from './token-by-grant.ts'
 import { KeyedTurns } from './turns.ts'
 import type { TokenWish } from './wish.ts'
@@ -66,7 +66,7 @@ export class Refresher {
 
   /** Robots and CI jobs have no refresh token: what gave them the first token gives the next. */
   async #repeatGrant(
-    { account, name }: LoadedAccount,
+    { account }: LoadedAccount,
     wish: TokenWish,
     signal: AbortSignal,
   ): Promise<TokenResponse> {
@@ -74,7 +74,7 @@ export class Refresher {
       const parts = { provider: this.#provider, readSubjectToken: this.#readSubjectToken }
       return await tokenByGrant(account, wish, parts, signal)
     } catch (error) {
-      throw withHint(error, name)
+      throw withHint(error, account)
     }
   }
 
@@ -87,17 +87,17 @@ export class Refresher {
     try {
       return await this.#ask(loaded, sent, wish, signal)
     } catch (error) {
-      if (!isDead(error)) throw withHint(error, loaded.name)
+      if (!isDead(error)) throw withHint(error, loaded.account)
       if (!(await this.#findNewer(loaded, sent))) {
         loaded.loginExpired = true
-        throw withHint(error, loaded.name)
+        throw withHint(error, loaded.account)
       }
     }
     try {
       return await this.#ask(loaded, refreshTokenOf(loaded), wish, signal)
     } catch (error) {
       if (isDead(error)) loaded.loginExpired = true
-      throw withHint(error, loaded.name)
+      throw withHint(error, loaded.account)
     }
   }
 
@@ -160,13 +160,4 @@ function refreshTokenOf(loaded: LoadedAccount): Secret {
 
 function isDead(error: unknown): boolean {
   return error instanceof AgentError && error.code === 'refresh-token-dead'
-}
-
-/** The provider layer knows no account names; the C clients read the name out of the hint. */
-function withHint(error: unknown, name: string): unknown {
-  if (!(error instanceof AgentError)) return error
-  const hint = error.hint ?? hintFor(error.code, name)
-  return hint === undefined
-    ? error
-    : new AgentError(error.code, error.message, { hint, cause: error })
 }

@@ -30,6 +30,7 @@ const relogin =
   'Most likely the refresh token expired. To create a new one, just run:\n\t$ oidc-gen wlcg --reauthenticate\n'
 const tooOften =
   'The provider is asked too often: by this account, this client or this network. Try again later.\n'
+const broken = 'The provider failed. Try again later; if it goes on, tell its administrators.\n'
 const later = 'The provider is overloaded or being maintained. Try again later.\n'
 
 describe('what goes wrong is told, and the next request is good', () => {
@@ -42,7 +43,11 @@ describe('what goes wrong is told, and the next request is good', () => {
   afterEach(() => desk.token('-f', 'wlcg'))
 
   const rows: readonly (readonly [Fault, string | RegExp])[] = [
-    [{ kind: 'status', status: 500 }, 'Error: HOST answered 500 with an empty body\n'],
+    [{ kind: 'status', status: 500 }, `Error: HOST answered 500 with an empty body\n${broken}`],
+    [
+      { kind: 'status', status: 500, body: { error: 'server_error' } },
+      `Error: server_error\n${broken}`,
+    ],
     [
       { kind: 'status', status: 500, body: 'oops' },
       /^Error: HOST answered 500 with something of no/,
@@ -277,8 +282,19 @@ describe('logins', () => {
 
   test('a client that nobody knows: no words come, ours do', async () => {
     expect(await failed('-m', '--client-id=nobody', '--client-secret=x')).toMatch(
-      /Error: HOST answered 404 with an empty body/,
+      /Error: HOST answered 404 with an empty body\nProbably the OIDC client has been deleted.*oidc-gen new --iss=https:\/\/HOST/s,
     )
+  })
+
+  test('a scope that the client may not have', async () => {
+    desk.issuer.fault('device', { kind: 'refusal', reason: 'deviceScope', about: 'it' })
+    expect(await failed()).toMatch(/Error: invalid_scope: .*\nWe cannot .*oidc-gen -m new\n/s)
+  })
+
+  test('a provider that stumbles while the person logs in', async () => {
+    desk.issuer.fault('token', { kind: 'html', status: 503 })
+    desk.issuer.fault('token', { kind: 'status', status: 500, body: { error: 'server_error' } })
+    await desk.login('stumbles', '-w', 'device', '--scope=openid', '--no-save')
   })
 
   test('a code that shows escape sequences and forged lines', async () => {
