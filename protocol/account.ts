@@ -35,11 +35,19 @@ export interface Account {
   /** Private key of `private_key_jwt`, PEM or JWK. */
   readonly privateKeyFile: string | undefined
   /** How the provider is asked for an audience; absent: as issuer.config says or its product wants. */
-  readonly audienceParameter: 'audience' | 'resource' | undefined
+  readonly audienceParameter: AudienceParameter | undefined
   /** When the refresh token dies, where that is known or can be guessed. */
   readonly refreshTokenExpiresAt: UnixSeconds | undefined
   readonly fields: JsonObject
 }
+
+/**
+ * How a provider is asked for an audience: RFC 8707 `resource`, the older `audience`, both at once,
+ * or by the scopes, which begin with the name of the service.
+ */
+export type AudienceParameter = (typeof audienceParameters)[number]
+
+export const audienceParameters = ['audience', 'resource', 'both', 'scope'] as const
 
 /** `client_credentials` (RFC 6749 §4.4) and `token-exchange` (RFC 8693) are repeated for each token. */
 export type GrantKind = 'refresh_token' | 'client_credentials' | 'token-exchange'
@@ -156,8 +164,9 @@ function grantOf(value: string | undefined): GrantKind {
   return value === 'client_credentials' || value === 'token-exchange' ? value : 'refresh_token'
 }
 
-function audienceParameterOf(value: string | undefined): Account['audienceParameter'] {
-  return value === 'audience' || value === 'resource' ? value : undefined
+/** The word, where it is one that says how a provider is asked. */
+export function audienceParameterOf(word: string | undefined): AudienceParameter | undefined {
+  return audienceParameters.find((one) => one === word)
 }
 
 function subjectTokenOf(text: (key: string) => string | undefined): SubjectTokenSource | undefined {

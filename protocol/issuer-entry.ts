@@ -15,6 +15,10 @@ export interface KnownIssuer {
   readonly deviceAuthorizationEndpoint?: string | undefined
   /** True: the provider wants `audience=`, not RFC 8707's `resource=`. */
   readonly legacyAudienceMode?: boolean | undefined
+  /** How it wants to be asked for an audience, where `legacyAudienceMode` does not say enough. */
+  readonly audienceParameter?: string | undefined
+  /** Which product it is, where that cannot be seen. */
+  readonly provider?: string | undefined
   /** Where to register a client by hand. */
   readonly registerHint?: string | undefined
   readonly contact?: string | undefined
@@ -129,6 +133,8 @@ function jsonIssuer(issuer: string, entry: JsonObject): KnownIssuer {
     certPath: text(entry, 'cert_path'),
     deviceAuthorizationEndpoint: text(entry, 'device_authorization_endpoint'),
     legacyAudienceMode: flag(entry, 'legacy_aud_mode'),
+    audienceParameter: text(entry, 'audience_parameter'),
+    provider: text(entry, 'provider'),
     registerHint: text(entry, 'register'),
     contact: text(entry, 'contact'),
     storePassword: flag(entry, 'pw-store'),

@@ -14,6 +14,7 @@ const issuer = 'https://op.example/'
 
 let directory: string
 let warnings: string[]
+let recorder: Recorder
 
 beforeEach(async () => {
   directory = await mkdtemp(join(tmpdir(), 'issuer-overrides-'))
@@ -37,7 +38,7 @@ class Recorder extends ScriptedProvider {
 }
 
 async function askedWith(fields: Record<string, string> = {}): Promise<unknown> {
-  const recorder = new Recorder()
+  recorder = new Recorder()
   const log = { debug: () => undefined, warn: (line: string) => void warnings.push(line) }
   const knownIssuers = knownIssuersReader(() => directory, join(directory, 'etc'))
   const provider = withIssuerOverrides(recorder, { knownIssuers, log })
@@ -63,10 +64,34 @@ describe('how an audience is asked for', () => {
     expect(await askedWith({ audience_parameter: 'nonsense' })).toBe('audience')
   })
 
+  test.each(['audience', 'resource', 'both', 'scope'])('audience_parameter %s', async (word) => {
+    await write([{ issuer, audience_parameter: word, legacy_aud_mode: false }])
+    expect(await askedWith()).toBe(word)
+  })
+
   test('a file that cannot be read is said and is no reason for no token', async () => {
     await writeFile(join(directory, 'issuer.config'), '[{"issuer":')
     expect(await askedWith()).toBeUndefined()
     expect(warnings.join()).toContain('issuer.config is not valid JSON')
+  })
+})
+
+describe('which product a provider is', () => {
+  async function family(provider: string): Promise<unknown> {
+    await write([{ issuer, provider }])
+    await askedWith()
+    return recorder.clients[0]?.provider.family
+  }
+
+  test('is as the issuer files say', async () => {
+    expect(await family('iam')).toBe('iam')
+    expect(await family('conforming')).toBe('conforming')
+    expect(warnings).toEqual([])
+  })
+
+  test('is left to what can be seen where they say what nobody knows', async () => {
+    expect(await family('dex')).toBeUndefined()
+    expect(warnings.join()).toContain("is 'dex', which is not known here")
   })
 })
 

@@ -1,8 +1,9 @@
-import { sameIssuer } from '../../protocol/account.ts'
+import { audienceParameterOf, sameIssuer } from '../../protocol/account.ts'
 import { AgentError } from '../../protocol/errors.ts'
 import type { KnownIssuer } from '../../protocol/issuer-config.ts'
 import type { Log } from '../log.ts'
-import type { AudienceParameter, Client, OpenIdProvider } from '../oidc/provider.ts'
+import { familyName } from '../oidc/families.ts'
+import type { Client, OpenIdProvider, ProviderAddress } from '../oidc/provider.ts'
 
 /** What the overrides are taken from. */
 export interface IssuerOverrides {
@@ -10,20 +11,31 @@ export interface IssuerOverrides {
   readonly log: Log
 }
 
+/** What the issuer files say of how a provider is spoken to. */
+type Override = Pick<ProviderAddress, 'family'> & Pick<Client, 'audienceParameter'>
+
 /**
- * `provider`, asked for audiences as `legacy_aud_mode` of issuer.config says it (cli.md §1.8), where
- * the account itself does not.
+ * `provider`, taken for what issuer.config says it is, and asked for audiences as it says
+ * (`legacy_aud_mode`, cli.md §1.8), where the account itself does not.
  */
 export function withIssuerOverrides(
   provider: OpenIdProvider,
   overrides: IssuerOverrides,
 ): OpenIdProvider {
+  const at = async (address: ProviderAddress): Promise<ProviderAddress> => {
+    const { family } = await configured(address.issuer, overrides)
+    return { ...address, family }
+  }
   const told = async (client: Client): Promise<Client> => {
-    if (client.audienceParameter !== undefined) return client
-    return { ...client, audienceParameter: await configured(client.provider.issuer, overrides) }
+    const { family, audienceParameter } = await configured(client.provider.issuer, overrides)
+    return {
+      ...client,
+      provider: { ...client.provider, family },
+      audienceParameter: client.audienceParameter ?? audienceParameter,
+    }
   }
   return {
-    discover: (address, signal) => provider.discover(address, signal),
+    discover: async (address, signal) => provider.discover(await at(address), signal),
     refresh: async (client, grant, signal) => provider.refresh(await told(client), grant, signal),
     startDevice: async (client, wish, signal) =>
       provider.startDevice(await told(client), wish, signal),
@@ -37,7 +49,8 @@ export function withIssuerOverrides(
     exchangeToken: async (client, grant, signal) =>
       provider.exchangeToken(await told(client), grant, signal),
     pollDevice: (client, deviceCode, signal) => provider.pollDevice(client, deviceCode, signal),
-    register: (address, registration, signal) => provider.register(address, registration, signal),
+    register: async (address, registration, signal) =>
+      provider.register(await at(address), registration, signal),
     deleteClient: (registered, signal) => provider.deleteClient(registered, signal),
     revoke: (client, refreshToken, signal) => provider.revoke(client, refreshToken, signal),
     keys: (address, signal) => provider.keys(address, signal),
@@ -46,18 +59,28 @@ export function withIssuerOverrides(
   }
 }
 
-/** Undefined where the issuer files say nothing, or nothing that can be read: no reason for no token. */
+/** Nothing where the issuer files say nothing, or nothing that can be read: no reason for no token. */
 async function configured(
   issuer: string,
   { knownIssuers, log }: IssuerOverrides,
-): Promise<AudienceParameter | undefined> {
+): Promise<Override> {
+  const nothing = { family: undefined, audienceParameter: undefined }
   try {
     const known = (await knownIssuers()).find((one) => sameIssuer(one.issuer, issuer))
-    if (known?.legacyAudienceMode === undefined) return undefined
-    return known.legacyAudienceMode ? 'audience' : 'resource'
+    return known === undefined ? nothing : overrideIn(known, log)
   } catch (error) {
     if (!(error instanceof AgentError)) throw error
     log.warn(error.message)
-    return undefined
+    return nothing
   }
+}
+
+function overrideIn(known: KnownIssuer, log: Log): Override {
+  const { issuer, provider, audienceParameter: word, legacyAudienceMode: isLegacy } = known
+  const family = provider === undefined ? undefined : familyName(provider)
+  if (family === undefined && provider !== undefined) {
+    log.warn(`the issuer files say of ${issuer} that it is '${provider}', which is not known here`)
+  }
+  const legacy = isLegacy === undefined ? undefined : isLegacy ? 'audience' : 'resource'
+  return { family, audienceParameter: audienceParameterOf(word) ?? legacy }
 }

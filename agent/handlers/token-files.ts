@@ -19,7 +19,8 @@ export const tokenFile: Handler<'token_file'> = async (request, services, signal
   }
   const loaded = await findAccount(request, services)
   refuseUnconfirmed(loaded, services)
-  refuseUngranted(loaded, tokenWish(request.scope, request.audience))
+  const wish = tokenWish(request.scope, request.audience)
+  await refuseUngranted(loaded, wish, services, signal)
   const { path, scope, audience } = request
   const entry = {
     path,

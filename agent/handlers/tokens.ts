@@ -1,6 +1,7 @@
 import { words } from '../../protocol/account.ts'
 import { AgentError, knownError } from '../../protocol/errors.ts'
 import type { AccessTokenReply } from '../../protocol/messages.ts'
+import { providerOf } from '../accounts/client-of.ts'
 import type { LoadedAccount } from '../accounts/loaded-account.ts'
 import { hintFor } from '../oidc/provider-hints.ts'
 import type { Handler, Services } from '../services.ts'
@@ -14,7 +15,7 @@ export const accessToken: Handler<'access_token'> = async (request, services, si
   const loaded = await findAccount(request, services)
   refuseUnconfirmed(loaded, services)
   const wish = tokenWish(request.scope, request.audience)
-  refuseUngranted(loaded, wish)
+  await refuseUngranted(loaded, wish, services, signal)
   const minValid = request.min_valid_period ?? 0
   const token = await services.tokens.accessToken(loaded, wish, minValid, signal)
   if (request.strict === true) requireAsAsked(token)
@@ -58,13 +59,19 @@ export function tokenReply(token: IssuedToken, loaded: LoadedAccount): AccessTok
 /**
  * A refresh cannot give more than the login did (RFC 6749 §6): that is said here, by what the
  * account has, rather than by a provider's `invalid_scope`. Nothing is refused where the grant is not
- * known, nor for grants that are repeated.
+ * known, nor for grants that are repeated, nor where the provider gives more all the same.
  */
-export function refuseUngranted({ account, name }: LoadedAccount, wish: TokenWish): void {
+export async function refuseUngranted(
+  { account, name }: LoadedAccount,
+  wish: TokenWish,
+  { provider }: Services,
+  signal: AbortSignal,
+): Promise<void> {
   const granted = account.refreshScope ?? account.authScope
   if (granted === '' || account.grant !== 'refresh_token') return
   const missing = uncovered(wish.scopes, granted)
   if (missing.length === 0) return
+  if ((await provider.discover(providerOf(account), signal)).refreshWidens) return
   throw new AgentError(
     'invalid-scope',
     `invalid_scope: the account ${name} was not granted ${missing.join(' ')}; it has ${granted}`,

@@ -156,6 +156,7 @@ test('a poor document promises nothing', async () => {
     hasDeviceFlow: false,
     hasRegistration: false,
     hasRevocation: false,
+    refreshWidens: false,
     family: 'conforming',
     familyTitle: 'OpenID provider',
     refreshTokenSeconds: undefined,

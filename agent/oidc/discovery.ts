@@ -96,8 +96,11 @@ export class Discovery {
 }
 
 /** What of a document the contract tells. */
-export function metadataOf(document: DiscoveryDocument): ProviderMetadata {
-  const family = familyOf(document.issuer, document)
+export function metadataOf(
+  document: DiscoveryDocument,
+  address: ProviderAddress,
+): ProviderMetadata {
+  const family = familyOf(address, document)
   return {
     issuer: document.issuer,
     scopesSupported: document.scopes_supported ?? [],
@@ -106,6 +109,7 @@ export function metadataOf(document: DiscoveryDocument): ProviderMetadata {
     hasRevocation: document.revocation_endpoint !== undefined,
     family: family.name,
     familyTitle: family.title,
+    refreshWidens: family.refreshWidens,
     refreshTokenSeconds: family.refreshTokenSeconds,
   }
 }

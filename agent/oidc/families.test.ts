@@ -1,11 +1,12 @@
 import { afterEach, describe, expect, test } from 'vitest'
+import type { AudienceParameter } from '../../protocol/account.ts'
 import type { Mode } from '../../test/support/issuer/modes/modes.ts'
 import { type Issuer, startIssuer } from '../../test/support/issuer/start-issuer.ts'
 import { clientFrom, loginAt } from '../../test/support/issuer-login.ts'
 import { addressOf, noAbort } from '../../test/support/oidc-client.ts'
 import { families, familyOf } from './families.ts'
 import { createOpenIdProvider } from './openid-provider.ts'
-import type { AudienceParameter, OpenIdProvider, TokenWish } from './provider.ts'
+import type { OpenIdProvider, TokenWish } from './provider.ts'
 
 const opened: { close: () => Promise<void> }[] = []
 
@@ -33,7 +34,10 @@ describe('who it is', () => {
     ['https://notcilogon.org', 'conforming'],
     ['nonsense', 'conforming'],
   ])('%s by its host: %s', (issuer, name) => {
-    expect(familyOf(issuer, { issuer, token_endpoint: `${issuer}/token` }).name).toBe(name)
+    const document = { issuer, token_endpoint: `${issuer}/token` }
+    expect(familyOf({}, document).name).toBe(name)
+    expect(familyOf({ family: 'keycloak' }, document).name).toBe('keycloak')
+    expect(familyOf({ family: 'conforming' }, document).name).toBe('conforming')
   })
 
   test.each<[Mode, string, string, number | undefined]>([

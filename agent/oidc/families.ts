@@ -1,5 +1,6 @@
+import type { AudienceParameter } from '../../protocol/account.ts'
 import type { DiscoveryDocument } from './discovery-document.ts'
-import type { AudienceParameter, ProviderFamilyName } from './provider.ts'
+import type { ProviderAddress, ProviderFamilyName } from './provider.ts'
 
 const DAY = 86_400
 
@@ -15,6 +16,8 @@ export interface ProviderFamily {
   readonly audience: AudienceParameter
   /** What goes along at a refresh that asks for scopes. */
   readonly refreshScope: 'omitted' | 'with offline_access'
+  /** Whether a refresh may ask for scopes that the login did not (against RFC 6749 §6). */
+  readonly refreshWidens: boolean
   /** Where a person registers a client, where clients cannot do that themselves. */
   readonly clientsPage?: string
   /** How a refresh token is asked for. */
@@ -32,6 +35,7 @@ const conforming: ProviderFamily = {
   // Ignored by who does not know it; a `resource` that was not granted at first is refused (RFC 8707).
   audience: 'audience',
   refreshScope: 'omitted',
+  refreshWidens: false,
   offline: 'offline_access',
   accessTokenSeconds: undefined,
   refreshTokenSeconds: undefined,
@@ -58,6 +62,8 @@ export const families: readonly ProviderFamily[] = [
     clientsPage: 'https://entra.microsoft.com/',
     audience: 'scope',
     refreshScope: 'with offline_access',
+    // One refresh token for every API that was consented to, one API a token.
+    refreshWidens: true,
     accessTokenSeconds: 3600,
     refreshTokenSeconds: 90 * DAY,
   },
@@ -108,8 +114,18 @@ export const families: readonly ProviderFamily[] = [
   },
 ]
 
-/** The family of a provider: by its host, else by its document. */
-export function familyOf(issuer: string, document: DiscoveryDocument): ProviderFamily {
+/** What the issuer files may call a provider. */
+export function familyName(text: string): ProviderFamilyName | undefined {
+  return [...families, conforming].find(({ name }) => name === text)?.name
+}
+
+/** The family of a provider: as was said of its address, else by its host, else by its document. */
+export function familyOf(
+  { family: said }: Pick<ProviderAddress, 'family'>,
+  document: DiscoveryDocument,
+): ProviderFamily {
+  if (said !== undefined) return families.find(({ name }) => name === said) ?? conforming
+  const { issuer } = document
   const host = URL.canParse(issuer) ? new URL(issuer).hostname : ''
   return (
     families.find((family) => family.host?.test(host) === true) ??

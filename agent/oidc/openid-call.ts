@@ -148,7 +148,7 @@ async function prepareWith(
   // Http addresses are judged in web-address.ts, more strictly: this only lets the judged ones pass.
   // eslint-disable-next-line @typescript-eslint/no-deprecated -- deprecated to catch the eye, not to go
   library.allowInsecureRequests(configuration)
-  return { library, configuration, document, family: familyOf(document.issuer, document) }
+  return { library, configuration, document, family: familyOf(client.provider, document) }
 }
 
 function serverOf(client: Client, document: DiscoveryDocument): openid.ServerMetadata {

@@ -49,7 +49,8 @@ export function createOpenIdProvider(options: OpenIdProviderOptions = {}): OpenI
     now,
   }
   return {
-    discover: async (address, signal) => metadataOf(await upstream.discovery.find(address, signal)),
+    discover: async (address, signal) =>
+      metadataOf(await upstream.discovery.find(address, signal), address),
     refresh: (client, grant, signal) => refresh(client, grant, upstream, signal),
     startDevice: (client, wish, signal) => startDevice(client, wish, upstream, signal),
     pollDevice: (client, deviceCode, signal) => pollDevice(client, deviceCode, upstream, signal),

@@ -25,10 +25,7 @@ const MOST_TRIES = 3
 /** Milliseconds before the second try; doubled before each further one, and cut short by chance. */
 const BACK_OFF_MS = 250
 
-/** RFC 6585 §4. */
 const TOO_MANY_REQUESTS = 429
-/** RFC 9110 §15.6.4. */
-const UNAVAILABLE = 503
 
 type Outcome = { readonly answer: HttpAnswer } | { readonly error: AgentError }
 
@@ -96,16 +93,20 @@ export class PatientFetch {
     }
     const { answer } = outcome
     if (!isOverloaded(answer)) return undefined
-    const isTooMuch = answer.status === TOO_MANY_REQUESTS
-    const seconds =
-      isTooMuch || answer.status === UNAVAILABLE ? retryAfterSeconds(answer) : undefined
-    if (seconds !== undefined && (isQuestion || isTooMuch)) return seconds * 1000 + backOff
+    const surelyRefused = isQuestion || answer.status === TOO_MANY_REQUESTS
+    const seconds = mayNameTime(answer) && surelyRefused ? retryAfterSeconds(answer) : undefined
+    if (seconds !== undefined) return seconds * 1000 + backOff
     return isQuestion ? backOff : undefined
   }
 }
 
 function isPassing({ code }: AgentError): boolean {
   return code === 'network' || code === 'provider-timeout'
+}
+
+/** RFC 6585 §4, RFC 9110 §15.6.4. */
+function mayNameTime({ status }: HttpAnswer): boolean {
+  return status === TOO_MANY_REQUESTS || status === 503
 }
 
 function isOverloaded({ status }: HttpAnswer): boolean {

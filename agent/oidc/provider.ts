@@ -1,3 +1,4 @@
+import type { AudienceParameter } from '../../protocol/account.ts'
 import type {
   DeviceAuthorization,
   JsonObject,
@@ -81,6 +82,8 @@ export interface ProviderAddress {
   readonly issuer: string
   readonly configEndpoint: string | undefined
   readonly certPath: string | undefined
+  /** Absent: to be told by host and discovery document. */
+  readonly family?: ProviderFamilyName | undefined
 }
 
 /** What a CI platform is asked for an ID token with. */
@@ -102,6 +105,8 @@ export interface ProviderMetadata {
   readonly family: ProviderFamilyName
   /** What people call that. */
   readonly familyTitle: string
+  /** Whether a refresh token is good for scopes that its login did not ask for. */
+  readonly refreshWidens: boolean
   /** Seconds a refresh token usually lives there; undefined where nobody can say. */
   readonly refreshTokenSeconds: number | undefined
 }
@@ -116,12 +121,6 @@ export type ProviderFamilyName =
   | 'egi'
   | 'helmholtz'
   | 'conforming'
-
-/**
- * How a provider is asked for an audience: RFC 8707 `resource`, the older `audience`, both at once,
- * or by the scopes, which begin with the name of the service.
- */
-export type AudienceParameter = 'audience' | 'resource' | 'both' | 'scope'
 
 /** How a client shows who it is; `automatic` is what the provider says that it takes. */
 export type ClientAuthentication =

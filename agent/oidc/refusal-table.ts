@@ -145,7 +145,7 @@ const rows: readonly Row[] = [
   {
     error: /^invalid_target$/,
     code: 'invalid-target',
-    hint: 'The provider gives this account no token for this audience. If it wants to be asked for it in another way:\n\t$ oidc-gen -m <name> --audience-parameter=resource\nor, for all its accounts, set legacy_aud_mode for it in issuer.config.',
+    hint: 'The provider gives this account no token for this audience. If it wants to be asked for it in another way (audience, resource, both or scope):\n\t$ oidc-gen -m <name> --audience-parameter=audience\nor, for all its accounts, set audience_parameter for it in issuer.config.',
   },
 
   // ── The provider has a fault, whatever it calls it: that proves nothing about a token ──

@@ -34,7 +34,7 @@ export async function register(
     throw new AgentError(
       'unsupported-by-provider',
       'Dynamic client registration is not supported by this issuer. Please register a client manually and then run oidc-gen with the -m flag.',
-      { hint: clientsPageHint(familyOf(document.issuer, document)) },
+      { hint: clientsPageHint(familyOf(address, document)) },
     )
   }
   const send = senderTo(document.registration_endpoint, address, registration, upstream)

@@ -1,3 +1,4 @@
+import { audienceParameters } from '../../protocol/account.ts'
 import type { CommandSpec } from '../argv.ts'
 import {
   choice,
@@ -141,9 +142,9 @@ const special = {
     'What the token to exchange is. The default is urn:ietf:params:oauth:token-type:id_token',
   ),
   audienceParameter: choice(
-    '--audience-parameter=audience|resource',
-    ['audience', 'resource'],
-    "How this provider is asked for an audience. The default is what issuer.config says by legacy_aud_mode, else what is known of the provider's product",
+    '--audience-parameter=audience|resource|both|scope',
+    audienceParameters,
+    "How this provider is asked for an audience. The default is what issuer.config says, else what is known of the provider's product",
   ),
   noWebserver: flag('--no-webserver', "No web server for the redirect of the flow 'code'"),
   noScheme: flag('--no-scheme', "No redirect to a custom uri scheme in the flow 'code'"),

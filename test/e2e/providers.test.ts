@@ -164,6 +164,33 @@ describe('others', () => {
     expect((await desk.claims('-s', 'api://store/Read', 'wlcg'))['scp']).toContain('Read')
     const rotated = desk.issuer.requestsTo('token').at(-1)
     expect(rotated?.form['scope']).toContain('offline_access')
+    const queue = await desk.claims('--aud=api://queue', 'wlcg')
+    expect({ aud: queue.aud, scp: queue['scp'] }).toEqual({
+      aud: 'api://queue',
+      scp: expect.stringMatching(/^Read\b/) as string,
+    })
+    // One refresh token is good for every API that was consented to.
+    expect((await desk.claims('-s', 'api://queue/Read', 'wlcg')).aud).toBe('api://queue')
+    expect(await desk.refusal('-s', 'api://other/Read', 'wlcg')).toContain('AADSTS70011')
+  })
+
+  test('a provider that is what issuer.config says it is', async () => {
+    await open({ mode: 'conforming' })
+    await desk.knownIssuer({ provider: 'iam' })
+    expect(await desk.login('wlcg', ...byDevice, '--scope=compute.read')).toContain(
+      'Note: the scope wlcg was added',
+    )
+    const { stdout } = await desk.run('oidc-agent', '--status', '--json')
+    const [account] = (JSON.parse(stdout) as { accounts: { refresh_token_expires_at: number }[] })
+      .accounts
+    const days = ((account?.refresh_token_expires_at ?? 0) - Date.now() / 1000) / 86_400
+    expect(days).toBeGreaterThan(29)
+    await desk.knownIssuer({ provider: 'iam', audience_parameter: 'both' })
+    await desk.run('oidc-token', '--aud=https://se.example', 'wlcg')
+    expect(desk.issuer.requestsTo('token').at(-1)?.form).toMatchObject({
+      audience: 'https://se.example',
+      resource: 'https://se.example',
+    })
   })
 
   test('a public client steps in where nobody may register', async () => {

@@ -53,6 +53,7 @@ export class ScriptedProvider implements OpenIdProvider {
       hasDeviceFlow: true,
       hasRegistration: true,
       hasRevocation: true,
+      refreshWidens: false,
       family: 'conforming',
       familyTitle: 'a provider in memory',
       refreshTokenSeconds: undefined,

@@ -6,6 +6,20 @@ export function words(text: string | null | undefined): string[] {
   return [...new Set((text ?? '').split(' ').filter((word) => word !== ''))]
 }
 
+/** What `api://store/.default` stands for: all the client may have there (Entra). */
+export function spelledOut(
+  provider: Provider,
+  client: KnownClient,
+  asked: readonly string[],
+): string[] {
+  if (!provider.dials.audienceFromScope) return [...asked]
+  return asked.flatMap((word) => {
+    if (!word.endsWith('/.default')) return [word]
+    const all = scopeOf(provider, client).filter((one) => apisOf([one])[0] === apisOf([word])[0])
+    return all.length === 0 ? [word] : all
+  })
+}
+
 /**
  * Whether a held scope includes the asked one. IAM compares paths as plain text, so that
  * `storage.read:/a` includes `storage.read:/ab` (IAM: StructuredPathScopeMatcher).

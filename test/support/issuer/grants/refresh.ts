@@ -2,7 +2,7 @@ import { audienceWish, refreshAudience } from '../audience.ts'
 import type { KnownClient, RefreshToken } from '../books.ts'
 import { isOver, type Provider, refuse } from '../provider.ts'
 import { newRefreshToken } from '../refresh-token.ts'
-import { permitted, refreshScope, words } from '../scopes.ts'
+import { permitted, refreshScope, spelledOut, words } from '../scopes.ts'
 import { tokenAnswer } from '../token-answer.ts'
 import { checkUser, field, type GrantHandler } from './grant-handler.ts'
 
@@ -12,7 +12,7 @@ export const refresh: GrantHandler = async (provider, client, request) => {
   const token = liveToken(provider, client, field(provider, request, 'refresh_token'))
   const { grant } = token
   checkUser(provider, grant)
-  const asked = words(request.form['scope'])
+  const asked = spelledOut(provider, client, words(request.form['scope']))
   const scope = permitted(provider, refreshScope(provider, client, grant.scope, asked))
   const audience = refreshAudience(provider, grant, audienceWish(provider, request.fields))
   // From here on nothing is refused: what is used up is used up for an answer.
