@@ -87,17 +87,22 @@ export class PatientFetch {
   #waitAfter(outcome: Outcome, { method }: HttpRequest, tries: number): number | undefined {
     const isQuestion = method === 'GET'
     const backOff = BACK_OFF_MS * 2 ** (tries - 1) * (0.5 + this.#patience.random() / 2)
-    if ('error' in outcome) {
-      const { error } = outcome
-      return neverSent(error) || (isQuestion && isPassing(error)) ? backOff : undefined
-    }
-    const { answer } = outcome
-    if (!isOverloaded(answer)) return undefined
-    const surelyRefused = isQuestion || answer.status === TOO_MANY_REQUESTS
-    const seconds = mayNameTime(answer) && surelyRefused ? retryAfterSeconds(answer) : undefined
-    if (seconds !== undefined) return seconds * 1000 + backOff
-    return isQuestion ? backOff : undefined
+    if ('answer' in outcome) return waitAfterAnswer(outcome.answer, isQuestion, backOff)
+    const { error } = outcome
+    return neverSent(error) || (isQuestion && isPassing(error)) ? backOff : undefined
   }
+}
+
+function waitAfterAnswer(
+  answer: HttpAnswer,
+  isQuestion: boolean,
+  backOff: number,
+): number | undefined {
+  const mayBeRepeated = isQuestion || answer.status === TOO_MANY_REQUESTS
+  if (!isOverloaded(answer) || !mayBeRepeated) return undefined
+  const seconds = mayNameTime(answer) ? retryAfterSeconds(answer) : undefined
+  if (seconds !== undefined) return seconds * 1000 + backOff
+  return isQuestion ? backOff : undefined
 }
 
 function isPassing({ code }: AgentError): boolean {
