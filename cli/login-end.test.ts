@@ -45,6 +45,14 @@ describe('the end of a login', () => {
     expect(warned(60, 'my acc')).toContain("oidc-gen 'my acc' --reauthenticate")
   })
 
+  test('is told whenever the provider has said so, whatever was expected', () => {
+    const reply = { status: 'success', access_token: 'AT', issuer: '', expires_at: 0 } as const
+    const over = { ...reply, login_expired: true, refresh_token_expires_at: now } as const
+    expect(loginEndWarning(over, 'wlcg', now)).toBe(
+      'the login of wlcg has ended: oidc-gen wlcg --reauthenticate',
+    )
+  })
+
   test.each([undefined, 0])('%s: not known, nothing is said', (end) => {
     const reply = { status: 'success', access_token: 'AT', issuer: '', expires_at: 0 } as const
     expect(loginEndWarning({ ...reply, refresh_token_expires_at: end }, 'x', now)).toBeUndefined()

@@ -7,15 +7,16 @@ const WARNED_DAYS = 3
 
 /** Told to a person whose login ends soon; undefined where there is time, or it is not known. */
 export function loginEndWarning(
-  { refresh_token_expires_at: end, issuer }: AccessTokenReply,
+  { refresh_token_expires_at: end, login_expired: isOver, issuer }: AccessTokenReply,
   account: string | undefined,
   now: number,
 ): string | undefined {
+  const login = account ?? `this account at ${issuer}`
+  const command = `oidc-gen ${account === undefined ? 'ACCOUNT' : shellWord(account)} --reauthenticate`
+  if (isOver === true) return `the login of ${login} has ended: ${command}`
   if (end === undefined || end <= 0) return undefined
   const left = end - now / 1000
   if (left > WARNED_DAYS * DAY_SECONDS) return undefined
-  const login = account ?? `this account at ${issuer}`
-  const command = `oidc-gen ${account === undefined ? 'ACCOUNT' : shellWord(account)} --reauthenticate`
   if (left <= 0) return `the login of ${login} ended on ${dateOf(end)}: ${command}`
   return `the login of ${login} ends ${inDays(left)} (${dateOf(end)}): ${command}`
 }

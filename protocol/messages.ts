@@ -293,6 +293,8 @@ export interface AccessTokenReply {
   readonly info?: string | undefined
   /** Ours: when the login ends, where that is known. */
   readonly refresh_token_expires_at?: UnixSeconds | undefined
+  /** Whether the provider has said that it is over: the token is one of before. */
+  readonly login_expired?: true | undefined
 }
 
 export interface IdTokenReply {

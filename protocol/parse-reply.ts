@@ -142,6 +142,7 @@ function accessToken(body: JsonObject): AccessTokenReply {
     scope: textOrNothing(body, 'scope'),
     info: textOrNothing(body, 'info'),
     refresh_token_expires_at: number(body, 'refresh_token_expires_at'),
+    login_expired: body['login_expired'] === true || undefined,
   }
 }
 

@@ -53,6 +53,7 @@ export function tokenReply(token: IssuedToken, loaded: LoadedAccount): AccessTok
     scope: token.scope,
     info: joinedLines(token.differences, token.notes),
     refresh_token_expires_at: loaded.account.refreshTokenExpiresAt,
+    login_expired: loaded.loginExpired || undefined,
   }
 }
 

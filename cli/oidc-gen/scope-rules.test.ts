@@ -32,9 +32,18 @@ describe('INDIGO IAM', () => {
   test.each([
     [['openid', 'wlcg', 'compute.read'], {}],
     [['openid', 'profile'], {}],
-    [['openid', 'compute.read'], { supported: ['openid', 'compute.read'] }],
   ])('%j stays', (scopes, given) => {
     expect(ruled(scopes, given)).toEqual({ scopes, told: '' })
+  })
+
+  test('what is missing there is told: the scope wlcg, or a path', () => {
+    const poor = ruled(['compute.read'], { supported: ['openid', 'compute.read'] })
+    expect(poor.scopes).toEqual(['compute.read'])
+    expect(poor.told).toContain('does not offer the scope wlcg')
+    const pathless = ruled(['wlcg', 'storage.read', 'storage.modify', 'storage.stage:/a'])
+    expect(pathless.told).toBe(
+      'Note: without a path storage.read storage.modify is good for nothing; write storage.read:/path.',
+    )
   })
 
   test('a given client is not asked for what it may not have', () => {

@@ -14,6 +14,8 @@ export interface AskedScopes {
 
 /** Scopes of grid services (WLCG Common JWT Profiles, "Capability based authorization"). */
 const CAPABILITY = /^(?:storage|compute)\./
+/** A storage without the path that says which part of it. */
+const PATHLESS = /^storage\.\w+$/
 /** The whole namespace of a storage. */
 const ROOT_PATH = /^storage\.\w+:\/$/
 
@@ -27,6 +29,11 @@ export function withIamRules(
   tell: (line: string) => void,
 ): readonly string[] {
   if (asked.supported.family !== 'iam') return scopes
+  const pathless = scopes.filter((scope) => PATHLESS.test(scope))
+  if (pathless.length > 0) {
+    const [one = ''] = pathless
+    tell(`Note: without a path ${pathless.join(' ')} is good for nothing; write ${one}:/path.`)
+  }
   return withProfile(withoutRootPaths(scopes, asked, tell), asked, tell)
 }
 
@@ -57,7 +64,12 @@ function withProfile(
     )
     return scopes
   }
-  if (!supported.scopes.includes('wlcg')) return scopes
+  if (!supported.scopes.includes('wlcg')) {
+    tell(
+      'Note: this INDIGO IAM does not offer the scope wlcg, without which its tokens carry no scope: ask its administrators.',
+    )
+    return scopes
+  }
   tell(
     'Note: the scope wlcg was added: without it the tokens of INDIGO IAM carry no scope, and every grid service refuses them.',
   )

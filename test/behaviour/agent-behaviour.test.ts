@@ -242,6 +242,17 @@ describe.each<[string, StartAgent]>([
     })
   })
 
+  test('a token of before the login ended says so, until the provider gives another', async () => {
+    await load()
+    const plain = { request: 'access_token', account: 'wlcg' } as const
+    const forced = { ...plain, min_valid_period: -1 }
+    agent.provider.failure = new AgentError('refresh-token-dead', 'invalid_grant: over')
+    await expect(agent.call(forced)).rejects.toMatchObject({ code: 'refresh-token-dead' })
+    expect((await agent.call(plain)).login_expired).toBe(true)
+    agent.provider.failure = undefined
+    expect((await agent.call(forced)).login_expired).toBeUndefined()
+  })
+
   test('gen by refresh token loads the account and gives its configuration', async () => {
     agent.provider.rotates = true
     const reply = await agent.call({ request: 'gen', config, flow: ['refresh'] })
