@@ -6,7 +6,7 @@ import type { LoadedAccount } from '../accounts/loaded-account.ts'
 import { hintFor } from '../oidc/provider-hints.ts'
 import type { Handler, Services } from '../services.ts'
 import { joinedLines, requireAsAsked } from '../tokens/granted.ts'
-import { uncovered } from '../tokens/scope-cover.ts'
+import { ungranted } from '../tokens/scope-cover.ts'
 import type { IssuedToken } from '../tokens/token-service.ts'
 import { type TokenWish, tokenWish } from '../tokens/wish.ts'
 import { findAccount } from './find-account.ts'
@@ -70,7 +70,7 @@ export async function refuseUngranted(
 ): Promise<void> {
   const granted = account.refreshScope ?? account.authScope
   if (granted === '' || account.grant !== 'refresh_token') return
-  const missing = uncovered(wish.scopes, granted)
+  const missing = ungranted(wish.scopes, granted)
   if (missing.length === 0) return
   if ((await provider.discover(providerOf(account), signal)).refreshWidens) return
   throw new AgentError(

@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { uncovered } from './scope-cover.ts'
+import { uncovered, ungranted } from './scope-cover.ts'
 
 test.each([
   ['storage.read:/a/b', 'storage.read:/a', true],
@@ -31,4 +31,12 @@ test('a path covers itself and all below it, and nothing beside it', () => {
       expect(uncovered([beside], granted)).toEqual([beside])
     }),
   )
+})
+
+test('a login for groups leads to tokens for one of them, which have to have it', () => {
+  const asked = ['wlcg.groups:/cms/production', 'wlcg.groups']
+  expect(ungranted(asked, 'openid wlcg.groups')).toEqual([])
+  expect(ungranted(asked, 'openid wlcg')).toEqual(asked)
+  expect(ungranted(['wlcg.groups:/cms'], 'wlcg.groups:/atlas')).toEqual(['wlcg.groups:/cms'])
+  expect(uncovered(['wlcg.groups:/cms'], 'openid wlcg.groups')).toEqual(['wlcg.groups:/cms'])
 })

@@ -3,6 +3,7 @@ import type { SpaceSeparated } from '../../protocol/messages.ts'
 
 /** Asks for a refresh token; never a scope of an access token itself. */
 const OFFLINE_ACCESS = 'offline_access'
+const GROUPS = 'wlcg.groups'
 
 /**
  * The scopes of `asked` that `granted` does not cover. A storage scope covers what is below its path,
@@ -14,6 +15,15 @@ export function uncovered(asked: readonly string[], granted: SpaceSeparated): re
   return asked.filter(
     (scope) => scope !== OFFLINE_ACCESS && !grants.some((grant) => covers(grant, scope)),
   )
+}
+
+/**
+ * The scopes of `asked` that a login with `granted` cannot lead to. Which groups are wanted may be said
+ * later (WLCG profile, "Scope-based attribute selection"); that they are in the token is not sure by that.
+ */
+export function ungranted(asked: readonly string[], granted: SpaceSeparated): readonly string[] {
+  const hasGroups = words(granted).includes(GROUPS)
+  return uncovered(asked, granted).filter((scope) => !hasGroups || !scope.startsWith(`${GROUPS}:`))
 }
 
 function covers(grant: string, scope: string): boolean {

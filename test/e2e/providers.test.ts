@@ -67,6 +67,14 @@ describe('INDIGO IAM, with nothing set by hand', () => {
     expect(await desk.refusal('wlcg')).toMatch(/^Error: No account configured with that short name/)
   })
 
+  test('one group of those the login was for', async () => {
+    desk = await Desk.open({ mode: 'iam' })
+    await desk.login('wlcg', ...byDevice, '--scope=wlcg wlcg.groups')
+    const group = await desk.claims('-s', 'wlcg wlcg.groups:/wlcg/pilots', 'wlcg')
+    expect(group['wlcg.groups']).toContain('/wlcg/pilots')
+    await refusedHere('compute.read')
+  })
+
   test('scopes that a policy takes away at the login are named', async () => {
     desk = await Desk.open({ mode: 'iam', dials: { scopesWithheld: ['storage.'] } })
     expect(await desk.login('wlcg', ...byDevice, gridScope)).toContain(
