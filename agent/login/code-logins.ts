@@ -108,7 +108,7 @@ export class CodeLogins {
    */
   async exchange(state: string, answer: CodeAnswer, keeps: boolean): Promise<LoginReply> {
     const entry = this.#logins.get(state)
-    if (entry?.progress.state !== 'waiting') throw knownError('wrong-state')
+    if (entry?.progress.state !== 'waiting') throw notWaited()
     if (this.#isExpired(entry)) throw expired()
     const reply = await this.#exchange(entry, answer)
     if (keeps) entry.progress = { state: 'succeeded', reply: undefined }
@@ -121,8 +121,8 @@ export class CodeLogins {
    */
   refuse(state: string, reason: string): AgentError {
     const entry = this.#logins.get(state)
-    if (entry?.progress.state !== 'waiting') throw knownError('wrong-state')
-    return this.#fail(entry, new AgentError('provider-error', reason))
+    if (entry?.progress.state !== 'waiting') throw notWaited()
+    return this.#fail(entry, refused(reason))
   }
 
   /**
@@ -175,7 +175,7 @@ export class CodeLogins {
       if (this.#parts.isLocked()) return resultPage({ kind: 'locked', login: name })
       const reason = errorIn(query)
       if (reason !== undefined) {
-        this.#fail(entry, new AgentError('provider-error', reason))
+        this.#fail(entry, refused(reason))
         return resultPage({ kind: 'denied', login: name, reason })
       }
     }
@@ -262,6 +262,18 @@ const alreadyFetched: NothingToFetchReply = {
 
 function notYet(state: string): NothingToFetchReply {
   return { status: 'NotFound', info: `No loaded account info found for state=${state}` }
+}
+
+function notWaited(): AgentError {
+  return knownError('wrong-state', {
+    hint: 'No login waits for this address: it was used before, or belongs to another agent. Run oidc-gen again for a new one.',
+  })
+}
+
+function refused(reason: string): AgentError {
+  return new AgentError('provider-error', reason, {
+    hint: 'The provider sent the browser back without a login. To try again, run oidc-gen again.',
+  })
 }
 
 function expired(): AgentError {

@@ -145,7 +145,7 @@ describe('a login by browser', () => {
     expect(html).toContain('the person said no')
     const { status, stderr } = await finished
     expect(status).toBe(1)
-    expect(stderr).toMatch(/^Error: access_denied: the person said no$/m)
+    expect(stderr).toMatch(/^Error: access_denied: the person said no\n.*run oidc-gen again\.$/m)
     expect(await files()).toEqual([])
     expect(outputOf(await sandbox.run('oidc-add', ['-a'])).trim()).toBe('')
     expect(await visit(redirectUri)).toBe(0)
@@ -202,7 +202,9 @@ describe('a browser that cannot come back', () => {
     const again = await sandbox.run('oidc-gen', exchange, { env })
     expect([again.status, again.stderr]).toEqual([
       1,
-      expect.stringMatching(/^Error: wrong state$/m),
+      expect.stringMatching(
+        /^Error: wrong state\nNo login waits for this address: .*oidc-gen again/m,
+      ),
     ])
   })
 
