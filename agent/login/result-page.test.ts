@@ -49,6 +49,12 @@ describe.each(results)('$kind', (result) => {
   })
 })
 
+test('what the provider said is told from what went wrong', () => {
+  expect(resultPage({ kind: 'denied', login, reason: 'no' }).html).toContain('<dt>It said</dt>')
+  const unreached = { kind: 'failed', login, reason: 'could not connect to url' } as const
+  expect(resultPage(unreached).html).toContain('<dt>Reason</dt>')
+})
+
 test('no text of a provider or an account becomes markup', () => {
   const text = fc.oneof(
     fc.string(),

@@ -29,6 +29,7 @@ interface Text {
   readonly says: string
   readonly login?: LoginName
   readonly reason?: string
+  readonly reasonLabel?: string
   readonly next: string
 }
 
@@ -78,6 +79,7 @@ function textOf(result: LoginResult): Text {
         says: 'The provider sent you back without a login. Nothing was saved.',
         login: result.login,
         reason: result.reason,
+        reasonLabel: 'It said',
         next: AGAIN,
       }
     case 'failed':
@@ -88,6 +90,8 @@ function textOf(result: LoginResult): Text {
         says: 'You logged in, but oidc-agent could not get the tokens from the provider.',
         login: result.login,
         reason: result.reason,
+        // The provider's words or ours.
+        reasonLabel: 'Reason',
         next: AGAIN,
       }
     case 'expired':
@@ -119,10 +123,11 @@ function textOf(result: LoginResult): Text {
   }
 }
 
-function pageOf({ status, icon, title, says, login, reason, next }: Text): ResultPage {
+function pageOf(text: Text): ResultPage {
+  const { status, icon, title, says, login, reason, reasonLabel = '', next } = text
   const shown = reason === undefined ? undefined : shortened(reason)
   const details =
-    row('Account', login?.account) + row('Provider', login?.issuer) + row('It said', shown)
+    row('Account', login?.account) + row('Provider', login?.issuer) + row(reasonLabel, shown)
   const html = `<!doctype html>
 <html lang="en">
 <head>
