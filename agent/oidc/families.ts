@@ -22,8 +22,6 @@ export interface ProviderFamily {
   readonly clientsPage?: string
   /** How a refresh token is asked for. */
   readonly offline: 'offline_access' | 'access_type'
-  /** Seconds an access token usually lives. */
-  readonly accessTokenSeconds: number | undefined
   /** Seconds a refresh token usually lives; undefined where nobody can say. */
   readonly refreshTokenSeconds: number | undefined
 }
@@ -37,7 +35,6 @@ const conforming: ProviderFamily = {
   refreshScope: 'omitted',
   refreshWidens: false,
   offline: 'offline_access',
-  accessTokenSeconds: undefined,
   refreshTokenSeconds: undefined,
 }
 
@@ -51,7 +48,6 @@ export const families: readonly ProviderFamily[] = [
       authorization_endpoint.endsWith('/o/oauth2/v2/auth'),
     clientsPage: 'https://console.cloud.google.com/apis/credentials',
     offline: 'access_type',
-    accessTokenSeconds: 3600,
   },
   {
     ...conforming,
@@ -64,7 +60,6 @@ export const families: readonly ProviderFamily[] = [
     refreshScope: 'with offline_access',
     // One refresh token for every API that was consented to, one API a token.
     refreshWidens: true,
-    accessTokenSeconds: 3600,
     refreshTokenSeconds: 90 * DAY,
   },
   {
@@ -73,7 +68,6 @@ export const families: readonly ProviderFamily[] = [
     title: 'CILogon',
     host: /(?:^|\.)cilogon\.org$/,
     clientsPage: 'https://cilogon.org/oauth2/register',
-    accessTokenSeconds: 900,
   },
   {
     ...conforming,
@@ -81,7 +75,6 @@ export const families: readonly ProviderFamily[] = [
     title: 'EGI Check-in',
     host: /^aai(?:-dev|-demo)?\.egi\.eu$/,
     clientsPage: 'https://aai.egi.eu/federation',
-    accessTokenSeconds: 3600,
   },
   {
     ...conforming,
@@ -91,7 +84,6 @@ export const families: readonly ProviderFamily[] = [
     clientsPage: 'https://login.helmholtz.de/',
     // The C agent asks for it so, and is made next door.
     audience: 'resource',
-    accessTokenSeconds: 3600,
   },
   {
     ...conforming,
@@ -101,7 +93,6 @@ export const families: readonly ProviderFamily[] = [
     recognise: ({ registration_endpoint = '', device_authorization_endpoint = '' }) =>
       registration_endpoint.endsWith('/iam/api/client-registration') ||
       device_authorization_endpoint.endsWith('/devicecode'),
-    accessTokenSeconds: 3600,
     refreshTokenSeconds: 30 * DAY,
   },
   {
@@ -110,7 +101,6 @@ export const families: readonly ProviderFamily[] = [
     title: 'Keycloak',
     recognise: ({ issuer, token_endpoint }) =>
       issuer.includes('/realms/') && token_endpoint.includes('/protocol/openid-connect/'),
-    accessTokenSeconds: 300,
   },
 ]
 
