@@ -1,5 +1,6 @@
-import { appendFileSync, mkdirSync } from 'node:fs'
+import { appendFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { makeDirectories } from '../protocol/make-directories.ts'
 
 /**
  * The agent's log. Lines name events, accounts, issuers and errors; nothing that is passed here may
@@ -35,7 +36,7 @@ export function fileSink(directory: string): LogSink {
   let made = false
   return (line) => {
     try {
-      if (!made) mkdirSync(directory, { recursive: true, mode: 0o700 })
+      if (!made) makeDirectories(directory)
       made = true
       appendFileSync(path, line, { mode: 0o600 })
     } catch {

@@ -1,9 +1,10 @@
-import { closeSync, constants, mkdirSync, openSync } from 'node:fs'
+import { closeSync, constants, openSync } from 'node:fs'
 import { homedir } from 'node:os'
 import { dirname, join, relative } from 'node:path'
 import envPaths from 'env-paths'
 import type { Environment } from './agent-address.ts'
 import { AgentError } from './errors.ts'
+import { makeDirectories } from './make-directories.ts'
 import { systemCode, unreadable, unwritable } from './system-error.ts'
 
 const NAME = 'oidc-agent'
@@ -30,8 +31,7 @@ export function createConfigDirectory(env: Environment): string {
   const place = candidates(env).find((path) => isDirectory(dirname(path)))
   if (place === undefined) throw homeless(homeOf(env))
   try {
-    // Recursive only so that one made at the same time, by another oidc-gen, is taken as ours.
-    mkdirSync(place, { mode: 0o700, recursive: true })
+    makeDirectories(place)
     return place
   } catch (error) {
     throw unwritable(place, error)

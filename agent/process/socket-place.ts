@@ -1,16 +1,9 @@
 import { randomBytes } from 'node:crypto'
-import {
-  chownSync,
-  lstatSync,
-  mkdirSync,
-  mkdtempSync,
-  rmdirSync,
-  statSync,
-  unlinkSync,
-} from 'node:fs'
+import { chownSync, lstatSync, mkdtempSync, rmdirSync, statSync, unlinkSync } from 'node:fs'
 import { connect } from 'node:net'
 import { basename, dirname, join, resolve, sep } from 'node:path'
 import { AgentError } from '../../protocol/errors.ts'
+import { makeDirectories } from '../../protocol/make-directories.ts'
 import { systemReason } from '../../protocol/system-error.ts'
 
 /** sun_path has 108 bytes with its final NUL (unix(7)). */
@@ -93,7 +86,7 @@ function chosenPlace(socketPath: string, { parentPid }: SocketWish): SocketPlace
     .split(sep)
     .map((part) => (part.endsWith('XXXXXX') ? part.slice(0, -6) + randomName() : part))
     .join(sep)
-  const first = makeAt(directory, () => mkdirSync(directory, { recursive: true, mode: 0o700 }))
+  const first = makeAt(directory, () => makeDirectories(directory))
   const name = isDirectory ? `oidc-agent.${parentPid}` : basename(socketPath)
   return { path: join(directory, name), madeDirectory: first === undefined ? undefined : directory }
 }
