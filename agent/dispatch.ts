@@ -1,4 +1,4 @@
-import { AgentError, failureReply, knownError } from '../protocol/errors.ts'
+import { AgentError, failureReply } from '../protocol/errors.ts'
 import type { Reply, Request, RequestType } from '../protocol/messages.ts'
 import * as state from './handlers/agent-state.ts'
 import { deleteAccount, deleteClient, register, scopes } from './handlers/clients.ts'
@@ -67,7 +67,7 @@ async function answer(request: Request, services: Services, signal: AbortSignal)
   try {
     // The table pairs each type with its own handler, which the compiler cannot see through an index.
     const row = table[request.request] as Row<RequestType>
-    if (services.lock.isLocked && row.whileLocked !== true) throw knownError('agent-locked')
+    if (row.whileLocked !== true) services.lock.checkOpen()
     return await row.handle(request, services, signal)
   } catch (error) {
     if (error instanceof AgentError) return failureReply(error)

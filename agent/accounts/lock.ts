@@ -51,9 +51,16 @@ export class Lock {
     return this.#state.state !== 'open'
   }
 
+  /** @throws AgentError `agent-locked` */
+  checkOpen(): void {
+    if (this.isLocked) {
+      throw knownError('agent-locked', { hint: 'Unlock it with\n\t$ oidc-add -X' })
+    }
+  }
+
   /** @throws AgentError `agent-locked` where it is locked already. */
   async lock(password: string): Promise<void> {
-    if (this.isLocked) throw knownError('agent-locked')
+    this.checkOpen()
     this.#state = { state: 'locking' }
     try {
       const key = await newFileKey(password, this.#derive)

@@ -1,5 +1,4 @@
 import { accountOf } from '../../protocol/account.ts'
-import { knownError } from '../../protocol/errors.ts'
 import type { FileKey } from '../../protocol/file-key.ts'
 import type { AddRequest, FileKeyMessage } from '../../protocol/messages.ts'
 import { providerOf } from '../accounts/client-of.ts'
@@ -24,7 +23,7 @@ export const add: Handler<'add'> = async (request, services, signal) => {
   loaded.publishedIssuer = metadata.issuer
   if (request.plain_add !== true) await services.tokens.accessToken(loaded, plainWish, -1, signal)
   // Locked while the provider was asked: nothing comes into a locked agent.
-  if (services.lock.isLocked) throw knownError('agent-locked')
+  services.lock.checkOpen()
   services.accounts.add(loaded, request.lifetime ?? services.options.lifetime)
   services.log.debug(`loaded ${account.name}`)
   return { status: 'success', info: lifetimeInfo(request.lifetime, services) }

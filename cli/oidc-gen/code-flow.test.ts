@@ -107,6 +107,13 @@ test('nobody comes: it ends after ten minutes', async () => {
   expect(pauses.reduce((sum, seconds) => sum + seconds, 0)).toBe(600)
 })
 
+test('goes on when an agent that was locked meanwhile is unlocked', async () => {
+  const locked = { status: 'failure', error: 'Agent locked', code: 'agent-locked' }
+  const { status, stdout, stderr } = await login({ lookups: [notYet, locked, locked, token] })
+  expect([status, stdout]).toEqual([0, 'accepted\nAT\n'])
+  expect(stderr.match(/The agent is locked/g)).toHaveLength(1)
+})
+
 test('Ctrl-C ends it, and the agent waits no longer', async () => {
   const { status } = await login({ lookups: [notYet], interruptAt: 3 })
   expect(status).toBe('SIGINT')

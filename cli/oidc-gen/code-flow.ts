@@ -1,6 +1,7 @@
 import { callAgent } from '../../protocol/client.ts'
 import { AgentError } from '../../protocol/errors.ts'
 import type { AccessTokenReply, BrowserStartedReply, ConfigReply } from '../../protocol/messages.ts'
+import { untilUnlocked } from './locked-agent.ts'
 import { mayPaste, pastedAnswer } from './paste-redirect.ts'
 import type { GenSetting } from './setting.ts'
 import { hasDisplay, showAddress } from './show-address.ts'
@@ -62,15 +63,21 @@ async function firstAnswer(
 
 async function polledAnswer(
   state: string,
-  { agent, host, io }: GenSetting,
+  setting: GenSetting,
   signal: AbortSignal,
 ): Promise<BrowserEnd> {
+  const { agent, host, io } = setting
+  const isLocked = untilUnlocked(setting)
   const deadline = io.now() + WAIT_MS
   while (io.now() < deadline) {
     await host.pause(POLL_MS, signal)
-    const reply = await callAgent(agent, { request: 'state_lookup', state }, { signal })
-    if (reply.status === 'success') return reply
-    if (reply.status === 'FoundButReceived') return undefined
+    try {
+      const reply = await callAgent(agent, { request: 'state_lookup', state }, { signal })
+      if (reply.status === 'success') return reply
+      if (reply.status === 'FoundButReceived') return undefined
+    } catch (error) {
+      if (!isLocked(error)) throw error
+    }
   }
   throw new AgentError('provider-error', 'The login has expired: nobody finished it in time.', {
     hint: `The browser was waited for ${WAIT_MS / 60_000} minutes. Run oidc-gen again for a new login.`,

@@ -71,6 +71,15 @@ test.each([
   expect(pauses).toEqual([5, 10])
 })
 
+test('goes on when an agent that was locked meanwhile is unlocked', async () => {
+  const locked = failure('Agent locked', 'agent-locked')
+  const { pauses, status, stderr } = await login([pending, locked, locked, token])
+  expect(status).toBe(0)
+  expect(pauses).toEqual([5, 5, 5, 5])
+  expect(stderr.match(/The agent is locked/g)).toHaveLength(1)
+  expect(stderr).toContain('oidc-add -X')
+})
+
 test('ends when the code has expired', async () => {
   const { pauses, status, stderr } = await login([pending], { ...device, expires_in: 14 })
   expect(status).toBe(1)

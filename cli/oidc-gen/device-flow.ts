@@ -2,6 +2,7 @@ import { callAgent } from '../../protocol/client.ts'
 import { AgentError, type ErrorCode } from '../../protocol/errors.ts'
 import type { DeviceAuthorization, Replies } from '../../protocol/messages.ts'
 import { showDeviceCode } from './device-code.ts'
+import { untilUnlocked } from './locked-agent.ts'
 import type { GenSetting } from './setting.ts'
 
 /** RFC 8628 §3.5: what `slow_down` adds to the pause, in seconds. */
@@ -24,13 +25,14 @@ export async function waitForApproval(
   await showDeviceCode(device, io)
   const { device_code } = device
   const request = { request: 'device', oidc_device: { device_code }, only_at: onlyToken } as const
+  const isLocked = untilUnlocked(setting)
   let interval = device.interval > 0 ? device.interval : DEFAULT_INTERVAL_SECONDS
   while (io.now() < deadline) {
     await host.pause(interval * 1000, signal)
     try {
       return await callAgent(agent, request, { signal })
     } catch (error) {
-      interval = nextInterval(error, interval)
+      if (!isLocked(error)) interval = nextInterval(error, interval)
     }
   }
   throw new AgentError('provider-error', 'Device code is not valid any more! It has expired.', {

@@ -118,7 +118,7 @@ describe('the lock', () => {
     ] as const) {
       const { status, stdout, stderr } = await sandbox.run(command, args)
       expect({ status, stdout }).toEqual({ status: 1, stdout: '' })
-      expect(stderr).toMatch(/^Error: Agent locked/)
+      expect(stderr).toBe('Error: Agent locked\nUnlock it with\n\t$ oidc-add -X\n')
     }
     await expect(lock(agent, 'unlock', 'simsim')).rejects.toMatchObject({ code: 'wrong-password' })
     await lock(agent, 'unlock', 'sesame')
