@@ -2,9 +2,9 @@ import { AccountDirectory } from '../protocol/account-directory.ts'
 import { type AgentAddress, callAgent } from '../protocol/client.ts'
 import { findConfigDirectory } from '../protocol/config-directory.ts'
 import { AgentError } from '../protocol/errors.ts'
+import { shellWord } from '../protocol/shell-word.ts'
 import { addRequest, openWithTries, passwordQuestion } from './load-account.ts'
 import type { Io } from './run.ts'
-import { shellWord } from './shell-words.ts'
 import { openTerminal, type Terminal } from './terminal.ts'
 
 /** What it takes to load an account that is on disk. */

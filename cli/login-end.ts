@@ -1,5 +1,5 @@
 import type { AccessTokenReply, UnixSeconds } from '../protocol/messages.ts'
-import { shellWord } from './shell-words.ts'
+import { shellWord } from '../protocol/shell-word.ts'
 
 const DAY_SECONDS = 86_400
 /** How many days ahead a person is told that a login ends: a weekend and a day. */

@@ -1,7 +1,8 @@
 import { execFileSync } from 'node:child_process'
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { checkVariableName, exportLine, shellWord } from './shell-words.ts'
+import { shellWord } from '../protocol/shell-word.ts'
+import { checkVariableName, exportLine } from './shell-words.ts'
 
 test('what needs no quotes has none, as the C tools print it', () => {
   expect(exportLine('OIDC_SOCK', '/tmp/oidc-AbCdEf/oidc-agent.1234')).toBe(

@@ -1,12 +1,5 @@
+import { shellWord } from '../protocol/shell-word.ts'
 import { usageError } from './argv.ts'
-
-/** What a POSIX shell takes as it stands, in any place: no blank, no glob, no `~`, no quote. */
-const PLAIN = /^[A-Za-z0-9_./:@%+,=-]+$/
-
-/** `value` as one word for a POSIX shell, quoted only where it has to be. */
-export function shellWord(value: string): string {
-  return PLAIN.test(value) ? value : `'${value.replaceAll("'", String.raw`'\''`)}'`
-}
 
 /** The line that sets and exports a variable once it is `eval`ed; without its end of line. */
 export function exportLine(name: string, value: string): string {

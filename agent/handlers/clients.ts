@@ -1,6 +1,7 @@
 import { accountOf, words } from '../../protocol/account.ts'
 import { AgentError } from '../../protocol/errors.ts'
 import { Secret, secretOf } from '../../protocol/secret.ts'
+import { shellWord } from '../../protocol/shell-word.ts'
 import { clientOf, providerOf } from '../accounts/client-of.ts'
 import { newClientUris } from '../login/redirect-uris.ts'
 import type { Handler } from '../services.ts'
@@ -12,7 +13,7 @@ export const register: Handler<'register'> = async (request, services, signal) =
     throw new AgentError(
       'bad-request',
       'An account with this shortname is already loaded. I will not register a new one.',
-      { hint: `Remove it first:\n\t$ oidc-add -r ${account.name}` },
+      { hint: `Remove it first:\n\t$ oidc-add -r ${shellWord(account.name)}` },
     )
   }
   const { scopesSupported } = await services.provider.discover(providerOf(account), signal)

@@ -1,5 +1,6 @@
 import { sameIssuer } from '../../protocol/account.ts'
 import { AgentError, knownError } from '../../protocol/errors.ts'
+import { shellWord } from '../../protocol/shell-word.ts'
 import type { LoadedAccount } from '../accounts/loaded-account.ts'
 import type { Services } from '../services.ts'
 
@@ -29,7 +30,7 @@ async function byName(name: string, services: Services): Promise<LoadedAccount> 
     throw knownError('account-not-loaded', { hint: loadHint(name) })
   }
   throw knownError('unknown-account', {
-    hint: `There is no account '${name}'. Accounts are listed by\n\t$ oidc-add -l\nand made by\n\t$ oidc-gen ${name}`,
+    hint: `There is no account '${name}'. Accounts are listed by\n\t$ oidc-add -l\nand made by\n\t$ oidc-gen ${shellWord(name)}`,
   })
 }
 
@@ -42,7 +43,7 @@ async function byIssuer(issuer: string, services: Services): Promise<LoadedAccou
   if (chosen !== undefined) return chosen
   const hint =
     preferred === undefined
-      ? `No account is known for ${issuer}. Make one by\n\t$ oidc-gen --iss=${issuer}`
+      ? `No account is known for ${issuer}. Make one by\n\t$ oidc-gen --iss=${shellWord(issuer)}`
       : loadHint(preferred)
   throw knownError('account-not-loaded', { hint })
 }
@@ -58,5 +59,5 @@ async function isOnDisk(name: string, services: Services): Promise<boolean> {
 }
 
 function loadHint(name: string): string {
-  return `Load the account first:\n\t$ oidc-add ${name}`
+  return `Load the account first:\n\t$ oidc-add ${shellWord(name)}`
 }

@@ -27,6 +27,12 @@ test('an error that has a hint of its own keeps it', () => {
   expect(withHint(fault, account)).toBe(fault)
 })
 
+test('a name that a shell would take apart is quoted', () => {
+  expect(hintFor('refresh-token-dead', 'my $(id)')).toContain(
+    "oidc-gen 'my $(id)' --reauthenticate",
+  )
+})
+
 test('what nobody can mend by a command has no hint', () => {
   expect(hintFor('network', 'wlcg')).toBeUndefined()
 })

@@ -1,12 +1,16 @@
 import type { Account } from '../../protocol/account.ts'
 import { AgentError, type ErrorCode } from '../../protocol/errors.ts'
+import { shellWord } from '../../protocol/shell-word.ts'
 
 /**
  * What a person can do about a provider's refusal, in the C agent's words (protocol.md §2.4). Its
  * clients search the first one for `oidc-gen <name> --reauthenticate`: keep the wording.
  */
 export function hintFor(code: ErrorCode, accountName: string, issuer?: string): string | undefined {
-  return hints[code]?.(accountName, issuer ?? '<issuer>')
+  return hints[code]?.(
+    shellWord(accountName),
+    issuer === undefined ? '<issuer>' : shellWord(issuer),
+  )
 }
 
 /** The provider layer knows no account names; the C clients read the name out of the hint. */

@@ -4,6 +4,7 @@ import { connect } from 'node:net'
 import { basename, dirname, join, resolve, sep } from 'node:path'
 import { AgentError } from '../../protocol/errors.ts'
 import { makeDirectories } from '../../protocol/make-directories.ts'
+import { shellWord } from '../../protocol/shell-word.ts'
 import { systemReason } from '../../protocol/system-error.ts'
 
 /** sun_path has 108 bytes with its final NUL (unix(7)). */
@@ -152,7 +153,7 @@ async function removeStale(path: string, uid: number): Promise<void> {
   }
   if (await isLive(path)) {
     throw new AgentError('file-unwritable', `an agent is running already on ${path}`, {
-      hint: `Use it:\n\t$ export OIDC_SOCK=${path}\nor choose another place with --socket-path.`,
+      hint: `Use it:\n\t$ export OIDC_SOCK=${shellWord(path)}\nor choose another place with --socket-path.`,
     })
   }
   unlinkSync(path)

@@ -2,6 +2,7 @@ import { sameIssuer } from '../../protocol/account.ts'
 import { findConfigDirectory } from '../../protocol/config-directory.ts'
 import { AgentError } from '../../protocol/errors.ts'
 import { type KnownIssuer, readKnownIssuers } from '../../protocol/issuer-config.ts'
+import { shellWord } from '../../protocol/shell-word.ts'
 import type { AddSetting } from './setting.ts'
 
 /**
@@ -15,7 +16,7 @@ export async function accountNamed(operand: string, { io, host }: AddSetting): P
   const account = accountOf(issuers.find(({ issuer }) => sameIssuer(issuer, operand)))
   if (account !== undefined) return account
   throw new AgentError('unknown-account', `No account configured for the issuer ${operand}`, {
-    hint: `Make one: oidc-gen --issuer=${operand}`,
+    hint: `Make one: oidc-gen --issuer=${shellWord(operand)}`,
   })
 }
 

@@ -1,5 +1,6 @@
 import { type AccountDirectory, checkAccountName } from '../../protocol/account-directory.ts'
 import { AgentError } from '../../protocol/errors.ts'
+import { shellWord } from '../../protocol/shell-word.ts'
 import type { GenSetting } from './setting.ts'
 
 /**
@@ -61,11 +62,11 @@ function configured(name: string): AgentError {
   return new AgentError('bad-request', alreadyConfigured, {
     hint: [
       'For a new refresh token run',
-      `\t$ oidc-gen --reauthenticate ${name}`,
+      `\t$ oidc-gen --reauthenticate ${shellWord(name)}`,
       'to change it',
-      `\t$ oidc-gen -m ${name}`,
+      `\t$ oidc-gen -m ${shellWord(name)}`,
       'and to delete it',
-      `\t$ oidc-gen -d ${name}`,
+      `\t$ oidc-gen -d ${shellWord(name)}`,
     ].join('\n'),
   })
 }

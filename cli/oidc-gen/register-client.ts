@@ -2,6 +2,7 @@ import { words } from '../../protocol/account.ts'
 import { callAgent } from '../../protocol/client.ts'
 import { AgentError, type ErrorCode } from '../../protocol/errors.ts'
 import type { JsonObject } from '../../protocol/messages.ts'
+import { shellWord } from '../../protocol/shell-word.ts'
 import { fieldText } from './account-field.ts'
 import { clientDeletion } from './client-deletion.ts'
 import type { AccountPlan } from './draft.ts'
@@ -98,7 +99,7 @@ export async function withdrawClient(fields: JsonObject, { agent, io }: GenSetti
 function unregistered(error: AgentError, { name, issuer: { known } }: AccountPlan): AgentError {
   const next = [
     'If the provider wants a token for registration, pass it by --at. Else register a client by hand and run',
-    `\t$ oidc-gen -m ${name}`,
+    `\t$ oidc-gen -m ${shellWord(name)}`,
     ...(known?.registerHint === undefined
       ? []
       : [`A client is registered at ${known.registerHint}`]),

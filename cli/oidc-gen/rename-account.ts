@@ -4,6 +4,7 @@ import { sealAccountFile } from '../../protocol/account-file.ts'
 import { callAgent } from '../../protocol/client.ts'
 import { AgentError } from '../../protocol/errors.ts'
 import { addIssuerAccount, removeIssuerAccount } from '../../protocol/issuer-accounts.ts'
+import { shellWord } from '../../protocol/shell-word.ts'
 import { accountDirectory } from '../list-accounts.ts'
 import { unlockAccount } from '../unlock-account.ts'
 import { type GenSetting, passwordWays } from './setting.ts'
@@ -36,7 +37,9 @@ async function unloadOldName(from: string, to: string, { agent, io }: GenSetting
     if (error instanceof AgentError) return
     throw error
   }
-  io.stderr.write(`Account ${from} was unloaded. Load it again with\n\t$ oidc-add ${to}\n`)
+  io.stderr.write(
+    `Account ${from} was unloaded. Load it again with\n\t$ oidc-add ${shellWord(to)}\n`,
+  )
 }
 
 /** Told of a name that has no file. */

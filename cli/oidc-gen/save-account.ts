@@ -7,6 +7,7 @@ import { AgentError } from '../../protocol/errors.ts'
 import { type FileKey, newFileKey } from '../../protocol/file-key.ts'
 import { addIssuerAccount } from '../../protocol/issuer-accounts.ts'
 import type { JsonObject } from '../../protocol/messages.ts'
+import { shellWord } from '../../protocol/shell-word.ts'
 import { addRequest } from '../load-account.ts'
 import { passwordEntry } from '../password-source.ts'
 import { storesPassword } from '../stores-password.ts'
@@ -122,8 +123,8 @@ async function introduceFile(
 function unsaved(name: string, { kind }: Sealing, error: AgentError): AgentError {
   const next =
     kind === 'new'
-      ? `\t$ oidc-add -r ${name}\nand make it again.`
-      : `\t$ oidc-gen --reauthenticate ${name}`
+      ? `\t$ oidc-add -r ${shellWord(name)}\nand make it again.`
+      : `\t$ oidc-gen --reauthenticate ${shellWord(name)}`
   const hint = [
     ...(error.hint === undefined ? [] : [error.hint]),
     `Account ${name} is loaded in the agent and works as long as the agent runs, but it is not saved. Once it can be, run`,

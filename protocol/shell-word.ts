@@ -1,0 +1,7 @@
+/** What a POSIX shell takes as it stands, in any place: no blank, no glob, no `~`, no quote. */
+const PLAIN = /^[A-Za-z0-9_./:@%+,=-]+$/
+
+/** `value` as one word for a POSIX shell, quoted only where it has to be. */
+export function shellWord(value: string): string {
+  return PLAIN.test(value) ? value : `'${value.replaceAll("'", String.raw`'\''`)}'`
+}
