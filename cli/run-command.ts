@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs'
 import { constants } from 'node:os'
 import type { Environment } from '../protocol/client.ts'
 import { AgentError } from '../protocol/errors.ts'
+import { systemCode, systemReason } from '../protocol/system-error.ts'
 import type { Ending } from './run.ts'
 
 /** What is passed on to the process we stand for: what a person, systemd or a batch system sends. */
@@ -29,9 +30,15 @@ export async function runCommand(words: readonly string[], env: Environment): Pr
   try {
     return await endingOf(() => spawn(file, args, { env, stdio: 'inherit' }), inForeground)
   } catch (cause) {
-    const reason = cause instanceof Error ? cause.message : String(cause)
-    throw new AgentError('command-not-run', `cannot run '${file}': ${reason}`, { cause })
+    throw new AgentError('command-not-run', `cannot run '${file}': ${whyNot(cause)}`, { cause })
   }
+}
+
+/** In a shell's words: Node says `spawn NAME ENOENT`. */
+function whyNot(error: unknown): string {
+  const code = systemCode(error)
+  if (code === 'ENOENT') return 'command not found'
+  return code === 'EACCES' ? 'permission denied' : systemReason(error)
 }
 
 /**

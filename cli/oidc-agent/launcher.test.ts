@@ -286,7 +286,7 @@ describe('for a command', () => {
   test('a command that cannot be run is 127, and the agent is gone', () => {
     const { status, stderr } = agent(['no-such-command-anywhere'])
     expect(status).toBe(127)
-    expect(stderr).toContain("Error: cannot run 'no-such-command-anywhere'")
+    expect(stderr).toContain("Error: cannot run 'no-such-command-anywhere': command not found")
   })
 
   test('-d has no meaning here', () => {

@@ -24,7 +24,10 @@ export async function deleteAccount(name: string, setting: GenSetting): Promise<
   const text = await directory.read(name)
   const { fields } = await unlockAccount(name, text, passwordWays(setting))
   const sure = await asker.confirm('Do you really want to delete this configuration?', 'no')
-  if (sure !== 'yes') return
+  if (sure !== 'yes') {
+    io.stderr.write('Nothing was deleted.\n')
+    return
+  }
 
   if (!(await forgetAtProvider(fields, setting))) return
   await unloadAccount(name, agent)

@@ -154,11 +154,12 @@ describe('-d', () => {
 
   test.each(['', 'y', 'no', 'quit', 'maybe'])('does nothing after the answer "%s"', async (no) => {
     await begin(stored, { check: ok })
-    const { status, stdout } = await session.run(['--pw-env', '-d', 'acc'], {
+    const { status, stdout, stderr } = await session.run(['--pw-env', '-d', 'acc'], {
       env,
       turns: [[really, no]],
     })
     expect({ status, stdout }).toEqual({ status: 0, stdout: '' })
+    expect(stderr).toContain('Nothing was deleted.')
     expect(await session.accounts.list()).toEqual(['acc'])
   })
 
