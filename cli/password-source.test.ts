@@ -82,7 +82,7 @@ describe('sources', () => {
     })
     const { password, warnings } = await ask({ file: join(directory, 'none') })
     expect(password).toBeUndefined()
-    expect(warnings[0]).toMatch(/^--pw-file: ENOENT/)
+    expect(warnings[0]).toMatch(/^--pw-file: cannot read .*: no such file or directory$/)
   })
 })
 

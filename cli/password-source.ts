@@ -4,6 +4,7 @@ import { resolve } from 'node:path'
 import { text as collect } from 'node:stream/consumers'
 import type { Environment } from '../protocol/client.ts'
 import type { PasswordEntry } from '../protocol/messages.ts'
+import { systemReason } from '../protocol/system-error.ts'
 import { optionalText, text, type Values } from './option.ts'
 
 /** Options that say where an account file's password comes from (cli.md §1.6). */
@@ -93,7 +94,7 @@ async function firstLineOf(path: string, { warn }: SourceWorld): Promise<string 
     if (line !== undefined && line !== '') return line
     warn(`--pw-file: ${path} is empty`)
   } catch (error) {
-    warn(`--pw-file: ${error instanceof Error ? error.message : String(error)}`)
+    warn(`--pw-file: cannot read ${path}: ${systemReason(error)}`)
   }
   return undefined
 }

@@ -95,6 +95,7 @@ describe('reading', () => {
     await expect(directory.read('wlcg')).rejects.toMatchObject({
       code: 'file-not-found',
       message: `there is no file ${join(path, 'wlcg')}`,
+      hint: 'What there is shows: oidc-add -l',
     })
   })
 

@@ -62,7 +62,7 @@ export class AccountDirectory {
         await file.close()
       }
     } catch (error) {
-      throw error instanceof AgentError ? error : unreadable(path, error)
+      throw error instanceof AgentError ? error : notRead(path, error)
     }
   }
 
@@ -145,6 +145,12 @@ async function isRegular(path: string): Promise<boolean> {
     if (code === 'ENOENT' || code === 'ENOTDIR') return false
     throw error
   }
+}
+
+function notRead(path: string, error: unknown): AgentError {
+  const { code, message } = unreadable(path, error)
+  const hint = code === 'file-not-found' ? 'What there is shows: oidc-add -l' : undefined
+  return new AgentError(code, message, { hint, cause: error })
 }
 
 function refused(path: string, reason: string): AgentError {

@@ -96,7 +96,12 @@ async function supportedScopes(
   } catch (error) {
     if (!(error instanceof AgentError)) throw error
     const message = `Error while retrieving supported scopes for '${issuer}': ${error.message}`
-    const hint = error.hint ?? `Is this the issuer? Its configuration is expected below ${issuer}`
+    // An address that is not asked at all may well be the issuer's.
+    const doubt =
+      error.code === 'insecure-url'
+        ? undefined
+        : `Is this the issuer? Its configuration is expected below ${issuer}`
+    const hint = error.hint ?? doubt
     throw new AgentError(error.code, message, { hint, cause: error })
   }
 }

@@ -19,7 +19,9 @@ export async function deleteAccount(name: string, setting: GenSetting): Promise<
   await callAgent(agent, { request: 'check' })
   const directory = accountDirectory(io.env)
   if (!(await directory.has(name))) {
-    throw new AgentError('unknown-account', 'No account with that shortname configured')
+    throw new AgentError('unknown-account', 'No account with that shortname configured', {
+      hint: 'What there is shows: oidc-gen -l',
+    })
   }
   const text = await directory.read(name)
   const { fields } = await unlockAccount(name, text, passwordWays(setting))

@@ -93,19 +93,18 @@ async function runFlow(
   const { agent, host, io, options, sources } = setting
   return interruptible(host.onInterrupt, async (signal) => {
     const flow = flowsFor(fields, setting)
-    const started = await callAgent(
-      agent,
-      {
-        request: 'gen',
-        config: await withCredentials(fields, flow, setting),
-        flow,
-        pw_entry: passwordEntry(accountOf(fields).name, sources, undefined, io.now),
-        no_webserver: options.noWebserver,
-        no_scheme: options.noScheme,
-        only_at: onlyToken,
-      },
-      { signal },
-    )
+    const request = {
+      request: 'gen',
+      config: await withCredentials(fields, flow, setting),
+      flow,
+      pw_entry: passwordEntry(accountOf(fields).name, sources, undefined, io.now),
+      no_webserver: options.noWebserver,
+      no_scheme: options.noScheme,
+      only_at: onlyToken,
+    } as const
+    const started = await callAgent(agent, request, { signal }).catch((error: unknown) => {
+      throw refused(error, setting)
+    })
     if (started.status === 'success') {
       if (!onlyToken) io.stdout.write(DONE_AT_ONCE)
       return started
@@ -116,6 +115,23 @@ async function runFlow(
       ? waitForApproval(started.oidc_device, onlyToken, setting, signal)
       : waitForBrowser(started, setting, signal)
   })
+}
+
+/** With what a person can do about a provider that refused what it was given. */
+function refused(error: unknown, { refreshToken }: GenSetting): AgentError {
+  if (!(error instanceof AgentError) || error.hint !== undefined) throw error
+  const { code, message } = error
+  if (code === 'invalid-client') {
+    const hint =
+      'Check its id and secret (--client-id, --client-secret), and whether it is of this issuer.'
+    return new AgentError(code, message, { hint, cause: error })
+  }
+  if (code === 'refresh-token-dead' && refreshToken !== undefined) {
+    const hint =
+      'The refresh token given by --rt or --rt-env is not good, or is of another client. Leave it out to log in anew.'
+    return new AgentError(code, message, { hint, cause: error })
+  }
+  return error
 }
 
 /** A login that waits for a person would hold a pipeline until its time is up. */

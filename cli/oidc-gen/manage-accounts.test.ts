@@ -258,7 +258,8 @@ describe('-d', () => {
     await begin(stored, { check: ok })
     const { status, stderr } = await session.run(['-d', 'none'])
     expect(status).toBe(1)
-    expect(stderr).toContain('Error: No account with that shortname configured')
+    expect(stderr).toContain('Error: No account with that shortname configured\n')
+    expect(stderr).toContain('oidc-gen -l\n')
   })
 
   test('needs an agent', async () => {
