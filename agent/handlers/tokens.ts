@@ -1,6 +1,7 @@
 import { words } from '../../protocol/account.ts'
 import { AgentError, knownError } from '../../protocol/errors.ts'
 import type { AccessTokenReply } from '../../protocol/messages.ts'
+import { shellWord } from '../../protocol/shell-word.ts'
 import { providerOf } from '../accounts/client-of.ts'
 import type { LoadedAccount } from '../accounts/loaded-account.ts'
 import { hintFor } from '../oidc/provider-hints.ts'
@@ -26,9 +27,8 @@ export const idToken: Handler<'id_token'> = async (request, services, signal) =>
   const loaded = await findAccount(request, services)
   if (!services.options.alwaysAllowIdToken && !loaded.alwaysAllowIdToken) {
     throw knownError('operation-forbidden', {
-      hint:
-        'ID tokens are given out only where that was allowed:\n\t$ oidc-agent --always-allow-idtoken\nor, for one account,\n\t$ oidc-add --always-allow-idtoken ' +
-        loaded.name,
+      // With -f: the account is loaded already.
+      hint: `ID tokens are given out only where that was allowed:\n\t$ oidc-agent --always-allow-idtoken\nor, for one account,\n\t$ oidc-add -f --always-allow-idtoken ${shellWord(loaded.name)}`,
     })
   }
   const wish = tokenWish(withOpenid(request.scope), request.audience)

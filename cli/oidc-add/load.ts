@@ -22,6 +22,9 @@ export async function load(account: string, setting: AddSetting): Promise<void> 
   const { info: loaded } = await callAgent(agent, { request: 'loaded_accounts' })
   if (loaded.includes(account) && !options.force) {
     io.stdout.write(`Account '${account}' already loaded\n`)
+    if (changesLoaded(options)) {
+      io.stderr.write('It stays as it is. With --force the other options take effect.\n')
+    }
     return
   }
 
@@ -37,6 +40,12 @@ export async function load(account: string, setting: AddSetting): Promise<void> 
     plain_add: options.skipCheck,
   })
   tellSuccess(io, await callAgent(agent, request))
+}
+
+/** Whether an option was given that an account which is loaded could take over. */
+function changesLoaded(options: AddSetting['options']): boolean {
+  const { lifetime, pwStore, confirm, alwaysAllowIdToken } = options
+  return lifetime !== undefined || pwStore !== undefined || confirm || alwaysAllowIdToken
 }
 
 /**

@@ -111,6 +111,10 @@ describe('loading', () => {
       stderr: '',
     })
     expect(agent.requests).toHaveLength(1)
+    expect(await add(['-t', '60', 'acc'])).toMatchObject({
+      stdout: "Account 'acc' already loaded\n",
+      stderr: 'It stays as it is. With --force the other options take effect.\n',
+    })
     answers['add'] = { ...ok, info: 'account already loaded.' }
     expect(await add(['-f', '--pw-env', 'acc'], { env })).toEqual({
       status: 0,

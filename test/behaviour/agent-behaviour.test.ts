@@ -188,6 +188,7 @@ describe.each<[string, StartAgent]>([
     await load()
     await expect(agent.call({ request: 'id_token', account: 'wlcg' })).rejects.toMatchObject({
       message: 'operation forbidden',
+      hint: expect.stringContaining('oidc-add -f --always-allow-idtoken wlcg') as string,
     })
     await agent.call({ request: 'add', config, always_allow_id_token: true })
     // Now allowed; this provider has none, and that is what is said.
