@@ -1,4 +1,5 @@
-import { mkdir, readFile, stat, writeFile } from 'node:fs/promises'
+import { existsSync } from 'node:fs'
+import { mkdir, readFile, stat, symlink, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { AgentError } from '../../protocol/errors.ts'
@@ -187,6 +188,18 @@ describe('with dynamic registration', () => {
     expect(stderr.match(/Error: cannot write/g)).toHaveLength(3)
     expect(stderr).toContain('it is not saved')
   })
+
+  test.runIf(existsSync('/proc/version'))(
+    'the agent is given the key also where issuer.config cannot be written',
+    async () => {
+      await mkdir(join(session.home, '.oidc-agent'))
+      await symlink('/proc/version', join(session.home, '.oidc-agent', 'issuer.config'))
+      const { status, stderr } = await session.run(alone, { env })
+      expect(stderr).toContain('Warning: account wlcg is saved, but: cannot write')
+      expect(status).toBe(0)
+      expect(session.asked.at(-1)).toBe('add')
+    },
+  )
 
   test('an account that exists is not made again', async () => {
     await mkdir(join(session.home, '.oidc-agent'))

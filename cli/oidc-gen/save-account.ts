@@ -93,31 +93,39 @@ async function orUnanswered<T>(answer: Promise<T>, error: AgentError): Promise<T
   }
 }
 
-/** Tells issuer.config and the agent of the file; the account is good without. */
+/** Tells the agent and issuer.config of the file; the account is good without, and each without the other. */
 async function introduceFile(
   fields: JsonObject,
-  { key, password }: Sealed,
+  sealed: Sealed,
   setting: GenSetting,
 ): Promise<void> {
-  const { io, agent, sources } = setting
+  const { io } = setting
   const { name, issuer } = accountOf(fields)
-  try {
-    const isKept =
-      sources.variable !== undefined ||
-      (await storesPassword(issuer, io.env, setting.host.systemDirectory))
-    const keep = isKept && password !== undefined ? { password, seconds: 0 } : undefined
-    await addIssuerAccount(createConfigDirectory(io.env), issuer, name)
-    await callAgent(
-      agent,
-      addRequest(
-        { fields, key, password: password ?? '' },
-        { pw_entry: passwordEntry(name, sources, keep, io.now), plain_add: true },
-      ),
-    )
-  } catch (error) {
+  const warn = (error: unknown): void => {
     if (!(error instanceof AgentError)) throw error
     io.stderr.write(`Warning: account ${name} is saved, but: ${error.message}\n`)
   }
+  await introduceToAgent(fields, sealed, setting).catch(warn)
+  await addIssuerAccount(createConfigDirectory(io.env), issuer, name).catch(warn)
+}
+
+/** With the key the agent saves refresh tokens that rotate. */
+async function introduceToAgent(
+  fields: JsonObject,
+  { key, password }: Sealed,
+  { io, agent, sources, host }: GenSetting,
+): Promise<void> {
+  const { name, issuer } = accountOf(fields)
+  const isKept =
+    sources.variable !== undefined || (await storesPassword(issuer, io.env, host.systemDirectory))
+  const keep = isKept && password !== undefined ? { password, seconds: 0 } : undefined
+  await callAgent(
+    agent,
+    addRequest(
+      { fields, key, password: password ?? '' },
+      { pw_entry: passwordEntry(name, sources, keep, io.now), plain_add: true },
+    ),
+  )
 }
 
 function unsaved(name: string, { kind }: Sealing, error: AgentError): AgentError {

@@ -76,6 +76,13 @@ describe('starting', () => {
     expect(await readdir(sandbox.env['TMPDIR'] ?? '')).toEqual([])
   })
 
+  test('a pid file that cannot be written is named, and no agent is left', async () => {
+    const { status, stderr } = await sandbox.run('oidc-agent', ['--pid-file=/nowhere/pid'])
+    expect(stderr).toBe('Error: cannot write /nowhere/pid: no such file or directory\n')
+    expect(status).toBe(1)
+    expect(await readdir(sandbox.env['TMPDIR'] ?? '')).toEqual([])
+  })
+
   test.each([
     ['a path', 'one/two/my.sock', /\/one\/two\/my\.sock$/],
     ['a directory', 'one/', /\/one\/oidc-agent\.\d+$/],
