@@ -103,7 +103,9 @@ async function introduceFile(
   const { name, issuer } = accountOf(fields)
   const warn = (error: unknown): void => {
     if (!(error instanceof AgentError)) throw error
-    io.stderr.write(`Warning: account ${name} is saved, but: ${error.message}\n`)
+    const { message, hint } = error
+    const lines = [`Warning: account ${name} is saved, but: ${message}`, hint ?? []].flat()
+    io.stderr.write(`${lines.join('\n')}\n`)
   }
   await introduceToAgent(fields, sealed, setting).catch(warn)
   await addIssuerAccount(createConfigDirectory(io.env), issuer, name).catch(warn)

@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto'
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import type { DeriveKey } from '../../protocol/file-key.ts'
+import { freePort } from '../support/free-port.ts'
 import { type AgentUnderTest, inProcess } from './agents.ts'
 
 const quickDerive: DeriveKey = (password, salt) =>
@@ -57,4 +58,24 @@ test('a login that was under way when the agent was locked is given back to be s
   await lockAndThen(release)
   expect(await login).toMatchObject({ config: { refresh_token: 'rt of a password' } })
   expect(await loadedAfterUnlock()).toEqual([])
+})
+
+test('a login by browser likewise: oidc-gen fetches it once the agent is unlocked', async () => {
+  const uri = `http://localhost:${await freePort()}/`
+  const person = { ...config, redirect_uris: [uri] }
+  const started = await agent.call({ request: 'gen', config: person, flow: ['code'] })
+  if (!('uri' in started)) throw new Error('no login by browser')
+  const { state } = started
+  const release = agent.provider.hold()
+  const page = fetch(`${uri}?${new URLSearchParams({ code: 'c', state }).toString()}`)
+  await expect.poll(() => agent.provider.exchanges.length).toBe(1)
+  await lockAndThen(release)
+  expect((await page).status).toBe(200)
+  const lookUp = { request: 'state_lookup', state } as const
+  await expect(agent.call(lookUp)).rejects.toMatchObject({
+    code: 'agent-locked',
+    hint: expect.stringContaining('oidc-add -X') as string,
+  })
+  expect(await loadedAfterUnlock()).toEqual([])
+  expect(await agent.call(lookUp)).toMatchObject({ config: { refresh_token: 'rt of a code' } })
 })
