@@ -103,6 +103,7 @@ describe("the package by its own name, 'oidc-agent-ts'", () => {
       exactOptionalPropertyTypes: true,
       noEmit: true,
       target: 'es2022',
+      lib: ['es2022'],
       module,
       moduleResolution,
       types: ['node'],
