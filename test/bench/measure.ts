@@ -31,7 +31,8 @@ export async function mediansOf<K extends string>(
   >
 }
 
-function median(times: readonly number[]): number {
+/** The middle one of some times, by their size. */
+export function median(times: readonly number[]): number {
   return [...times].sort((a, b) => a - b)[Math.floor(times.length / 2)] ?? Number.NaN
 }
 
