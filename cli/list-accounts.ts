@@ -1,6 +1,5 @@
 import { AccountDirectory } from '../protocol/account-directory.ts'
 import { findConfigDirectory } from '../protocol/config-directory.ts'
-import { AgentError } from '../protocol/errors.ts'
 import type { Io } from './run.ts'
 
 /** Prints the names of the accounts that have a file: `oidc-add -l` and `oidc-gen -l`. */
@@ -19,14 +18,4 @@ export function printNames(
 ): void {
   if (stdout.isTTY === true) stdout.write(`${names.length === 0 ? words.none : words.heading}\n`)
   for (const name of names) stdout.write(`${name}\n`)
-}
-
-/**
- * The directory with the account files.
- * @throws AgentError `file-not-found` where there is none yet.
- */
-export function accountDirectory(env: Io['env']): AccountDirectory {
-  const path = findConfigDirectory(env)
-  if (path !== undefined) return new AccountDirectory(path)
-  throw new AgentError('file-not-found', 'oidc-dir does not exist. Run oidc-gen to create it.')
 }

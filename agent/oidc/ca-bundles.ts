@@ -118,7 +118,7 @@ async function absence(path: string): Promise<string> {
 
 function unreadable(path: string, why: string, cause?: unknown): AgentError {
   return new AgentError('tls', `${wireText.tls}: CA bundle ${path} cannot be used: ${why}`, {
-    hint: 'Name a PEM file that exists:\n\t$ oidc-gen <name> --cp=<file>\n',
+    hint: 'Name a PEM file that exists:\n\t$ oidc-gen <name> --cp=<file>\nand with -m where the account exists already.\n',
     cause,
   })
 }

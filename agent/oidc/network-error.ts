@@ -87,7 +87,7 @@ async function tlsError(error: unknown, url: URL): Promise<AgentError> {
 }
 
 const ownAuthority =
-  'If this provider has a certificate authority of its own, name its PEM file:\n\t$ oidc-gen <name> --cp=<file>\n'
+  'If this provider has a certificate authority of its own, name its PEM file:\n\t$ oidc-gen <name> --cp=<file>\nand with -m where the account exists already.\n'
 
 const tlsHints: Readonly<Record<string, string>> = {
   UNABLE_TO_GET_ISSUER_CERT: ownAuthority,

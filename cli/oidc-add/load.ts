@@ -1,7 +1,7 @@
 import { accountOf } from '../../protocol/account.ts'
 import { callAgent } from '../../protocol/client.ts'
 import { AgentError, knownError } from '../../protocol/errors.ts'
-import { accountDirectory } from '../list-accounts.ts'
+import { accountDirectory } from '../account-directory.ts'
 import { addRequest } from '../load-account.ts'
 import { type PasswordKeeping, passwordEntry, passwordSources } from '../password-source.ts'
 import { storesPassword } from '../stores-password.ts'

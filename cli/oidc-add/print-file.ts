@@ -1,4 +1,4 @@
-import { accountDirectory } from '../list-accounts.ts'
+import { accountDirectory } from '../account-directory.ts'
 import { passwordSources } from '../password-source.ts'
 import { printedAccount } from '../print-account.ts'
 import { unlockAccount } from '../unlock-account.ts'

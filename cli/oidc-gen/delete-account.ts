@@ -2,9 +2,9 @@ import { callAgent } from '../../protocol/client.ts'
 import { AgentError } from '../../protocol/errors.ts'
 import { removeIssuerAccount } from '../../protocol/issuer-accounts.ts'
 import type { JsonObject } from '../../protocol/messages.ts'
-import { accountDirectory } from '../list-accounts.ts'
+import { shellWord } from '../../protocol/shell-word.ts'
+import { accountDirectory } from '../account-directory.ts'
 import { unlockAccount } from '../unlock-account.ts'
-import { fieldText } from './account-field.ts'
 import type { Answer } from './asker.ts'
 import { clientDeletion } from './client-deletion.ts'
 import { type GenSetting, passwordWays } from './setting.ts'
@@ -31,7 +31,7 @@ export async function deleteAccount(name: string, setting: GenSetting): Promise<
     return
   }
 
-  if (!(await forgetAtProvider(fields, setting))) return
+  if (!(await forgetAtProvider(name, fields, setting))) return
   await unloadAccount(name, agent)
   io.stdout.write(
     "The generated account was successfully removed from oidc-agent. You don't have to run oidc-add.\n",
@@ -42,7 +42,11 @@ export async function deleteAccount(name: string, setting: GenSetting): Promise<
 }
 
 /** Whether the account may go now. */
-async function forgetAtProvider(fields: JsonObject, setting: GenSetting): Promise<boolean> {
+async function forgetAtProvider(
+  name: string,
+  fields: JsonObject,
+  setting: GenSetting,
+): Promise<boolean> {
   const wish = await clientWish(fields, setting)
   if (wish === 'quit') return false
   // Before the client goes, which it takes to revoke.
@@ -50,7 +54,7 @@ async function forgetAtProvider(fields: JsonObject, setting: GenSetting): Promis
   const isDeleted = wish === 'yes' && (await deleteClient(fields, setting))
   // Tokens do not outlive their client.
   if (failure === undefined || isDeleted) return true
-  return await mayGoAnyway(failure, fields, setting)
+  return await mayGoAnyway(failure, name, setting)
 }
 
 /** Whether the client that was registered for this account alone is to go with it. */
@@ -73,22 +77,20 @@ async function revoked(fields: JsonObject, { agent }: GenSetting): Promise<Agent
   }
 }
 
+/** The C program prints the refresh token here; a file that is still there shows it to who asks. */
 async function mayGoAnyway(
   failure: AgentError,
-  fields: JsonObject,
+  name: string,
   { io, asker }: GenSetting,
 ): Promise<boolean> {
-  io.stderr.write(`Error: ${failure.message}\n`)
+  io.stderr.write(
+    `Error: ${failure.message}\nTo revoke the refresh token by hand, see it first with\n\t$ oidc-gen -p ${shellWord(name)}\n`,
+  )
   const anyway = await asker.confirm(
     'Do you want to unload and delete anyway. You then have to revoke the refresh token manually.',
     'no',
   )
-  if (anyway === 'yes') {
-    io.stdout.write(
-      `Please revoke the refresh token '${fieldText(fields, 'refresh_token') ?? ''}' manually!\n`,
-    )
-    return true
-  }
+  if (anyway === 'yes') return true
   io.stderr.write(
     'The account was not removed from oidc-agent due to the above listed error. You can fix the error and try it again.\n',
   )

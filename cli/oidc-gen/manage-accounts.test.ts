@@ -233,7 +233,9 @@ describe('-d', () => {
     expect(await session.accounts.list()).toEqual(['acc'])
 
     const gone = await session.run(['--pw-env', '-d', 'acc'], { env, turns: turns('yes') })
-    expect(gone.stdout).toBe(`Please revoke the refresh token 'RT' manually!\n${done}`)
+    expect(gone.stdout).toBe(done)
+    expect(gone.stderr).toContain('see it first with\n\t$ oidc-gen -p acc\n')
+    expect(gone.stdout + gone.stderr).not.toContain('RT')
     expect(session.asked.at(-1)).toBe('remove')
     expect(await session.accounts.list()).toEqual([])
   })

@@ -3,7 +3,7 @@ import { homedir } from 'node:os'
 import { basename, join } from 'node:path'
 import { replaceFile } from '../../protocol/replace-file.ts'
 import { unreadable } from '../../protocol/system-error.ts'
-import { accountDirectory } from '../list-accounts.ts'
+import { accountDirectory } from '../account-directory.ts'
 import type { Io } from '../run.ts'
 
 /** An account file, wherever it is. */

@@ -1,5 +1,5 @@
 import { callAgent } from '../../protocol/client.ts'
-import { accountDirectory } from '../list-accounts.ts'
+import { accountDirectory } from '../account-directory.ts'
 import { unlockAccount } from '../unlock-account.ts'
 import { login } from './login.ts'
 import { noSuchAccount } from './rename-account.ts'

@@ -5,7 +5,7 @@ import { callAgent } from '../../protocol/client.ts'
 import { AgentError } from '../../protocol/errors.ts'
 import { addIssuerAccount, removeIssuerAccount } from '../../protocol/issuer-accounts.ts'
 import { shellWord } from '../../protocol/shell-word.ts'
-import { accountDirectory } from '../list-accounts.ts'
+import { accountDirectory } from '../account-directory.ts'
 import { unlockAccount } from '../unlock-account.ts'
 import { type GenSetting, passwordWays } from './setting.ts'
 
