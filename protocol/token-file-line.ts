@@ -1,3 +1,4 @@
+import { instantOf } from './instant.ts'
 import type { TokenFileState } from './messages.ts'
 
 /** A kept token file as a person reads of it: where, whose, how long it is good for, what is wrong. */
@@ -8,9 +9,8 @@ export function tokenFileLine({
   state,
   error,
 }: TokenFileState): string {
-  const end = new Date(expiresAt * 1000).toISOString()
   const none = state === 'fresh' ? 'of unknown expiry' : 'no token'
-  const token = expiresAt === 0 ? none : `valid until ${end}`
+  const token = expiresAt === 0 ? none : `valid until ${instantOf(expiresAt)}`
   const trouble = state === 'fresh' ? '' : `; retrying: ${error ?? 'unknown error'}`
   return `${path} (${account}): ${token}${trouble}`
 }

@@ -64,9 +64,9 @@ test('a kept file is shown with what it holds and what is wrong', () => {
   }
   const reply = parseReply('status_json', JSON.stringify({ status: 'success', info }))
   expect(reply.info.token_files?.map(tokenFileLine)).toEqual([
-    '/a (wlcg): valid until 2023-11-14T22:13:20.000Z',
+    '/a (wlcg): valid until 2023-11-14T22:13:20Z',
     '/b (wlcg): of unknown expiry',
-    '/c (wlcg): valid until 2023-11-14T22:13:20.000Z; retrying: down',
+    '/c (wlcg): valid until 2023-11-14T22:13:20Z; retrying: down',
     '/d (wlcg): no token; retrying: unknown error',
   ])
   const none = parseReply('status_json', JSON.stringify({ info: { ...info, token_files: 1 } }))

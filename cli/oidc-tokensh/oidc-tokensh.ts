@@ -1,6 +1,7 @@
 import { join } from 'node:path'
 import { type AgentAddress, agentAddresses, callAgent } from '../../protocol/client.ts'
 import { AgentError } from '../../protocol/errors.ts'
+import { instantOf } from '../../protocol/instant.ts'
 import type { TokenFileReply } from '../../protocol/messages.ts'
 import type { Arguments } from '../argv.ts'
 import { orLoaded, targetOf } from '../or-loaded.ts'
@@ -28,7 +29,7 @@ export async function runWithToken(args: TokenshArguments, io: Io): Promise<Endi
     const reply = await keepFile(path, args, io)
     if (reply.info !== undefined) io.stderr.write(`${visibleText(reply.info)}\n`)
     if (args.options.verbose) {
-      io.stderr.write(`token in ${path} until ${new Date(reply.expires_at * 1000).toISOString()}\n`)
+      io.stderr.write(`token in ${path} until ${instantOf(reply.expires_at)}\n`)
     }
     try {
       return await runCommand(words, environment(io.env, path))

@@ -1,5 +1,5 @@
+import { durationOf, instantOf } from '../../../protocol/instant.ts'
 import type { Check } from './check.ts'
-import { durationOf, instantOf } from './instant.ts'
 import { isGood, type Report } from './report.ts'
 import { scopeInWords } from './scope-words.ts'
 import type { Profile, TokenFacts } from './token-facts.ts'

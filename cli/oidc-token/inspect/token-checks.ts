@@ -1,6 +1,6 @@
+import { durationOf, instantOf } from '../../../protocol/instant.ts'
 import type { UnixSeconds } from '../../../protocol/messages.ts'
 import { type Check, type CheckName, notOk, ok } from './check.ts'
-import { durationOf, instantOf } from './instant.ts'
 import { pathFault, scopeParts } from './scope-path.ts'
 import type { TokenFacts } from './token-facts.ts'
 

@@ -1,6 +1,6 @@
-import type { UnixSeconds } from '../../../protocol/messages.ts'
+import type { UnixSeconds } from './messages.ts'
 
-/** 2026-11-22T01:00:00Z; as it is where it is no time of this world. */
+/** A moment as people read it, 2026-11-22T01:00:00Z; as it is where it is no time of this world. */
 export function instantOf(seconds: UnixSeconds): string {
   const date = new Date(seconds * 1000)
   if (Number.isNaN(date.getTime())) return String(seconds)
@@ -14,7 +14,7 @@ const units = [
   ['s', 1],
 ] as const
 
-/** 59 min 12 s: the two largest units that count. */
+/** A time in seconds as people read it, 59 min 12 s: the two largest units that count. */
 export function durationOf(seconds: number): string {
   let rest = Math.max(0, Math.floor(seconds))
   const parts: string[] = []
