@@ -253,4 +253,4 @@ test('readers never see an empty, partial or missing file while it is renewed 1,
   expect(reads).toBeGreaterThan(1000)
   // It was really renewed under their eyes.
   expect(seen).toBeGreaterThan(50)
-})
+}, 120_000)
