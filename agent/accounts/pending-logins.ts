@@ -5,6 +5,11 @@ import type { World } from '../world.ts'
 /** Logins that wait for a person, at most: the oldest is forgotten. A sanity bound. */
 const MAX_PENDING = 100
 
+/** How much longer than its code a login is remembered, for a client that asks in the last moment. */
+const LINGER_MS = 60_000
+/** Node's longest timer. */
+const LONGEST_TIMER_MS = 2 ** 31 - 1
+
 /** A login that waits for the person's approval. */
 export interface PendingLogin {
   readonly account: Account
@@ -16,26 +21,31 @@ export interface PendingLogin {
 /** Logins under way, by device code. */
 export class PendingLogins {
   readonly #world: World
-  readonly #pending = new Map<string, PendingLogin>()
+  readonly #pending = new Map<string, { login: PendingLogin; forgetting: NodeJS.Timeout }>()
 
   constructor(world: World) {
     this.#world = world
   }
 
+  /** Remembers a login until it ends, or its code has: it holds a client's secret. */
   add(code: string, login: PendingLogin): void {
-    for (const [key, { expiresAt }] of this.#pending) {
-      if (expiresAt <= this.#world.now() || this.#pending.size >= MAX_PENDING) {
-        this.#pending.delete(key)
-      }
+    this.end(code)
+    for (const oldest of this.#pending.keys()) {
+      if (this.#pending.size < MAX_PENDING) break
+      this.end(oldest)
     }
-    this.#pending.set(code, login)
+    const left = login.expiresAt - this.#world.now() + LINGER_MS
+    const forgetting = setTimeout(() => this.end(code), Math.min(left, LONGEST_TIMER_MS))
+    forgetting.unref()
+    this.#pending.set(code, { login, forgetting })
   }
 
   get(code: string): PendingLogin | undefined {
-    return this.#pending.get(code)
+    return this.#pending.get(code)?.login
   }
 
   end(code: string): void {
+    clearTimeout(this.#pending.get(code)?.forgetting)
     this.#pending.delete(code)
   }
 }

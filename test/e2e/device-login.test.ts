@@ -99,13 +99,18 @@ describe('a login by device code', () => {
     expect(await files()).toEqual([])
   })
 
-  test('Ctrl-C while it waits ends it and nothing else', async () => {
-    const { child, finished } = await startLogin(...bySelf)
-    child.kill('SIGINT')
-    expect((await finished).signal).toBe('SIGINT')
-    expect(await files()).toEqual([])
-    expect(await loaded()).toBe('')
-  })
+  test.each(['SIGINT', 'SIGHUP', 'SIGTERM'] as const)(
+    '%s while it waits ends it by that signal, with its client deleted, and nothing else',
+    async (signal) => {
+      const { child, finished } = await startLogin(...bySelf)
+      child.kill(signal)
+      expect((await finished).signal).toBe(signal)
+      const deleted = provider.counters.requests.filter(({ method }) => method === 'DELETE')
+      expect(deleted).toHaveLength(1)
+      expect(await files()).toEqual([])
+      expect(await loaded()).toBe('')
+    },
+  )
 
   test('with a given client, and with a public one', async () => {
     for (const options of [given, ['--pub', '--client-id=everybody']]) {
