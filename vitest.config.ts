@@ -7,19 +7,15 @@ import { defineConfig } from 'vitest/config'
  */
 const retry = process.env['CI'] === undefined ? 0 : 1
 
-/**
- * Test files share the modules of their worker: ours keep no state of their own, and loading them anew for
- * each file took a quarter of the time of `npm test`.
- */
-const isolate = false
-
 export default defineConfig({
   test: {
     projects: [
       {
         test: {
           name: 'unit',
-          isolate,
+          // Files share the modules of their worker, which keep no state: loading them anew for each took
+          // a quarter of the time.
+          isolate: false,
           include: [
             '{protocol,agent,cli}/**/*.test.ts',
             'test/*.test.ts',
@@ -32,7 +28,6 @@ export default defineConfig({
       {
         test: {
           name: 'e2e',
-          isolate,
           include: ['test/e2e/**/*.test.ts'],
           retry,
           // Each test starts several processes; on a small machine each takes a second to come up.

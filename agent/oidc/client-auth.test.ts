@@ -1,4 +1,4 @@
-import { createPublicKey, generateKeyPairSync, type KeyObject } from 'node:crypto'
+import { createPrivateKey, createPublicKey, generateKeyPairSync, type KeyObject } from 'node:crypto'
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -197,7 +197,10 @@ describe('at a provider that knows the client in one way', () => {
     ],
     [
       'a key of no use',
-      generateKeyPairSync('x25519').privateKey.export({ type: 'pkcs8', format: 'pem' }).toString(),
+      generateKeyPairSync('x25519', {
+        publicKeyEncoding: { type: 'spki', format: 'pem' },
+        privateKeyEncoding: { type: 'pkcs8', format: 'pem' },
+      }).privateKey,
       'a x25519 key cannot sign for a client',
     ],
   ])('a file with %s', async (_what, text, why) => {
@@ -230,14 +233,32 @@ describe('at a provider that knows the client in one way', () => {
   })
 })
 
+// Read back from their encoded forms: see newTestKeyPair.
 function rsaKey(): KeyObject {
-  return generateKeyPairSync('rsa', { modulusLength: 2048 }).privateKey
+  return createPrivateKey(
+    generateKeyPairSync('rsa', {
+      modulusLength: 2048,
+      publicKeyEncoding: { type: 'spki', format: 'pem' },
+      privateKeyEncoding: { type: 'pkcs8', format: 'pem' },
+    }).privateKey,
+  )
 }
 
 function ecKey(namedCurve: string): KeyObject {
-  return generateKeyPairSync('ec', { namedCurve }).privateKey
+  return createPrivateKey(
+    generateKeyPairSync('ec', {
+      namedCurve,
+      publicKeyEncoding: { type: 'spki', format: 'pem' },
+      privateKeyEncoding: { type: 'pkcs8', format: 'pem' },
+    }).privateKey,
+  )
 }
 
 function edKey(): KeyObject {
-  return generateKeyPairSync('ed25519').privateKey
+  return createPrivateKey(
+    generateKeyPairSync('ed25519', {
+      publicKeyEncoding: { type: 'spki', format: 'pem' },
+      privateKeyEncoding: { type: 'pkcs8', format: 'pem' },
+    }).privateKey,
+  )
 }

@@ -1,10 +1,10 @@
-import { generateKeyPairSync } from 'node:crypto'
 import { readdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { exportJWK } from 'jose'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { shown } from '../support/command.ts'
 import { Desk, PASSWORD } from '../support/desk.ts'
+import { newTestKeyPair } from '../support/key-pair.ts'
 
 let desk: Desk
 
@@ -92,7 +92,7 @@ test('client credentials: a robot, which has no refresh token', async () => {
 
 describe('private_key_jwt', () => {
   test.each(['PEM', 'JWK'] as const)('a key as %s', async (form) => {
-    const { privateKey, publicKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' })
+    const { privateKey, publicKey } = newTestKeyPair()
     const kid = 'key-1'
     const text =
       form === 'PEM'

@@ -1,14 +1,14 @@
-import { generateKeyPairSync } from 'node:crypto'
 import { decodeJwt, exportJWK, type JWTPayload } from 'jose'
 import type { ClientMetadata } from 'oidc-provider'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { fieldText } from '../../cli/oidc-gen/account-field.ts'
 import { outputOf, shown } from '../support/command.ts'
+import { newTestKeyPair } from '../support/key-pair.ts'
 import { Sandbox } from '../support/sandbox.ts'
 import { newAccount, PASSWORD, SCOPE } from '../support/seed-account.ts'
 import { startWlcgProvider, type WlcgProvider } from '../support/wlcg-provider.ts'
 
-const { privateKey, publicKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' })
+const { privateKey, publicKey } = newTestKeyPair()
 
 let provider: WlcgProvider
 let sandbox: Sandbox

@@ -1,5 +1,6 @@
-import { createHash, generateKeyPairSync, type KeyObject, randomBytes, sign } from 'node:crypto'
+import { createHash, type KeyObject, randomBytes, sign } from 'node:crypto'
 import * as der from './der.ts'
+import { newTestKeyPair } from './key-pair.ts'
 
 /** What a TLS server needs, PEM. */
 export interface ServerCertificate {
@@ -77,7 +78,7 @@ function issue(issuer: Issuer, authorityKeyId: Buffer, wish: CertificateWish): S
 }
 
 function newKeys(): { privateKey: KeyObject; privatePem: string; keyInfo: Buffer } {
-  const { privateKey, publicKey } = generateKeyPairSync('ec', { namedCurve: 'prime256v1' })
+  const { privateKey, publicKey } = newTestKeyPair()
   return {
     privateKey,
     privatePem: privateKey.export({ type: 'pkcs8', format: 'pem' }).toString(),

@@ -1,4 +1,5 @@
-import { generateKeyPairSync, sign } from 'node:crypto'
+import { sign } from 'node:crypto'
+import { newTestKeyPair } from './key-pair.ts'
 
 /** The claims or the header of a JWT, as they stand in it. */
 export type Claims = Readonly<Record<string, unknown>>
@@ -13,7 +14,7 @@ export interface SigningKey {
 
 /** Makes a key for ES256, one of the two algorithms grid services take (wlcg.md §3). */
 export function newSigningKey(): SigningKey {
-  const { privateKey } = generateKeyPairSync('ec', { namedCurve: 'prime256v1' })
+  const { privateKey } = newTestKeyPair()
   const kid = 'wlcg-1'
   return {
     jwk: { ...privateKey.export({ format: 'jwk' }), kid, use: 'sig', alg: 'ES256' },
