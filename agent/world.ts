@@ -6,4 +6,7 @@ export interface World {
   readonly random: () => number
 }
 
+/** setTimeout takes no more (2^31 − 1 ms): what is due later is looked at again then. */
+export const LONGEST_TIMER_MS = 2 ** 31 - 1
+
 export const realWorld: World = { now: Date.now, random: Math.random }

@@ -1,9 +1,6 @@
 import { sameIssuer } from '../../protocol/account.ts'
-import type { World } from '../world.ts'
+import { LONGEST_TIMER_MS, type World } from '../world.ts'
 import type { LoadedAccount } from './loaded-account.ts'
-
-/** setTimeout takes no more; longer lifetimes are looked at again then. */
-const LONGEST_TIMER_MS = 2 ** 31 - 1
 
 interface Entry {
   readonly loaded: LoadedAccount

@@ -1,14 +1,12 @@
 import type { Account } from '../../protocol/account.ts'
 import type { PasswordEntry } from '../../protocol/messages.ts'
-import type { World } from '../world.ts'
+import { LONGEST_TIMER_MS, type World } from '../world.ts'
 
 /** Logins that wait for a person, at most: the oldest is forgotten. A sanity bound. */
 const MAX_PENDING = 100
 
 /** How much longer than its code a login is remembered, for a client that asks in the last moment. */
 const LINGER_MS = 60_000
-/** Node's longest timer. */
-const LONGEST_TIMER_MS = 2 ** 31 - 1
 
 /** A login that waits for the person's approval. */
 export interface PendingLogin {

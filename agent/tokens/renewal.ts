@@ -1,9 +1,6 @@
-import type { World } from '../world.ts'
+import { LONGEST_TIMER_MS, type World } from '../world.ts'
 import type { CachedToken } from './token-cache.ts'
 import { SHORTEST_USEFUL_SECONDS } from './token-cache.ts'
-
-/** setTimeout takes no more (2^31 − 1 ms); a token that lives longer is looked at again then. */
-const LONGEST_TIMER_MS = 2 ** 31 - 1
 
 /**
  * When to renew a token ahead of its expiry, in seconds before it: a fifth to a tenth of its life

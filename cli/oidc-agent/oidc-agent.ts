@@ -51,10 +51,14 @@ function start({ options, io, host }: Start, lifeline: boolean): Promise<Daemon>
   return startDaemon(told, host, environment({ options, io }))
 }
 
+/** Our environment, which says whether there is a person. */
+function ownEnvironment({ options, io }: Pick<Start, 'options' | 'io'>): Io['env'] {
+  return options.nonInteractive ? { ...io.env, [NON_INTERACTIVE]: '1' } : io.env
+}
+
 /** Of the agent and of a command: without the account that is only for us. */
-function environment({ options, io }: Pick<Start, 'options' | 'io'>): Io['env'] {
-  const env = { ...io.env, OIDC_ACCOUNT_JSON: undefined }
-  return options.nonInteractive ? { ...env, [NON_INTERACTIVE]: '1' } : env
+function environment(start: Pick<Start, 'options' | 'io'>): Io['env'] {
+  return { ...ownEnvironment(start), OIDC_ACCOUNT_JSON: undefined }
 }
 
 /** Loads what was given into the agent that has started. */
@@ -65,7 +69,7 @@ async function load(
   if (options.load.length === 0 && (io.env['OIDC_ACCOUNT_JSON'] ?? '') === '') return
   // It brings Argon2 along, which other starts of an agent need not wait for.
   const { loadGiven } = await import('./load-given.ts')
-  const env = options.nonInteractive ? { ...io.env, [NON_INTERACTIVE]: '1' } : io.env
+  const env = ownEnvironment({ options, io })
   await loadGiven({ kind: 'unix', path: socket }, options, { ...io, env })
 }
 

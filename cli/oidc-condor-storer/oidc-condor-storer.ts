@@ -5,6 +5,7 @@ import type { AccessTokenReply, JsonObject } from '../../protocol/messages.ts'
 import type { Arguments } from '../argv.ts'
 import { orLoaded } from '../or-loaded.ts'
 import type { Io } from '../run.ts'
+import { tellInfo } from '../tell-info.ts'
 import { visibleText } from '../visible-text.ts'
 import {
   accountOfService,
@@ -50,7 +51,7 @@ async function store(
   }
   // What is stored as asked is an access token too, and may be about to end: it is replaced.
   const reply = await tokenFor(wanted, io)
-  if (reply.info !== undefined) io.stderr.write(`${visibleText(reply.info)}\n`)
+  tellInfo(reply.info, io)
   const said = await addCredential(wanted, credentialOf(reply, io.now()), io.env)
   if (said !== '') explain(said)
   explain(`${nameOf(wanted)}: stored`)

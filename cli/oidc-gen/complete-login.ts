@@ -4,7 +4,7 @@ import { type AgentAddress, callAgent } from '../../protocol/client.ts'
 import { AgentError } from '../../protocol/errors.ts'
 import type { AccessTokenReply, ConfigReply } from '../../protocol/messages.ts'
 import type { Io } from '../run.ts'
-import { visibleText } from '../visible-text.ts'
+import { tellInfo } from '../tell-info.ts'
 import { existingAccount } from './configure-account.ts'
 import { type PlannedPassword, plannedPassword } from './encryption-password.ts'
 import { DONE_AT_ONCE } from './login.ts'
@@ -53,7 +53,7 @@ async function keep(
     return
   }
   io.stdout.write(DONE_AT_ONCE)
-  if (reply.info !== undefined) io.stderr.write(`${visibleText(reply.info)}\n`)
+  tellInfo(reply.info, io)
   const old = options.noSave
     ? undefined
     : await existingAccount(accountOf(reply.config).name, setting)

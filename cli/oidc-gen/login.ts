@@ -5,7 +5,7 @@ import type { JsonObject } from '../../protocol/messages.ts'
 import { interruptible } from '../interruptible.ts'
 import { isNonInteractive } from '../non-interactive.ts'
 import { passwordEntry } from '../password-source.ts'
-import { visibleText } from '../visible-text.ts'
+import { tellInfo } from '../tell-info.ts'
 import { fieldText } from './account-field.ts'
 import { type BrowserEnd, waitForBrowser } from './code-flow.ts'
 import { withCredentials } from './credentials.ts'
@@ -47,7 +47,7 @@ export async function login(
   })
   if (reply === undefined) return undefined
   if (!('config' in reply)) throw malformed('replied to a login without the account')
-  tell(reply.info, setting)
+  tellInfo(reply.info, setting.io)
   // What the C agent does not know, such as the client's registration, is not in its reply.
   return { ...fields, ...reply.config }
 }
@@ -76,13 +76,8 @@ export async function loginForToken(
   const reply = await runFlow(fields, true, setting)
   if (reply === undefined) return undefined
   if (!('access_token' in reply)) throw malformed('replied without a token')
-  tell(reply.info, setting)
+  tellInfo(reply.info, setting.io)
   return reply.access_token
-}
-
-/** What the provider granted differently from what was asked for. */
-function tell(info: string | undefined, { io }: GenSetting): void {
-  if (info !== undefined) io.stderr.write(`${visibleText(info)}\n`)
 }
 
 async function runFlow(

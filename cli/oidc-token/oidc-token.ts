@@ -2,7 +2,7 @@ import type { AccessTokenReply } from '../../protocol/messages.ts'
 import { type Arguments, usageError } from '../argv.ts'
 import { loginEndWarning } from '../login-end.ts'
 import type { Io } from '../run.ts'
-import { visibleText } from '../visible-text.ts'
+import { tellInfo } from '../tell-info.ts'
 import type { oidcToken, TokenOptions } from './options.ts'
 import { outputOf, printable, printed } from './output.ts'
 import { askForIdToken, askForToken, wantedToken } from './wanted-token.ts'
@@ -71,7 +71,7 @@ function refuseFileOptions({ purpose, once, leave }: TokenOptions): void {
 /** What was granted otherwise than asked for; and, where a person reads it, that the login ends soon. */
 function tellPerson(reply: AccessTokenReply, account: string | undefined, io: Io): void {
   const { stderr } = io
-  if (reply.info !== undefined) stderr.write(`${visibleText(reply.info)}\n`)
+  tellInfo(reply.info, io)
   const warning = stderr.isTTY === true ? loginEndWarning(reply, account, io.now()) : undefined
   if (warning !== undefined) stderr.write(`${warning}\n`)
 }

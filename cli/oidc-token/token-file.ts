@@ -4,7 +4,7 @@ import { usageError } from '../argv.ts'
 import { orLoaded } from '../or-loaded.ts'
 import type { Io } from '../run.ts'
 import { exportLine } from '../shell-words.ts'
-import { visibleText } from '../visible-text.ts'
+import { tellInfo } from '../tell-info.ts'
 import type { TokenOptions } from './options.ts'
 import { tokenFilePath } from './token-file-path.ts'
 import type { WantedToken } from './wanted-token.ts'
@@ -30,7 +30,7 @@ export async function keepFile(wanted: WantedToken, options: TokenOptions, io: I
   const reply = await orLoaded({ account: wanted.account, agents, env: io.env }, () =>
     callAgent(agents.local, request, { timeoutMs: TOKEN_TIMEOUT_MS }),
   )
-  if (reply.info !== undefined) io.stderr.write(`${visibleText(reply.info)}\n`)
+  tellInfo(reply.info, io)
   if ((io.env['BEARER_TOKEN'] ?? '') !== '') {
     io.stderr.write('BEARER_TOKEN is set: programs take that token, not the one in the file.\n')
   }

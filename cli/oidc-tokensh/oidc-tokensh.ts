@@ -7,7 +7,7 @@ import type { Arguments } from '../argv.ts'
 import { orLoaded, targetOf } from '../or-loaded.ts'
 import type { Ending, Io } from '../run.ts'
 import { runCommand } from '../run-command.ts'
-import { visibleText } from '../visible-text.ts'
+import { tellInfo } from '../tell-info.ts'
 import { chooseAccount } from './choose-account.ts'
 import type { oidcTokensh } from './options.ts'
 import { withPrivateDirectory } from './private-directory.ts'
@@ -27,7 +27,7 @@ export async function runWithToken(args: TokenshArguments, io: Io): Promise<Endi
   return await withPrivateDirectory(io.env, async (directory) => {
     const path = join(directory, `bt_u${io.uid}`)
     const reply = await keepFile(path, args, io)
-    if (reply.info !== undefined) io.stderr.write(`${visibleText(reply.info)}\n`)
+    tellInfo(reply.info, io)
     if (args.options.verbose) {
       io.stderr.write(`token in ${path} until ${instantOf(reply.expires_at)}\n`)
     }

@@ -6,13 +6,20 @@ import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { payloadOf } from '../support/access-token.ts'
 import { outputOf, type Started, shown } from '../support/command.ts'
 import { Sandbox } from '../support/sandbox.ts'
-import { approveWhenShown } from '../support/shown-device-code.ts'
-import { AUDIENCE, contentOf, NEW_CONTENT, openSite, restore, type Site, stored } from './site.ts'
+import {
+  AUDIENCE,
+  contentOf,
+  logIn,
+  NEW_CONTENT,
+  openSite,
+  restore,
+  type Site,
+  stored,
+} from './site.ts'
 import { skipped, xrootdMissing } from './xrootd-missing.ts'
 
 const HELLO = '/public/hello.txt'
 const NEW = '/public/new.txt'
-const SCOPE = 'openid offline_access wlcg storage.read:/ storage.create:/ storage.modify:/'
 const WRITE = ['--scope=storage.read:/public', '--scope=storage.create:/public']
 const FOR_SITE = [`--aud=${AUDIENCE}`, ...WRITE]
 
@@ -29,7 +36,7 @@ describe.skipIf(missing !== undefined)(`a kept token file and XRootD${skipped(mi
     const newFile = join(site.directory, 'new.txt')
     Object.assign(sandbox.env, clientEnv, { ROOT: rootUrl, HTTPS: httpsUrl, NEW_FILE: newFile })
     await sandbox.startAgent()
-    await logIn()
+    await logIn(site, sandbox)
   })
   afterAll(async () => {
     await sandbox.close()
@@ -113,20 +120,6 @@ describe.skipIf(missing !== undefined)(`a kept token file and XRootD${skipped(mi
 
   async function keep(...args: readonly string[]): Promise<string> {
     return outputOf(await sandbox.run('oidc-token', ['--file', ...args, 'wlcg'])).trimEnd()
-  }
-
-  async function logIn(): Promise<void> {
-    const password = await sandbox.file('password', 'a password\n')
-    const gen = sandbox.start('oidc-gen', [
-      ...['-w', 'device', `--iss=${site.issuer.issuer}`, `--cp=${site.issuer.caPath}`],
-      ...[`--scope=${SCOPE}`, `--pw-file=${password}`, '--prompt=none', 'wlcg'],
-    ])
-    let said = ''
-    gen.child.stderr?.on('data', (chunk: Buffer) => {
-      said += chunk.toString()
-    })
-    await approveWhenShown(() => said, site.issuer)
-    outputOf(await gen.finished)
   }
 })
 

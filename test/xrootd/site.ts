@@ -2,7 +2,9 @@ import { randomUUID } from 'node:crypto'
 import { mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { type Finished, runCommand } from '../support/command.ts'
+import { type Finished, outputOf, runCommand } from '../support/command.ts'
+import type { Sandbox } from '../support/sandbox.ts'
+import { approveWhenShown } from '../support/shown-device-code.ts'
 import type { Claims } from '../support/signing-key.ts'
 import {
   startWlcgProvider,
@@ -16,6 +18,7 @@ import type { CommandLine } from './trust.ts'
 export const AUDIENCE = 'https://se.example.org'
 
 const PATH = '/usr/bin:/bin'
+const SCOPE = 'openid offline_access wlcg storage.read:/ storage.create:/ storage.modify:/'
 
 /** The files the server holds, each with a line of its own in it. */
 const FILES: readonly string[] = [
@@ -132,4 +135,19 @@ export function runClient(
   env: Readonly<Record<string, string>> = {},
 ): Promise<Finished> {
   return runCommand(command, args, { env: { ...site.env, ...env }, cwd: site.directory })
+}
+
+/** Logs somebody in as the account `wlcg`, who may do all that the site's server knows. */
+export async function logIn({ issuer }: Site, sandbox: Sandbox): Promise<void> {
+  const password = await sandbox.file('password', 'a password\n')
+  const gen = sandbox.start('oidc-gen', [
+    ...['-w', 'device', `--iss=${issuer.issuer}`, `--cp=${issuer.caPath}`],
+    ...[`--scope=${SCOPE}`, `--pw-file=${password}`, '--prompt=none', 'wlcg'],
+  ])
+  let said = ''
+  gen.child.stderr?.on('data', (chunk: Buffer) => {
+    said += chunk.toString()
+  })
+  await approveWhenShown(() => said, issuer)
+  outputOf(await gen.finished)
 }

@@ -4,13 +4,20 @@ import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { payloadOf } from '../support/access-token.ts'
 import { type Finished, outputOf, shown } from '../support/command.ts'
 import { Sandbox } from '../support/sandbox.ts'
-import { approveWhenShown } from '../support/shown-device-code.ts'
-import { AUDIENCE, contentOf, NEW_CONTENT, openSite, restore, type Site, stored } from './site.ts'
+import {
+  AUDIENCE,
+  contentOf,
+  logIn,
+  NEW_CONTENT,
+  openSite,
+  restore,
+  type Site,
+  stored,
+} from './site.ts'
 import { skipped, xrootdMissing } from './xrootd-missing.ts'
 
 const HELLO = '/public/hello.txt'
 const NEW = '/public/new.txt'
-const SCOPE = 'openid offline_access wlcg storage.read:/ storage.create:/ storage.modify:/'
 const READ = 'storage.read:/public'
 const WRITE = 'storage.read:/public storage.create:/public'
 
@@ -38,7 +45,7 @@ describe.skipIf(missing !== undefined)(`from login to a real XRootD${skipped(mis
     sandbox = await Sandbox.create()
     Object.assign(sandbox.env, site.server.clientEnv)
     await sandbox.startAgent()
-    await logIn()
+    await logIn(site, sandbox)
   })
   afterAll(async () => {
     await sandbox.close()
@@ -134,18 +141,4 @@ bearer_token_command = oidc-token --aud ${AUDIENCE} ${scopes} wlcg
       site.issuer.dials.accessTokenSeconds = 3600
     }
   })
-
-  async function logIn(): Promise<void> {
-    const password = await sandbox.file('password', 'a password\n')
-    const gen = sandbox.start('oidc-gen', [
-      ...['-w', 'device', `--iss=${site.issuer.issuer}`, `--cp=${site.issuer.caPath}`],
-      ...[`--scope=${SCOPE}`, `--pw-file=${password}`, '--prompt=none', 'wlcg'],
-    ])
-    let said = ''
-    gen.child.stderr?.on('data', (chunk: Buffer) => {
-      said += chunk.toString()
-    })
-    await approveWhenShown(() => said, site.issuer)
-    outputOf(await gen.finished)
-  }
 })

@@ -1,6 +1,6 @@
 import { usageError } from '../../argv.ts'
 import type { Io } from '../../run.ts'
-import { visibleText } from '../../visible-text.ts'
+import { tellInfo } from '../../tell-info.ts'
 import type { TokenOptions } from '../options.ts'
 import { printable } from '../output.ts'
 import { askForIdToken, askForToken, wantedToken } from '../wanted-token.ts'
@@ -33,6 +33,6 @@ async function tokenOf(operand: string, options: TokenOptions, io: Io): Promise<
   const wanted = wantedToken(operand, options)
   if (options.idToken) return printable('id token', (await askForIdToken(wanted, io)).id_token)
   const { access_token, info } = await askForToken(wanted, options, io)
-  if (info !== undefined) io.stderr.write(`${visibleText(info)}\n`)
+  tellInfo(info, io)
   return printable('access token', access_token)
 }
