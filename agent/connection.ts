@@ -1,6 +1,6 @@
 import type { Socket } from 'node:net'
-import { AgentError, failureReply, knownError } from '../protocol/errors.ts'
-import { encodeReply, FirstMessageReader, SealedTextReader } from '../protocol/frame.ts'
+import { AgentError, failureReply, peerError } from '../protocol/errors.ts'
+import { encodeReply, RequestReader, SealedTextReader } from '../protocol/frame.ts'
 import { parseJsonObject } from '../protocol/json.ts'
 import type { JsonObject, Reply, Request } from '../protocol/messages.ts'
 import { parseRequest } from '../protocol/parse-request.ts'
@@ -64,12 +64,12 @@ export class Connection {
   }
 
   async #readBody(): Promise<JsonObject> {
-    const first = await this.#read(new FirstMessageReader())
+    const first = await this.#read(new RequestReader())
     if (first.kind === 'object') return first.value
     const channel = await this.#parts.openChannel(first.publicKey)
     this.#socket.write(channel.publicKeyText)
     // The client works out the key at this time; what it sends next finds ours ready.
-    channel.agree()
+    channel.deriveSharedKey()
     const text = channel.open(await this.#read(new SealedTextReader()))
     this.#encode = (reply) => Buffer.from(channel.seal(JSON.stringify(reply)))
     return parseJsonObject(text)
@@ -108,7 +108,7 @@ export class Connection {
   }
 
   #late(): AgentError {
-    return knownError('peer-disconnected', {
+    return peerError('peer-disconnected', {
       hint: `No whole request arrived within ${this.#parts.requestTimeoutMs / 1000} s.`,
     })
   }

@@ -9,11 +9,11 @@ import { device, gen } from './handlers/login.ts'
 import { tokenFile, tokenFileStop } from './handlers/token-files.ts'
 import { accessToken, idToken } from './handlers/tokens.ts'
 import { whereThrown } from './log.ts'
-import type { Handler, Services } from './services.ts'
+import type { AgentContext, Handler } from './services.ts'
 
 interface Row<T extends RequestType> {
   readonly handle: Handler<T>
-  readonly whileLocked?: true
+  readonly allowedWhileLocked?: true
 }
 
 /** Every request type, who answers it, and whether it is answered while the agent is locked. */
@@ -21,8 +21,8 @@ const table: { readonly [T in RequestType]: Row<T> } = {
   access_token: { handle: accessToken },
   id_token: { handle: idToken },
   loaded_accounts: { handle: state.loadedAccounts },
-  account_info: { handle: state.accountInfo, whileLocked: true },
-  check: { handle: state.check, whileLocked: true },
+  account_info: { handle: state.accountInfo, allowedWhileLocked: true },
+  check: { handle: state.check, allowedWhileLocked: true },
   status: { handle: state.status },
   status_json: { handle: state.statusJson },
   add: { handle: add },
@@ -36,7 +36,7 @@ const table: { readonly [T in RequestType]: Row<T> } = {
   remove: { handle: state.remove },
   remove_all: { handle: state.removeAll },
   lock: { handle: state.lockAgent },
-  unlock: { handle: state.unlockAgent, whileLocked: true },
+  unlock: { handle: state.unlockAgent, allowedWhileLocked: true },
   delete: { handle: deleteAccount },
   delete_client: { handle: deleteClient },
   file_write: { handle: state.fileWrite },
@@ -53,25 +53,29 @@ const table: { readonly [T in RequestType]: Row<T> } = {
  */
 export async function dispatch(
   request: Request,
-  services: Services,
+  context: AgentContext,
   signal: AbortSignal,
 ): Promise<Reply> {
-  const startedAt = services.world.now()
-  const reply = await answer(request, services, signal)
+  const startedAt = context.runtime.now()
+  const reply = await answer(request, context, signal)
   const outcome = reply.status === 'failure' ? `failed: ${reply.error}` : reply.status
-  services.log.debug(`${request.request} ${outcome} (${services.world.now() - startedAt} ms)`)
+  context.log.debug(`${request.request} ${outcome} (${context.runtime.now() - startedAt} ms)`)
   return reply
 }
 
-async function answer(request: Request, services: Services, signal: AbortSignal): Promise<Reply> {
+async function answer(
+  request: Request,
+  context: AgentContext,
+  signal: AbortSignal,
+): Promise<Reply> {
   try {
     // The table pairs each type with its own handler, which the compiler cannot see through an index.
     const row = table[request.request] as Row<RequestType>
-    if (row.whileLocked !== true) services.lock.checkOpen()
-    return await row.handle(request, services, signal)
+    if (row.allowedWhileLocked !== true) context.lock.checkOpen()
+    return await row.handle(request, context, signal)
   } catch (error) {
     if (error instanceof AgentError) return failureReply(error)
-    services.log.warn(`internal error answering ${request.request}: ${whereThrown(error)}`)
+    context.log.warn(`internal error answering ${request.request}: ${whereThrown(error)}`)
     return failureReply(
       new AgentError('internal', `internal error of the agent answering ${request.request}`, {
         hint: 'This is a bug. Please report it, with what oidc-agent -d -g prints.',

@@ -1,5 +1,5 @@
 import type { KeyPair } from '../protocol/sealed.ts'
-import type { World } from './world.ts'
+import type { Runtime } from './world.ts'
 
 /** How long one key pair serves, milliseconds. */
 const LIFE_MS = 1000
@@ -11,10 +11,10 @@ const LIFE_MS = 1000
  */
 export class RotatingKeyPair {
   readonly #make: () => KeyPair
-  readonly #now: World['now']
+  readonly #now: Runtime['now']
   #current: { readonly pair: KeyPair; readonly until: number } | undefined
 
-  constructor(make: () => KeyPair, now: World['now']) {
+  constructor(make: () => KeyPair, now: Runtime['now']) {
     this.#make = make
     this.#now = now
   }

@@ -8,7 +8,7 @@ import { AgentError, exitStatus } from '../protocol/errors.ts'
 import { newKeyPair, openSealedChannel } from '../protocol/sealed.ts'
 import { loadSodium } from '../protocol/sodium.ts'
 import { systemCode, unwritable } from '../protocol/system-error.ts'
-import { composeServices } from './compose.ts'
+import { createAgent } from './compose.ts'
 import { REQUEST_TIMEOUT_MS } from './connection.ts'
 import { dispatch } from './dispatch.ts'
 import { createLog, fileSink, type Log, whereThrown } from './log.ts'
@@ -17,25 +17,25 @@ import { deriveInThread } from './process/derive-in-thread.ts'
 import { groupId } from './process/group.ts'
 import { hardenProcess } from './process/hardening.ts'
 import {
-  prepareSocketPlace,
+  prepareSocketLocation,
   removeSocket,
-  type SocketPlace,
+  type SocketLocation,
   shareDirectory,
 } from './process/socket-place.ts'
 import { RotatingKeyPair } from './rotating-key-pair.ts'
 import { startServer } from './server.ts'
-import type { Services } from './services.ts'
-import { realWorld } from './world.ts'
+import type { AgentContext } from './services.ts'
+import { systemRuntime } from './world.ts'
 
 /** Where the launcher listens for our report, and the pipe that ends when the launcher does. */
 const REPORT_FD = 3
-const LIFELINE_FD = 4
+const PARENT_PIPE_FD = 4
 /** Running refreshes are waited for at the end, as they may bring a rotated token; the provider layer gives up after 15 s. */
 const LAST_REFRESHES_MS = 20_000
 
 /**
  * The daemon: starts, reports on file descriptor 3 that the socket accepts, serves until a signal
- * or the end of the lifeline, and leaves nothing behind. Resolves to the exit status.
+ * or the end of the parent pipe, and leaves nothing behind. Resolves to the exit status.
  */
 export async function run(): Promise<number> {
   process.title = 'oidc-agent'
@@ -63,52 +63,52 @@ export async function run(): Promise<number> {
 }
 
 async function serve(options: AgentOptions, log: Log): Promise<void> {
-  const { peerUid, gaps } = hardenProcess()
-  for (const gap of gaps) log.warn(gap)
+  const { peerUid, missingProtections } = hardenProcess()
+  for (const gap of missingProtections) log.warn(gap)
   const uid = process.getuid?.() ?? 0
   // Before the directory is made: where there is no such group, none is left behind.
   const gid = groupOf(options)
-  const place = await placeOfSocket(options, uid)
-  const services = composeServices({
+  const location = await socketLocation(options, uid)
+  const context = createAgent({
     // Where it really is: a login's state says it.
-    options: { ...options, socketPath: place.path },
-    world: realWorld,
+    options: { ...options, socketPath: location.path },
+    runtime: systemRuntime,
     log,
     provider: createOpenIdProvider({ extraCaFiles: extraCaFiles(), env: process.env }),
     derive: deriveInThread(join(dirname(process.argv[1] ?? ''), 'argon2-worker.cjs')),
     configDirectory: () => findConfigDirectory(process.env),
     env: process.env,
   })
-  if (gid !== undefined) shareDirectory(place, gid)
+  if (gid !== undefined) shareDirectory(location, gid)
   // The mode of the socket is set by the umask while it is bound: no moment with another one.
   process.umask(gid === undefined ? 0o177 : 0o117)
-  const keys = new RotatingKeyPair(newKeyPair, realWorld.now)
-  const server = await startServer(place.path, {
+  const keys = new RotatingKeyPair(newKeyPair, systemRuntime.now)
+  const server = await startServer(location.path, {
     // libsodium comes with the first sealed client: an agent of our own clients never needs it.
     openChannel: async (key) => openSealedChannel(await loadSodium(), key, keys.get()),
-    answer: (request, signal) => dispatch(request, services, signal),
+    answer: (request, signal) => dispatch(request, context, signal),
     requestTimeoutMs: REQUEST_TIMEOUT_MS,
-    admits: (socket) => gid !== undefined || isOurs(peerUid(socket), uid),
+    authorizePeer: (socket) => gid !== undefined || isOurs(peerUid(socket), uid),
     log,
   })
   process.umask(0o077)
   try {
     if (options.pidFile !== undefined) writePidFile(options.pidFile)
-    log.debug(`listening on ${place.path}`)
+    log.debug(`listening on ${location.path}`)
     // Listened for before anybody knows our pid: a signal must not find us without a handler.
     const end = asked(options)
     // Where the launcher was killed meanwhile, nobody would ever know of this agent: it ends.
-    if (report({ socket: place.path, pid: process.pid })) await end
+    if (report({ socket: location.path, pid: process.pid })) await end
     log.debug('ending')
   } finally {
     await server.close()
-    await services.codeLogins.close()
-    removeSocket(place)
+    await context.authorizationSessions.close()
+    removeSocket(location)
     // What runs is waited for; renewals that are not due yet would only make it longer.
-    services.tokens.close()
-    await services.keptFiles.close()
-    await lastRefreshes(services)
-    await services.provider.close()
+    context.tokens.close()
+    await context.tokenFiles.close()
+    await lastRefreshes(context)
+    await context.provider.close()
   }
   if (options.pidFile !== undefined) rmSync(options.pidFile, { force: true })
 }
@@ -118,8 +118,8 @@ function groupOf({ group }: AgentOptions): number | undefined {
   return group === undefined ? undefined : groupId(group)
 }
 
-function placeOfSocket(options: AgentOptions, uid: number): Promise<SocketPlace> {
-  return prepareSocketPlace({
+function socketLocation(options: AgentOptions, uid: number): Promise<SocketLocation> {
+  return prepareSocketLocation({
     socketPath: options.socketPath,
     parentPid: options.parentPid,
     temporaryDirectory: process.env['TMPDIR'] ?? '/tmp',
@@ -153,19 +153,19 @@ function asked(options: AgentOptions): Promise<void> {
     process.on('SIGINT', resolve)
     // The terminal of the shell that started us is gone; the agent stays for the others.
     process.on('SIGHUP', () => undefined)
-    if (options.lifeline) {
+    if (options.parentPipe) {
       // A file stream's read would block a thread, and with it our end, until the launcher's.
-      const lifeline = new Socket({ fd: LIFELINE_FD })
-      lifeline.on('error', resolve).on('close', resolve).unref().resume()
+      const parentPipe = new Socket({ fd: PARENT_PIPE_FD })
+      parentPipe.on('error', resolve).on('close', resolve).unref().resume()
     }
   })
 }
 
-async function lastRefreshes(services: Services): Promise<void> {
+async function lastRefreshes(context: AgentContext): Promise<void> {
   const timeUp = new Promise<void>((resolve) => setTimeout(resolve, LAST_REFRESHES_MS).unref())
-  await Promise.race([services.tokens.settled(), timeUp])
-  for (const loaded of services.accounts.all()) {
-    if (loaded.saved.state === 'unsaved') await services.saver.save(loaded)
+  await Promise.race([context.tokens.settled(), timeUp])
+  for (const loaded of context.accounts.all()) {
+    if (loaded.saved.state === 'unsaved') await context.writer.save(loaded)
   }
 }
 

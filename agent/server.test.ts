@@ -36,7 +36,7 @@ async function start(parts: Partial<ServerParts> = {}): Promise<RunningServer> {
       return Promise.resolve({ status: 'success' })
     },
     requestTimeoutMs: 10_000,
-    admits: () => true,
+    authorizePeer: () => true,
     log: silentLog,
     ...parts,
   })
@@ -190,7 +190,7 @@ test('a fault of ours on a connection is in the log, without what was sent', asy
 })
 
 test('who may not talk to us is closed unheard', async () => {
-  await restart({ admits: () => false })
+  await restart({ authorizePeer: () => false })
   const socket = connect(path)
   socket.on('error', () => undefined)
   expect(await everythingFrom(socket).catch(() => '')).toBe('')

@@ -9,7 +9,7 @@ const BACKLOG = 511
 
 export interface ServerParts extends ConnectionParts {
   /** Whether the process at the other end may talk to us. */
-  readonly admits: (socket: Socket) => boolean
+  readonly authorizePeer: (socket: Socket) => boolean
 }
 
 /** A listening agent. */
@@ -23,7 +23,7 @@ export async function startServer(path: string, parts: ServerParts): Promise<Run
   const open = new Map<Connection, Socket>()
   // A client may half-close after its request; that must not close our half before the reply.
   const server = createServer({ allowHalfOpen: true }, (socket) => {
-    if (!parts.admits(socket)) {
+    if (!parts.authorizePeer(socket)) {
       parts.log.warn('refused a connection of another user')
       socket.destroy()
       return

@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { AccountDirectory } from '../protocol/account-directory.ts'
 import { openAccountFile, sealAccountFile } from '../protocol/account-file.ts'
-import { AgentError, knownError } from '../protocol/errors.ts'
+import { AgentError, peerError } from '../protocol/errors.ts'
 import { newFileKey } from '../protocol/file-key.ts'
 import type { JsonObject } from '../protocol/messages.ts'
 import { type ScriptedAgent, scriptedAgent } from '../test/support/scripted-agent.ts'
@@ -13,7 +13,7 @@ import type { Terminal } from './terminal.ts'
 
 const password = 'correct horse'
 const account = { name: 'wlcg', issuer_url: 'https://issuer.example/', refresh_token: 'RT' }
-const notLoaded = knownError('account-not-loaded')
+const notLoaded = peerError('account-not-loaded')
 
 let directory: string
 let text: string

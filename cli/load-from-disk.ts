@@ -2,7 +2,7 @@ import { AccountDirectory } from '../protocol/account-directory.ts'
 import { type AgentAddress, callAgent } from '../protocol/client.ts'
 import { findConfigDirectory } from '../protocol/config-directory.ts'
 import { AgentError } from '../protocol/errors.ts'
-import { shellWord } from '../protocol/shell-word.ts'
+import { shellQuote } from '../protocol/shell-word.ts'
 import { addRequest, openWithTries, passwordQuestion } from './load-account.ts'
 import type { Io } from './run.ts'
 import { openTerminal, type Terminal } from './terminal.ts'
@@ -47,7 +47,7 @@ function terminalOr(notLoaded: AgentError, { account, env, open }: Loading): Ter
     return open === undefined ? openTerminal(env) : open()
   } catch (error) {
     if (!(error instanceof AgentError) || error.code !== 'no-terminal') throw error
-    const hint = `Load it first: oidc-add ${shellWord(account)}`
+    const hint = `Load it first: oidc-add ${shellQuote(account)}`
     throw new AgentError(notLoaded.code, notLoaded.message, { hint, cause: error })
   }
 }

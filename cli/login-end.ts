@@ -1,5 +1,5 @@
 import type { AccessTokenReply, UnixSeconds } from '../protocol/messages.ts'
-import { shellWord } from '../protocol/shell-word.ts'
+import { shellQuote } from '../protocol/shell-word.ts'
 
 const DAY_SECONDS = 86_400
 /** How many days ahead a person is told that a login ends: a weekend and a day. */
@@ -12,7 +12,7 @@ export function loginEndWarning(
   now: number,
 ): string | undefined {
   const login = account ?? `this account at ${issuer}`
-  const command = `oidc-gen ${account === undefined ? 'ACCOUNT' : shellWord(account)} --reauthenticate`
+  const command = `oidc-gen ${account === undefined ? 'ACCOUNT' : shellQuote(account)} --reauthenticate`
   if (isOver === true) return `the login of ${login} has ended: ${command}`
   if (end === undefined || end <= 0) return undefined
   const left = end - now / 1000

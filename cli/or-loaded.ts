@@ -10,7 +10,7 @@ export interface LoadableAccount {
 }
 
 /** Asks, and if the account is not loaded but could be, loads it and asks again. */
-export async function orLoaded<R>(
+export async function withAutoload<R>(
   { account, agents, env }: LoadableAccount,
   ask: () => Promise<R>,
 ): Promise<R> {

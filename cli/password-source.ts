@@ -46,7 +46,7 @@ export function passwordSources(options: Values<typeof passwordOptions>): Passwo
 }
 
 /** What a source needs of the world. */
-export interface SourceWorld {
+export interface SourceEnvironment {
   readonly env: Environment
   /** Told why a source gave nothing. */
   readonly warn: (line: string) => void
@@ -55,22 +55,25 @@ export interface SourceWorld {
 /** The password of the first source that has one, in the C tools' order: variable, command, file. */
 export async function sourcedPassword(
   sources: PasswordSources,
-  world: SourceWorld,
+  runtime: SourceEnvironment,
 ): Promise<string | undefined> {
   const { variable, command, file } = sources
   if (variable !== undefined) {
-    const password = world.env[variable]
+    const password = runtime.env[variable]
     if (password !== undefined && password !== '') return password
-    world.warn(`--pw-env: ${variable} is not set`)
+    runtime.warn(`--pw-env: ${variable} is not set`)
   }
   if (command !== undefined) {
-    const password = await outputOf(command, world)
+    const password = await outputOf(command, runtime)
     if (password !== undefined) return password
   }
-  return file === undefined ? undefined : await firstLineOf(file, world)
+  return file === undefined ? undefined : await firstLineOf(file, runtime)
 }
 
-async function outputOf(command: string, { env, warn }: SourceWorld): Promise<string | undefined> {
+async function outputOf(
+  command: string,
+  { env, warn }: SourceEnvironment,
+): Promise<string | undefined> {
   // The command may ask the person something itself, so it has our stdin and stderr.
   const child = spawn('/bin/sh', ['-c', command], { env, stdio: ['inherit', 'pipe', 'inherit'] })
   const ended = new Promise<number | string | null>((resolve) => {
@@ -88,7 +91,7 @@ async function outputOf(command: string, { env, warn }: SourceWorld): Promise<st
   return undefined
 }
 
-async function firstLineOf(path: string, { warn }: SourceWorld): Promise<string | undefined> {
+async function firstLineOf(path: string, { warn }: SourceEnvironment): Promise<string | undefined> {
   try {
     const [line] = (await readFile(path, 'utf8')).split(/\r?\n/, 1)
     if (line !== undefined && line !== '') return line

@@ -1,11 +1,11 @@
 import { Readable } from 'node:stream'
 import { expect, test } from 'vitest'
-import { PipedAnswers } from './piped-answers.ts'
+import { PipedPrompter } from './piped-answers.ts'
 import { testIo } from './test-io.ts'
 
 test('a line for each question, an empty one for the default, and an end', async () => {
   const { stderr } = testIo()
-  const answers = new PipedAnswers(Readable.from(['https://op\n', '\nla', 'st']), stderr)
+  const answers = new PipedPrompter(Readable.from(['https://op\n', '\nla', 'st']), stderr)
   expect(await answers.ask('Issuer')).toBe('https://op')
   answers.say('The following scopes are supported: x')
   expect(await answers.ask('Scopes', { default: 'openid' })).toBe('openid')

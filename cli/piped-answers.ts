@@ -11,7 +11,7 @@ export type Questions = Pick<Terminal, 'ask' | 'say' | 'close'>
  * Answers from a pipe, for where there is no terminal: the C oidc-gen reads its questions' answers
  * from stdin too, and scripts feed it. Passwords it takes from a terminal only; so do we.
  */
-export class PipedAnswers implements Questions {
+export class PipedPrompter implements Questions {
   readonly #stderr: Output
   readonly #input: Readable
   #lines: AsyncIterator<string> | undefined

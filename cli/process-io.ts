@@ -1,4 +1,4 @@
-import type { Ending, Io } from './run.ts'
+import type { ExitOutcome, Io } from './run.ts'
 
 /** The world of this process. Streams are opened when they are first used: opening costs time. */
 export function processIo(): Io {
@@ -33,7 +33,7 @@ function reportLoss(error: NodeJS.ErrnoException, stream: NodeJS.WriteStream): v
 }
 
 /** Lets this process end once all it wrote has gone out. */
-export function endWith(ending: Ending): void {
+export function exitWith(ending: ExitOutcome): void {
   if (typeof ending === 'number') process.exitCode ??= ending
   else process.once('exit', () => process.kill(process.pid, ending))
 }

@@ -25,7 +25,7 @@ export interface Console {
   readonly interruptJob: () => void
 }
 
-export interface LineWish {
+export interface LineOptions {
   readonly prompt: string
   /** Whether what is typed may be seen. */
   readonly typing: 'shown' | 'hidden'
@@ -45,7 +45,7 @@ const deadlySignals = ['SIGTERM', 'SIGHUP', 'SIGQUIT'] as const
  */
 export function readLine(
   { input, output, stopJob, interruptJob }: Console,
-  { prompt, typing, begun, signal }: LineWish,
+  { prompt, typing, begun, signal }: LineOptions,
 ): Promise<Typed> {
   // A stream that has ended tells nobody again.
   if (input.destroyed || input.readableEnded) return Promise.reject(nobody('end of input'))

@@ -4,7 +4,7 @@ import { constants } from 'node:os'
 import type { Environment } from '../protocol/client.ts'
 import { AgentError } from '../protocol/errors.ts'
 import { systemCode, systemReason } from '../protocol/system-error.ts'
-import type { Ending } from './run.ts'
+import type { ExitOutcome } from './run.ts'
 
 /** What is passed on to the process we stand for: what a person, systemd or a batch system sends. */
 const forwarded = [
@@ -25,10 +25,10 @@ const sharedEnds: ReadonlySet<NodeJS.Signals> = new Set(['SIGINT', 'SIGTERM', 'S
  * command's own exit status, by the signal that ended it, or with 128 + its number as a shell would.
  * @throws AgentError `command-not-run`.
  */
-export async function runCommand(words: readonly string[], env: Environment): Promise<Ending> {
+export async function runCommand(words: readonly string[], env: Environment): Promise<ExitOutcome> {
   const [file = '', ...args] = words
   try {
-    return await endingOf(() => spawn(file, args, { env, stdio: 'inherit' }), inForeground)
+    return await outcomeOf(() => spawn(file, args, { env, stdio: 'inherit' }), inForeground)
   } catch (cause) {
     throw new AgentError('command-not-run', `cannot run '${file}': ${whyNot(cause)}`, { cause })
   }
@@ -45,10 +45,10 @@ function whyNot(error: unknown): string {
  * Passes on the signals that come to us, from before the child's start to its end, and gives how it
  * ended. Those of a terminal are left out while `reached` says that they reach it anyway.
  */
-export async function endingOf(
+export async function outcomeOf(
   start: () => ChildProcess,
   reached: () => boolean = () => false,
-): Promise<Ending> {
+): Promise<ExitOutcome> {
   let child: ChildProcess | undefined
   const pass = (signal: NodeJS.Signals): void => {
     if (!fromTerminal.has(signal) || !reached()) child?.kill(signal)
@@ -62,14 +62,14 @@ export async function endingOf(
   }
 }
 
-function endOf(child: ChildProcess): Promise<Ending> {
+function endOf(child: ChildProcess): Promise<ExitOutcome> {
   return new Promise((resolve, reject) => {
     child.once('error', reject)
     child.once('exit', (status, signal) => resolve(status ?? endBy(signal ?? 'SIGKILL')))
   })
 }
 
-function endBy(signal: NodeJS.Signals): Ending {
+function endBy(signal: NodeJS.Signals): ExitOutcome {
   return sharedEnds.has(signal) ? signal : 128 + constants.signals[signal]
 }
 

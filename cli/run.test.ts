@@ -3,7 +3,7 @@ import { AgentError } from '../protocol/errors.ts'
 import { VERSION } from '../protocol/version.ts'
 import type { CommandSpec } from './argv.ts'
 import { flag, optionalText, text, wholeNumber } from './option.ts'
-import { type Ending, type Main, run } from './run.ts'
+import { type ExitOutcome, type Main, run } from './run.ts'
 import { testIo } from './test-io.ts'
 
 const options = {
@@ -26,9 +26,9 @@ const spec: CommandSpec<typeof options> = {
 async function outcome(
   argv: readonly string[],
   main: Main<typeof options> = () => Promise.resolve(undefined),
-  world: Parameters<typeof testIo>[0] = {},
-): Promise<{ status: Ending; stdout: string; stderr: string }> {
-  const io = testIo({ argv, ...world })
+  runtime: Parameters<typeof testIo>[0] = {},
+): Promise<{ status: ExitOutcome; stdout: string; stderr: string }> {
+  const io = testIo({ argv, ...runtime })
   const status = await run(spec, main, io)
   return { status, stdout: io.stdout.text, stderr: io.stderr.text }
 }

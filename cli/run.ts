@@ -25,13 +25,13 @@ export interface Io {
 }
 
 /** How a process ends: with a status, or by a signal. */
-export type Ending = number | NodeJS.Signals
+export type ExitOutcome = number | NodeJS.Signals
 
 /** What a command does once its command line is understood. The status it gives is 0 unless it says another. */
 export type Main<O extends Options> = (
   args: Arguments<O>,
   io: Io,
-) => Promise<Ending | undefined> | Promise<void>
+) => Promise<ExitOutcome | undefined> | Promise<void>
 
 /**
  * Runs a command and gives how it is to end: the one place where an error becomes output. Errors of
@@ -42,18 +42,18 @@ export async function run<O extends Options>(
   spec: CommandSpec<O>,
   main: Main<O>,
   io: Io,
-): Promise<Ending> {
-  let nobodyReads = isNonInteractive(io.env)
+): Promise<ExitOutcome> {
+  let nonInteractive = isNonInteractive(io.env)
   try {
     const parsed = parseArgv(spec, io.argv)
-    nobodyReads ||= parsed.kind === 'run' && saysNonInteractive(parsed.args.options)
+    nonInteractive ||= parsed.kind === 'run' && saysNonInteractive(parsed.args.options)
     if (parsed.kind === 'run') return (await main(parsed.args, io)) ?? 0
     io.stdout.write(await textOf(parsed.kind, spec))
     return 0
   } catch (error) {
     io.stderr.write(errorText(error, spec.name, io))
     const code = error instanceof AgentError ? error.code : 'internal'
-    if (nobodyReads) return nonInteractiveStatus[code]
+    if (nonInteractive) return nonInteractiveStatus[code]
     // By the signal, so that a loop of a shell ends with us; the shell's `$?` is 130 as well.
     return code === 'cancelled' ? 'SIGINT' : exitStatus[code]
   }

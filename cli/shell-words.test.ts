@@ -1,21 +1,23 @@
 import { execFileSync } from 'node:child_process'
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { shellWord } from '../protocol/shell-word.ts'
+import { shellQuote } from '../protocol/shell-word.ts'
 import { checkVariableName, exportLine } from './shell-words.ts'
 
 test('what needs no quotes has none, as the C tools print it', () => {
   expect(exportLine('OIDC_SOCK', '/tmp/oidc-AbCdEf/oidc-agent.1234')).toBe(
     'OIDC_SOCK=/tmp/oidc-AbCdEf/oidc-agent.1234; export OIDC_SOCK;',
   )
-  expect(shellWord('eyJhbGciOiJSUzI1NiJ9.eyJ-_.')).toBe('eyJhbGciOiJSUzI1NiJ9.eyJ-_.')
-  expect(shellWord('https://issuer.example:8443/realm/')).toBe('https://issuer.example:8443/realm/')
+  expect(shellQuote('eyJhbGciOiJSUzI1NiJ9.eyJ-_.')).toBe('eyJhbGciOiJSUzI1NiJ9.eyJ-_.')
+  expect(shellQuote('https://issuer.example:8443/realm/')).toBe(
+    'https://issuer.example:8443/realm/',
+  )
 })
 
 test.each(['', ' ', '~', 'a:~root', '$(id)', '`id`', 'a;id', '*', "it's", '"', '\\', '&', '#'])(
   '%j is quoted',
   (value) => {
-    expect(shellWord(value)).toMatch(/^'.*'$/s)
+    expect(shellQuote(value)).toMatch(/^'.*'$/s)
   },
 )
 

@@ -1,9 +1,9 @@
-import { shellWord } from '../protocol/shell-word.ts'
+import { shellQuote } from '../protocol/shell-word.ts'
 import { usageError } from './argv.ts'
 
 /** The line that sets and exports a variable once it is `eval`ed; without its end of line. */
 export function exportLine(name: string, value: string): string {
-  return `${name}=${shellWord(value)}; export ${name};`
+  return `${name}=${shellQuote(value)}; export ${name};`
 }
 
 /**

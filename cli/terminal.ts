@@ -105,8 +105,8 @@ export class StreamTerminal implements Terminal {
       this.say(typing === 'shown' ? `${prompt}${pasted}` : prompt)
       return pasted
     }
-    const wish = { prompt, typing, begun: this.#begun, signal }
-    const { line, more, begun } = await readLine(this.#console, wish)
+    const options = { prompt, typing, begun: this.#begun, signal }
+    const { line, more, begun } = await readLine(this.#console, options)
     this.#pasted.push(...more)
     this.#begun = begun
     return line

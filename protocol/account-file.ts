@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto'
-import { knownError } from './errors.ts'
+import { peerError } from './errors.ts'
 import { type DeriveKey, deriveKey, type FileKey, newFileKey } from './file-key.ts'
 import { malformedFile, parseFileLines } from './file-lines.ts'
 import { isJsonObject, parseTolerantJson } from './json.ts'
@@ -33,7 +33,7 @@ export async function unlockAccountFile(
  */
 export async function openAccountFile(text: string, key: FileKey): Promise<JsonObject> {
   const file = parseFileLines(text)
-  if (file.format === 'legacy') throw knownError('wrong-password')
+  if (file.format === 'legacy') throw peerError('wrong-password')
   return fieldsOf(openCurrent(await loadSodium(), file, key))
 }
 

@@ -2,7 +2,7 @@ import { once } from 'node:events'
 import { connect, type Socket } from 'node:net'
 import { setTimeout as pause } from 'node:timers/promises'
 import type { AgentAddress } from './agent-address.ts'
-import { AgentError, knownError, wireText } from './errors.ts'
+import { AgentError, peerError, peerMessages } from './errors.ts'
 import { systemCode, systemReason } from './system-error.ts'
 
 export interface CallOptions {
@@ -28,7 +28,7 @@ const MAX_PAUSE_MS = 100
 export async function withAgent<T>(
   address: AgentAddress | undefined,
   options: CallOptions,
-  talk: (socket: Socket) => Promise<T>,
+  session: (socket: Socket) => Promise<T>,
 ): Promise<T> {
   if (address === undefined) throw noAddress()
   const timeoutMs = options.timeoutMs ?? CALL_TIMEOUT_MS
@@ -37,7 +37,7 @@ export async function withAgent<T>(
   try {
     const socket = await openSocket(address, signal)
     try {
-      return await talk(socket)
+      return await session(socket)
     } finally {
       socket.destroy()
     }
@@ -56,7 +56,7 @@ export async function withAgent<T>(
 export function readToEnd(socket: Socket): Promise<string> {
   const chunks: Buffer[] = []
   let length = 0
-  return gather(socket, {
+  return readMessage(socket, {
     push: (chunk) => {
       chunks.push(chunk)
       length += chunk.length
@@ -64,14 +64,14 @@ export function readToEnd(socket: Socket): Promise<string> {
       return undefined
     },
     end: () => {
-      if (length === 0) throw knownError('peer-disconnected')
+      if (length === 0) throw peerError('peer-disconnected')
       return Buffer.concat(chunks).toString()
     },
   })
 }
 
-/** What makes a message of what comes in: see `FirstMessageReader`. */
-export interface Gatherer<T> {
+/** What makes a message of what comes in: see `RequestReader`. */
+export interface MessageReader<T> {
   /** The message, once it is whole. */
   push(chunk: Buffer): T | undefined
   /** The message that ends with the stream. */
@@ -82,7 +82,7 @@ export interface Gatherer<T> {
  * Reads until `gatherer` has its message. By events, not by iteration: an iterator drops what came
  * before an agent that refused a request without reading it all reset the connection.
  */
-export function gather<T>(socket: Socket, gatherer: Gatherer<T>): Promise<T> {
+export function readMessage<T>(socket: Socket, gatherer: MessageReader<T>): Promise<T> {
   return new Promise<T>((resolve, reject) => {
     const attempt = (work: () => T | undefined): void => {
       try {
@@ -148,7 +148,7 @@ async function connected(address: AgentAddress, signal: AbortSignal): Promise<So
 function noAddress(): AgentError {
   return new AgentError(
     'agent-unreachable',
-    `${wireText['agent-unreachable']}: OIDC_SOCK is not set`,
+    `${peerMessages['agent-unreachable']}: OIDC_SOCK is not set`,
     {
       hint: `Start an agent in this shell, or set OIDC_SOCK to the socket of one that runs:\n${startAgent}`,
     },
@@ -164,7 +164,7 @@ function unreachable(address: AgentAddress, error: unknown): AgentError {
     address.kind === 'unix'
       ? `Start an agent:\n${startAgent}`
       : 'Check OIDC_REMOTE_SOCK and the relay that it names.'
-  const message = `${wireText['agent-unreachable']}: ${reason}`
+  const message = `${peerMessages['agent-unreachable']}: ${reason}`
   return new AgentError('agent-unreachable', message, { hint, cause: error })
 }
 

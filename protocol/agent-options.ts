@@ -21,7 +21,7 @@ export interface AgentOptions {
   readonly logStderr: boolean
   readonly pidFile: string | undefined
   /** True: end when file descriptor 4 reaches its end (`oidc-agent COMMAND`). */
-  readonly lifeline: boolean
+  readonly parentPipe: boolean
 }
 
 /** Options where nothing was said. */
@@ -40,7 +40,7 @@ export const defaultAgentOptions: AgentOptions = {
   debug: false,
   logStderr: false,
   pidFile: undefined,
-  lifeline: false,
+  parentPipe: false,
 }
 
 /** What the daemon tells its launcher on file descriptor 3: one JSON line. */

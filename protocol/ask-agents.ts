@@ -15,7 +15,7 @@ export const TOKEN_TIMEOUT_MS = 330_000
  * account. If that fails too, the local agent's error is the one to tell (protocol.md §1.5).
  * @throws AgentError as {@link callAgent}
  */
-export async function askAgents<T extends 'access_token' | 'id_token'>(
+export async function callLocalOrRemote<T extends 'access_token' | 'id_token'>(
   { local, remote }: AgentAddresses,
   request: RequestOf<T>,
   { timeoutMs = TOKEN_TIMEOUT_MS, signal }: CallOptions = {},

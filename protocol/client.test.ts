@@ -6,9 +6,9 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import process from 'node:process'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import { gather } from './agent-connection.ts'
+import { readMessage } from './agent-connection.ts'
 import { type AgentAddress, callAgent } from './client.ts'
-import { encodeReply, FirstMessageReader, SealedTextReader } from './frame.ts'
+import { encodeReply, RequestReader, SealedTextReader } from './frame.ts'
 import { newKeyPair, openSealedChannel } from './sealed.ts'
 import { callAgentSealed } from './sealed-client.ts'
 import { loadSodium } from './sodium.ts'
@@ -27,10 +27,10 @@ afterEach(() => {
 })
 
 /** A peer that does with each connection what the test says, good or bad. */
-async function peer(talk: (socket: Socket) => void, options = {}): Promise<void> {
+async function peer(session: (socket: Socket) => void, options = {}): Promise<void> {
   const server = createServer(options, (socket) => {
     socket.on('error', () => undefined)
-    talk(socket)
+    session(socket)
   })
   servers.push(server)
   await once(server.listen(address.path), 'listening')
@@ -38,7 +38,7 @@ async function peer(talk: (socket: Socket) => void, options = {}): Promise<void>
 
 /** What the peer was asked, once it is whole. */
 async function request(socket: Socket): Promise<unknown> {
-  const message = await gather(socket, new FirstMessageReader())
+  const message = await readMessage(socket, new RequestReader())
   return message.kind === 'object' ? message.value : undefined
 }
 
@@ -94,8 +94,8 @@ describe('a call', () => {
       (socket: Socket) => socket.end('x'.repeat(17 << 20)),
       'message-malformed',
     ],
-  ])('of an agent that %s fails', async (_, talk, code) => {
-    await peer(talk)
+  ])('of an agent that %s fails', async (_, session, code) => {
+    await peer(session)
     await expect(callAgent(address, { request: 'check' })).rejects.toMatchObject({ code })
   })
 
@@ -272,12 +272,12 @@ describe('a sealed call', () => {
   ): Promise<void> {
     const sodium = await loadSodium()
     await peer((socket) => {
-      void gather(socket, new FirstMessageReader()).then(async (first) => {
+      void readMessage(socket, new RequestReader()).then(async (first) => {
         if (first.kind !== 'key') return
         const channel = openSealedChannel(sodium, first.publicKey)
         socket.write(channel.publicKeyText)
         const { text, isSealed } = answer(
-          channel.open(await gather(socket, new SealedTextReader())),
+          channel.open(await readMessage(socket, new SealedTextReader())),
         )
         socket.end(isSealed ? channel.seal(text) : text)
       })

@@ -6,8 +6,8 @@ import {
   exitStatus,
   failureReply,
   isErrorCode,
-  knownError,
-  wireText,
+  peerError,
+  peerMessages,
 } from './errors.ts'
 
 const codes = Object.keys(exitStatus).filter(isErrorCode)
@@ -28,7 +28,7 @@ describe('an error', () => {
   })
 
   test('without hint has none on the wire', () => {
-    expect(failureReply(knownError('agent-locked'))).toEqual({
+    expect(failureReply(peerError('agent-locked'))).toEqual({
       status: 'failure',
       error: 'Agent locked',
       code: 'agent-locked',
@@ -37,13 +37,13 @@ describe('an error', () => {
 
   test('keeps its cause', () => {
     const cause = new Error('ECONNRESET')
-    expect(knownError('network', { cause }).cause).toBe(cause)
-    expect('cause' in knownError('network')).toBe(false)
+    expect(peerError('network', { cause }).cause).toBe(cause)
+    expect('cause' in peerError('network')).toBe(false)
   })
 })
 
 describe('a failure of the C agent', () => {
-  test.each(Object.entries(wireText))('is %s by its text', (code, error) => {
+  test.each(Object.entries(peerMessages))('is %s by its text', (code, error) => {
     expect(errorOfReply({ status: 'failure', error }).code).toBe(code)
   })
 

@@ -131,7 +131,7 @@ export const exitStatus: Readonly<Record<ErrorCode, number>> = {
 }
 
 /** Wire texts that C clients compare with; used where no more specific text is given. */
-export const wireText = {
+export const peerMessages = {
   'agent-locked': 'Agent locked',
   'agent-not-locked': 'Agent not locked',
   'wrong-password': 'wrong password',
@@ -179,8 +179,8 @@ export class AgentError extends Error {
 }
 
 /** The error of a code that has a fixed wire text. */
-export function knownError(code: keyof typeof wireText, details: ErrorDetails = {}): AgentError {
-  return new AgentError(code, wireText[code], details)
+export function peerError(code: keyof typeof peerMessages, details: ErrorDetails = {}): AgentError {
+  return new AgentError(code, peerMessages[code], details)
 }
 
 export function isErrorCode(text: string): text is ErrorCode {
@@ -203,7 +203,7 @@ export function errorOfReply(reply: FailureReply): AgentError {
 
 function codeOfReply(reply: FailureReply): ErrorCode {
   if (reply.code !== undefined && isErrorCode(reply.code)) return reply.code
-  const known = Object.entries(wireText).find(([, text]) => text === reply.error)
+  const known = Object.entries(peerMessages).find(([, text]) => text === reply.error)
   if (known !== undefined && isErrorCode(known[0])) return known[0]
   return reply.error.startsWith('Bad Request') ? 'bad-request' : 'provider-error'
 }

@@ -1,5 +1,5 @@
 import { decodeBase64, encodeBase64 } from './base64.ts'
-import { AgentError, wireText } from './errors.ts'
+import { AgentError, peerMessages } from './errors.ts'
 import { NONCE_BYTES, TAG_BYTES } from './sodium.ts'
 import { FORMAT_VERSION } from './version.ts'
 
@@ -72,7 +72,7 @@ export function formatFileLines(file: CurrentFile): string {
 
 /** The error of a file that is not what it should be; `part` says where. */
 export function malformedFile(part: string): AgentError {
-  return new AgentError('file-malformed', `${wireText['file-malformed']}: ${part}`, {
+  return new AgentError('file-malformed', `${peerMessages['file-malformed']}: ${part}`, {
     hint: 'The account file is damaged. Restore it from a backup, or make the account again with oidc-gen.',
   })
 }

@@ -3,8 +3,8 @@ import { describe, expect, test } from 'vitest'
 import {
   encodeReply,
   type FirstMessage,
-  FirstMessageReader,
   MAX_MESSAGE_BYTES,
+  RequestReader,
   SealedTextReader,
 } from './frame.ts'
 
@@ -22,7 +22,7 @@ function pushed<T>(reader: Reader<T>, bytes: Uint8Array, step: number): T | unde
 }
 
 function first(text: string | Uint8Array, step = 1): FirstMessage | undefined {
-  return pushed(new FirstMessageReader(), Buffer.from(text), step)
+  return pushed(new RequestReader(), Buffer.from(text), step)
 }
 
 const step = fc.integer({ min: 1, max: 9 })
@@ -85,7 +85,7 @@ describe('the first message', () => {
     ['1234', 'bad-request', 'Bad Request: is not a json object'],
     ['true', 'bad-request', 'Bad Request: is not a json object'],
   ])('that ends early is an error: %j', (text, code, message) => {
-    const reader = new FirstMessageReader()
+    const reader = new RequestReader()
     expect(pushed(reader, Buffer.from(text), 1)).toBeUndefined()
     expect(() => reader.end()).toThrow(expect.objectContaining({ code, message }))
   })

@@ -1,5 +1,5 @@
 import { decodeBase64 } from './base64.ts'
-import { AgentError, knownError } from './errors.ts'
+import { AgentError, peerError } from './errors.ts'
 import { JsonScan, notAnObject, parseJsonObject, parseTolerantJson } from './json.ts'
 import type { JsonObject } from './messages.ts'
 import { TAG_BYTES } from './sodium.ts'
@@ -29,7 +29,7 @@ const KEY_CHARS = 44
  * Gathers a client's first message, in whatever pieces it comes. There is neither length nor
  * terminator (protocol.md §1.3): an object ends with its last bracket, a key with its 44th character.
  */
-export class FirstMessageReader {
+export class RequestReader {
   readonly #chunks: Uint8Array[] = []
   readonly #scan = new JsonScan()
   #bytes = 0
@@ -56,7 +56,7 @@ export class FirstMessageReader {
    * @throws AgentError `peer-disconnected` where nothing came, else `bad-request`
    */
   end(): never {
-    if (this.#bytes === 0) throw knownError('peer-disconnected')
+    if (this.#bytes === 0) throw peerError('peer-disconnected')
     // A number or a bare word only ends here; one that is JSON gets the more exact error.
     parseTolerantJson(this.#text(this.#bytes))
     throw notAnObject()
@@ -127,7 +127,7 @@ export class SealedTextReader {
    * @throws AgentError `peer-disconnected` where nothing came, else `message-malformed`
    */
   end(): never {
-    throw knownError(this.#head === '' ? 'peer-disconnected' : 'message-malformed')
+    throw peerError(this.#head === '' ? 'peer-disconnected' : 'message-malformed')
   }
 
   #take(text: string): void {
@@ -138,18 +138,18 @@ export class SealedTextReader {
     this.#head += text
     const match = sealedHead.exec(this.#head)
     if (match === null) {
-      if (!sealedHeadBeginning.test(this.#head)) throw knownError('message-malformed')
+      if (!sealedHeadBeginning.test(this.#head)) throw peerError('message-malformed')
       return
     }
     this.#announced = base64Length(Number(match[1]) + TAG_BYTES)
-    if (this.#announced > base64Length(MAX_MESSAGE_BYTES)) throw knownError('message-malformed')
+    if (this.#announced > base64Length(MAX_MESSAGE_BYTES)) throw peerError('message-malformed')
     const body = this.#head.slice(match[0].length)
     this.#head = match[0]
     this.#append(body)
   }
 
   #append(text: string): void {
-    if (!/^[A-Za-z0-9+/]*={0,2}$/.test(text)) throw knownError('message-malformed')
+    if (!/^[A-Za-z0-9+/]*={0,2}$/.test(text)) throw peerError('message-malformed')
     this.#body += text
   }
 

@@ -1,5 +1,5 @@
 import { agentAddresses, type Environment } from './agent-address.ts'
-import { askAgents } from './ask-agents.ts'
+import { callLocalOrRemote } from './ask-agents.ts'
 import { AgentError } from './errors.ts'
 import type { UnixSeconds } from './messages.ts'
 
@@ -58,7 +58,7 @@ export async function getAccessToken(options: TokenOptions): Promise<AccessToken
   if (account === undefined && issuer === undefined) {
     throw new AgentError('bad-request', 'getAccessToken needs an account or an issuer')
   }
-  const reply = await askAgents(
+  const reply = await callLocalOrRemote(
     agentAddresses(env, process.getuid?.() ?? 0),
     {
       request: 'access_token',

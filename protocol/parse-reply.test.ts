@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { AgentError, failureReply, knownError } from './errors.ts'
+import { AgentError, failureReply, peerError } from './errors.ts'
 import type { JsonObject, RequestType } from './messages.ts'
 import { parseReply } from './parse-reply.ts'
 
@@ -162,7 +162,7 @@ describe('a failure', () => {
   })
 
   test('comes through as the agent threw it', () => {
-    const error = knownError('account-not-loaded', { hint: 'oidc-add x' })
+    const error = peerError('account-not-loaded', { hint: 'oidc-add x' })
     const text = JSON.stringify(failureReply(error))
     expect(() => parseReply('access_token', text)).toThrow(
       expect.objectContaining({ code: error.code, message: error.message, hint: error.hint }),

@@ -1,6 +1,6 @@
 import { isAbsolute, resolve } from 'node:path'
 import { decodeBase64 } from './base64.ts'
-import { AgentError, knownError } from './errors.ts'
+import { AgentError, peerError } from './errors.ts'
 import { KEY_BYTES, SALT_BYTES } from './file-lines.ts'
 import type {
   FileKeyMessage,
@@ -43,11 +43,11 @@ type Parsers = { readonly [T in RequestType]: (body: JsonObject) => RequestOf<T>
 const parsers: Parsers = {
   access_token: (body) => ({
     request: 'access_token',
-    ...tokenWish(body),
+    ...tokenSelection(body),
     min_valid_period: whole(body, 'min_valid_period'),
     strict: flag(body, 'strict'),
   }),
-  id_token: (body) => ({ request: 'id_token', ...tokenWish(body) }),
+  id_token: (body) => ({ request: 'id_token', ...tokenSelection(body) }),
   loaded_accounts: () => ({ request: 'loaded_accounts' }),
   account_info: () => ({ request: 'account_info' }),
   check: () => ({ request: 'check' }),
@@ -121,7 +121,7 @@ const parsers: Parsers = {
   file_remove: (body) => ({ request: 'file_remove', filename: filename(body) }),
   token_file: (body) => ({
     request: 'token_file',
-    ...tokenWish(body),
+    ...tokenSelection(body),
     path: absolutePath(body),
     min_valid_period: seconds(body, 'min_valid_period'),
     strict: flag(body, 'strict'),
@@ -138,7 +138,7 @@ const parsers: Parsers = {
 }
 
 /** What access and ID token requests share. */
-function tokenWish(body: JsonObject): {
+function tokenSelection(body: JsonObject): {
   readonly account: string | undefined
   readonly issuer: string | undefined
   readonly scope: string | undefined
@@ -147,7 +147,7 @@ function tokenWish(body: JsonObject): {
 } {
   const account = name(body, 'account')
   const issuer = name(body, 'issuer')
-  if (account === undefined && issuer === undefined) throw knownError('not-implemented')
+  if (account === undefined && issuer === undefined) throw peerError('not-implemented')
   return {
     account,
     issuer,

@@ -1,9 +1,9 @@
 import type { Socket } from 'node:net'
 import type { AgentAddress } from './agent-address.ts'
-import { type CallOptions, gather, readToEnd, withAgent } from './agent-connection.ts'
+import { type CallOptions, readMessage, readToEnd, withAgent } from './agent-connection.ts'
 import { encodeBase64 } from './base64.ts'
-import { AgentError, knownError } from './errors.ts'
-import { type FirstMessage, FirstMessageReader } from './frame.ts'
+import { AgentError, peerError } from './errors.ts'
+import { type FirstMessage, RequestReader } from './frame.ts'
 import type { Replies, RequestOf, RequestType } from './messages.ts'
 import { checkReply, parseReply } from './parse-reply.ts'
 import { newKeyPair, openSealedChannel } from './sealed.ts'
@@ -35,12 +35,12 @@ export async function callAgentSealed<T extends RequestType>(
 
 /** The agent's key, or the object it answers with instead. */
 async function readAnswer(socket: Socket): Promise<FirstMessage> {
-  const reader = new FirstMessageReader()
+  const reader = new RequestReader()
   try {
-    return await gather(socket, reader)
+    return await readMessage(socket, reader)
   } catch (error) {
     // The reader takes what it reads for a request; here it is an answer.
     if (!(error instanceof AgentError) || error.code !== 'bad-request') throw error
-    throw knownError('message-malformed', { cause: error })
+    throw peerError('message-malformed', { cause: error })
   }
 }

@@ -1,5 +1,5 @@
 import { timingSafeEqual } from 'node:crypto'
-import { knownError } from './errors.ts'
+import { peerError } from './errors.ts'
 import type { FileKey } from './file-key.ts'
 import {
   type CurrentFile,
@@ -17,7 +17,7 @@ import type { Argon2Parameters, Sodium } from './sodium.ts'
 export function openCurrent(sodium: Sodium, file: CurrentFile, key: FileKey): string {
   const check = key.bytes.subarray(KEY_BYTES)
   if (!sameBytes(file.salt, key.salt) || !sameBytes(file.check, check)) {
-    throw knownError('wrong-password')
+    throw peerError('wrong-password')
   }
   const plaintext = sodium.secretboxOpen(file.sealed, file.nonce, key.bytes.subarray(0, KEY_BYTES))
   if (plaintext === undefined) throw malformedFile('the ciphertext was altered')
@@ -53,7 +53,7 @@ export function openLegacy(sodium: Sodium, file: LegacyFile, password: string): 
     const plaintext = sodium.secretboxOpen(file.sealed, file.nonce, key)
     if (plaintext !== undefined) return Buffer.from(plaintext).toString()
   }
-  throw knownError('wrong-password')
+  throw peerError('wrong-password')
 }
 
 /** In a time that depends on the lengths alone. */

@@ -6,7 +6,7 @@ import {
   randomBytes,
 } from 'node:crypto'
 import { decodeBase64, encodeBase64 } from './base64.ts'
-import { knownError } from './errors.ts'
+import { peerError } from './errors.ts'
 import { PUBLIC_KEY_BYTES, READ_STEP_BYTES } from './frame.ts'
 import { NONCE_BYTES, type Sodium } from './sodium.ts'
 
@@ -15,7 +15,7 @@ export interface SealedChannel {
   /** Our public key as the peer gets it: 44 characters of base64. */
   readonly publicKeyText: string
   /** Works out the key, which `open` and `seal` do by themselves: the time may be free now. */
-  agree(): void
+  deriveSharedKey(): void
   /**
    * The plaintext of `LENGTH:NONCE:CIPHERTEXT`. The length is ignored: Python clients count characters.
    * @throws AgentError `message-malformed` or `decryption-failed`
@@ -60,7 +60,7 @@ export function openSealedChannel(
   }
   return {
     publicKeyText: encodeBase64(keyPair.publicKey),
-    agree: () => void key(),
+    deriveSharedKey: () => void key(),
     open: (text) => openText(sodium, key(), text),
     seal: (text) => sealText(sodium, key(), text, randomBytes(NONCE_BYTES)),
   }
@@ -84,10 +84,10 @@ const smallOrder: ReadonlySet<string> = new Set([
 function refuseSmallOrder(publicKey: Uint8Array): void {
   const coordinate = Buffer.from(publicKey)
   const top = coordinate[PUBLIC_KEY_BYTES - 1]
-  if (top === undefined) throw knownError('suspicious-public-key')
+  if (top === undefined) throw peerError('suspicious-public-key')
   // X25519 ignores the topmost bit (RFC 7748 §5).
   coordinate[PUBLIC_KEY_BYTES - 1] = top & 0x7f
-  if (smallOrder.has(coordinate.toString('hex'))) throw knownError('suspicious-public-key')
+  if (smallOrder.has(coordinate.toString('hex'))) throw peerError('suspicious-public-key')
 }
 
 function sharedSecret(privateKey: KeyObject, peerPublicKey: Uint8Array): Uint8Array {
@@ -96,7 +96,7 @@ function sharedSecret(privateKey: KeyObject, peerPublicKey: Uint8Array): Uint8Ar
     const publicKey = createPublicKey({ format: 'jwk', key: { kty: 'OKP', crv: 'X25519', x } })
     return diffieHellman({ privateKey, publicKey })
   } catch (cause) {
-    throw knownError('suspicious-public-key', { cause })
+    throw peerError('suspicious-public-key', { cause })
   }
 }
 
@@ -105,10 +105,10 @@ function openText(sodium: Sodium, key: Uint8Array, text: string): string {
   const nonce = decodeBase64(parts[1] ?? '')
   const sealed = decodeBase64(parts[2] ?? '')
   if (parts.length !== 3 || nonce?.length !== NONCE_BYTES || sealed === undefined) {
-    throw knownError('message-malformed')
+    throw peerError('message-malformed')
   }
   const plaintext = sodium.secretboxOpen(sealed, nonce, key)
-  if (plaintext === undefined) throw knownError('decryption-failed')
+  if (plaintext === undefined) throw peerError('decryption-failed')
   return Buffer.from(plaintext).toString()
 }
 

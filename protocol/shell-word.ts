@@ -2,6 +2,6 @@
 const PLAIN = /^[A-Za-z0-9_./:@%+,=-]+$/
 
 /** `value` as one word for a POSIX shell, quoted only where it has to be. */
-export function shellWord(value: string): string {
+export function shellQuote(value: string): string {
   return PLAIN.test(value) ? value : `'${value.replaceAll("'", String.raw`'\''`)}'`
 }

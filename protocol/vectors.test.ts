@@ -5,7 +5,7 @@ import { beforeAll, describe, expect, test } from 'vitest'
 import { openAccountFile, unlockAccountFile } from './account-file.ts'
 import { deriveKey } from './file-key.ts'
 import { parseFileLines } from './file-lines.ts'
-import { FirstMessageReader, SealedTextReader } from './frame.ts'
+import { RequestReader, SealedTextReader } from './frame.ts'
 import { isJsonObject, parseTolerantJson } from './json.ts'
 import type { JsonObject } from './messages.ts'
 import { parseReply } from './parse-reply.ts'
@@ -62,7 +62,7 @@ describe.each(['ipc-426', 'ipc-426-status', 'ipc-533', 'ipc-533-status'])('excha
   if (!isJsonObject(wire)) throw new Error('no wire texts')
 
   const channel = () => {
-    const first = new FirstMessageReader().push(Buffer.from(text(wire, 'm2_agent_pk')))
+    const first = new RequestReader().push(Buffer.from(text(wire, 'm2_agent_pk')))
     if (first?.kind !== 'key') throw new Error('no key')
     return openSealedChannel(sodium, first.publicKey, clientKeys(exchange))
   }

@@ -6,8 +6,8 @@ import type { DeriveKey, FileKey } from '../../protocol/file-key.ts'
 import type { JsonObject } from '../../protocol/messages.ts'
 import { systemReason } from '../../protocol/system-error.ts'
 import type { Log } from '../log.ts'
-import { KeyedTurns } from '../tokens/turns.ts'
-import type { World } from '../world.ts'
+import { KeyedMutex } from '../tokens/turns.ts'
+import type { Runtime } from '../world.ts'
 import { filePasswords } from './file-password.ts'
 import type { LoadedAccount } from './loaded-account.ts'
 
@@ -21,24 +21,24 @@ interface OpenedFile {
  * into its file with the key that loaded it, under a fresh nonce and the file's own salt, so no
  * password is asked and other readers of the file go on as before.
  */
-export class AccountSaver {
+export class AccountWriter {
   readonly #directory: () => AccountDirectory | undefined
   readonly #derive: DeriveKey
-  readonly #world: World
+  readonly #runtime: Runtime
   readonly #log: Log
   // Two saves of one account at a time could leave the older token in the file.
-  readonly #turns = new KeyedTurns(1)
+  readonly #turns = new KeyedMutex(1)
 
   constructor(parts: {
     /** Looked up at each use: oidc-gen may make the directory after the agent started. */
     readonly directory: () => AccountDirectory | undefined
     readonly derive: DeriveKey
-    readonly world: World
+    readonly runtime: Runtime
     readonly log: Log
   }) {
     this.#directory = parts.directory
     this.#derive = parts.derive
-    this.#world = parts.world
+    this.#runtime = parts.runtime
     this.#log = parts.log
   }
 
@@ -92,7 +92,7 @@ export class AccountSaver {
       if (fields !== undefined) return { fields, key: loaded.fileKey }
     }
     if (loaded.passwordEntry !== undefined) {
-      for await (const password of filePasswords(loaded.passwordEntry, this.#world.now())) {
+      for await (const password of filePasswords(loaded.passwordEntry, this.#runtime.now())) {
         const opened = await unlessWrongPassword(unlockAccountFile(text, password, this.#derive))
         if (opened === undefined) continue
         loaded.fileKey = opened.key

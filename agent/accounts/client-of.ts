@@ -1,8 +1,8 @@
 import type { Account } from '../../protocol/account.ts'
-import type { Client, ClientAuthentication, ProviderAddress } from '../oidc/provider.ts'
+import type { Client, ClientAuthentication, ProviderConfig } from '../oidc/provider.ts'
 
 /** Where the provider of an account is and whom to trust for it. */
-export function providerOf(account: Account): ProviderAddress {
+export function providerOf(account: Account): ProviderConfig {
   return {
     issuer: account.issuer,
     configEndpoint: account.configEndpoint,

@@ -1,15 +1,15 @@
 import { expect, test } from 'vitest'
 import { accountOf } from '../../protocol/account.ts'
-import { frozenAccounts, thawAccounts } from './frozen-accounts.ts'
+import { restoreAccounts, serializeAccounts } from './frozen-accounts.ts'
 import { LoadedAccount } from './loaded-account.ts'
-import { LoadedAccounts } from './loaded-accounts.ts'
+import { Keyring } from './loaded-accounts.ts'
 
 const LOCKED_AT = 1_000_000
 const unheard = { added: () => undefined, removed: () => undefined }
 
 /** The accounts that are there again at `now`, of one that had 60 s left and one for ever. */
 function thawedAt(now: number): readonly string[] {
-  const before = new LoadedAccounts({ now: () => LOCKED_AT, random: () => 0 }, unheard)
+  const before = new Keyring({ now: () => LOCKED_AT, random: () => 0 }, unheard)
   for (const [name, lifetime] of [
     ['brief', 60],
     ['lasting', 0],
@@ -17,8 +17,8 @@ function thawedAt(now: number): readonly string[] {
     const fields = { name, issuer_url: 'https://op.example/', client_id: 'id' }
     before.add(new LoadedAccount(accountOf(fields)), lifetime)
   }
-  const after = new LoadedAccounts({ now: () => now, random: () => 0 }, unheard)
-  thawAccounts(frozenAccounts(before, LOCKED_AT), after, now)
+  const after = new Keyring({ now: () => now, random: () => 0 }, unheard)
+  restoreAccounts(serializeAccounts(before, LOCKED_AT), after, now)
   const names = after.names()
   before.removeAll()
   after.removeAll()

@@ -5,26 +5,26 @@ import type { JsonObject, JsonValue } from '../../protocol/messages.ts'
 import { passwordEntryOf } from '../../protocol/parse-request.ts'
 import type { Rotation } from './loaded-account.ts'
 import { LoadedAccount } from './loaded-account.ts'
-import type { LoadedAccounts } from './loaded-accounts.ts'
+import type { Keyring } from './loaded-accounts.ts'
 
 /**
  * The loaded accounts as one JSON object, to be sealed while the agent is locked. Access tokens are
  * not in it: they can be had again. `now` in milliseconds since 1970.
  */
-export function frozenAccounts(accounts: LoadedAccounts, now: number): JsonObject {
-  return { accounts: accounts.all().map((loaded) => frozen(loaded, accounts, now)) }
+export function serializeAccounts(accounts: Keyring, now: number): JsonObject {
+  return { accounts: accounts.all().map((loaded) => serialized(loaded, accounts, now)) }
 }
 
-/** Loads what {@link frozenAccounts} froze, but for accounts whose lifetime ended meanwhile. */
-export function thawAccounts(frozen: JsonObject, accounts: LoadedAccounts, now: number): void {
-  const list = frozen['accounts']
+/** Loads what {@link serializeAccounts} froze, but for accounts whose lifetime ended meanwhile. */
+export function restoreAccounts(serialized: JsonObject, accounts: Keyring, now: number): void {
+  const list = serialized['accounts']
   if (!Array.isArray(list)) return
   for (const item of list) {
-    if (isJsonObject(item)) thaw(item, accounts, now)
+    if (isJsonObject(item)) restore(item, accounts, now)
   }
 }
 
-function frozen(loaded: LoadedAccount, accounts: LoadedAccounts, now: number): JsonObject {
+function serialized(loaded: LoadedAccount, accounts: Keyring, now: number): JsonObject {
   const { fileKey, passwordEntry } = loaded
   const lifetime = accounts.lifetimeLeft(loaded.name) ?? 0
   return {
@@ -41,7 +41,7 @@ function frozen(loaded: LoadedAccount, accounts: LoadedAccounts, now: number): J
   }
 }
 
-function thaw(item: JsonObject, accounts: LoadedAccounts, now: number): void {
+function restore(item: JsonObject, accounts: Keyring, now: number): void {
   const { fields, dies_at: diesAt, unsaved } = item
   if (!isJsonObject(fields)) return
   const lifetime = typeof diesAt === 'number' && diesAt > 0 ? (diesAt - now) / 1000 : undefined

@@ -5,7 +5,7 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { accountOf } from '../../protocol/account.ts'
 import { Secret } from '../../protocol/secret.ts'
 import { ScriptedProvider } from '../../test/support/scripted-provider.ts'
-import type { Client, RefreshGrant, TokenResponse } from '../oidc/provider.ts'
+import type { Client, RefreshParameters, TokenResponse } from '../oidc/provider.ts'
 import { clientOf } from './client-of.ts'
 import { withIssuerOverrides } from './issuer-overrides.ts'
 import { knownIssuersReader } from './known-issuers.ts'
@@ -31,9 +31,9 @@ function write(entries: unknown): Promise<void> {
 class Recorder extends ScriptedProvider {
   readonly clients: Client[] = []
 
-  override refresh(client: Client, grant: RefreshGrant): Promise<TokenResponse> {
+  override refreshTokenGrant(client: Client, grant: RefreshParameters): Promise<TokenResponse> {
     this.clients.push(client)
-    return super.refresh(client, grant)
+    return super.refreshTokenGrant(client, grant)
   }
 }
 
@@ -44,7 +44,9 @@ async function askedWith(fields: Record<string, string> = {}): Promise<unknown> 
   const provider = withIssuerOverrides(recorder, { knownIssuers, log })
   const account = accountOf({ name: 'acc', issuer_url: issuer, ...fields })
   const grant = { refreshToken: new Secret('RT'), scope: undefined, audience: 'a' }
-  await provider.refresh(clientOf(account), grant, AbortSignal.timeout(5000)).catch(() => undefined)
+  await provider
+    .refreshTokenGrant(clientOf(account), grant, AbortSignal.timeout(5000))
+    .catch(() => undefined)
   return recorder.clients[0]?.audienceParameter
 }
 
@@ -77,20 +79,20 @@ describe('how an audience is asked for', () => {
 })
 
 describe('which product a provider is', () => {
-  async function family(provider: string): Promise<unknown> {
+  async function profile(provider: string): Promise<unknown> {
     await write([{ issuer, provider }])
     await askedWith()
-    return recorder.clients[0]?.provider.family
+    return recorder.clients[0]?.provider.profile
   }
 
   test('is as the issuer files say', async () => {
-    expect(await family('iam')).toBe('iam')
-    expect(await family('conforming')).toBe('conforming')
+    expect(await profile('iam')).toBe('iam')
+    expect(await profile('conforming')).toBe('conforming')
     expect(warnings).toEqual([])
   })
 
   test('is left to what can be seen where they say what nobody knows', async () => {
-    expect(await family('dex')).toBeUndefined()
+    expect(await profile('dex')).toBeUndefined()
     expect(warnings.join()).toContain("is 'dex', which is not known here")
   })
 })

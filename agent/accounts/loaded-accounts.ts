@@ -1,5 +1,5 @@
 import { sameIssuer } from '../../protocol/account.ts'
-import { LONGEST_TIMER_MS, type World } from '../world.ts'
+import { LONGEST_TIMER_MS, type Runtime } from '../world.ts'
 import type { LoadedAccount } from './loaded-account.ts'
 
 interface Entry {
@@ -17,13 +17,13 @@ export interface AccountsChanged {
 }
 
 /** The accounts the agent holds now, in the order they were loaded, each until its lifetime ends. */
-export class LoadedAccounts {
-  readonly #world: World
+export class Keyring {
+  readonly #runtime: Runtime
   readonly #onChange: AccountsChanged
   readonly #entries = new Map<string, Entry>()
 
-  constructor(world: World, onChange: AccountsChanged) {
-    this.#world = world
+  constructor(runtime: Runtime, onChange: AccountsChanged) {
+    this.#runtime = runtime
     this.#onChange = onChange
   }
 
@@ -61,7 +61,7 @@ export class LoadedAccounts {
     const entry = this.#entries.get(name)
     if (entry === undefined) return
     clearTimeout(entry.timer)
-    entry.diesAt = lifetime > 0 ? this.#world.now() + lifetime * 1000 : undefined
+    entry.diesAt = lifetime > 0 ? this.#runtime.now() + lifetime * 1000 : undefined
     this.#watch(entry)
   }
 
@@ -70,7 +70,7 @@ export class LoadedAccounts {
     const entry = this.#entries.get(name)
     if (entry === undefined) return undefined
     if (entry.diesAt === undefined) return 0
-    return Math.max(1, Math.ceil((entry.diesAt - this.#world.now()) / 1000))
+    return Math.max(1, Math.ceil((entry.diesAt - this.#runtime.now()) / 1000))
   }
 
   /** Whether there was an account to remove. */
@@ -90,7 +90,7 @@ export class LoadedAccounts {
 
   #watch(entry: Entry): void {
     if (entry.diesAt === undefined) return
-    const left = entry.diesAt - this.#world.now()
+    const left = entry.diesAt - this.#runtime.now()
     if (left <= 0) {
       this.remove(entry.loaded.name)
       return

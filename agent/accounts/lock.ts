@@ -1,11 +1,11 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { openAccountFile, sealAccountFile } from '../../protocol/account-file.ts'
-import { AgentError, knownError } from '../../protocol/errors.ts'
+import { AgentError, peerError } from '../../protocol/errors.ts'
 import { type DeriveKey, newFileKey } from '../../protocol/file-key.ts'
-import { Turns } from '../tokens/turns.ts'
-import type { World } from '../world.ts'
-import { frozenAccounts, thawAccounts } from './frozen-accounts.ts'
-import type { LoadedAccounts } from './loaded-accounts.ts'
+import { Semaphore } from '../tokens/turns.ts'
+import type { Runtime } from '../world.ts'
+import { restoreAccounts, serializeAccounts } from './frozen-accounts.ts'
+import type { Keyring } from './loaded-accounts.ts'
 
 /** Each wrong password makes the next answer wait 100 ms × n², at most 10 s, as ssh-agent does. */
 const DELAY_STEP_MS = 100
@@ -24,26 +24,26 @@ type State =
  * who can read the process's memory.
  */
 export class Lock {
-  readonly #accounts: LoadedAccounts
+  readonly #accounts: Keyring
   readonly #derive: DeriveKey
   readonly #settled: () => Promise<void>
-  readonly #world: World
+  readonly #runtime: Runtime
   // One attempt at a time: parallel guesses would share one delay.
-  readonly #attempts = new Turns(1)
+  readonly #attempts = new Semaphore(1)
   #state: State = { state: 'open' }
   #failures = 0
 
   constructor(parts: {
-    readonly accounts: LoadedAccounts
+    readonly accounts: Keyring
     readonly derive: DeriveKey
     /** Settles when no refresh is under way. */
     readonly settled: () => Promise<void>
-    readonly world: World
+    readonly runtime: Runtime
   }) {
     this.#accounts = parts.accounts
     this.#derive = parts.derive
     this.#settled = parts.settled
-    this.#world = parts.world
+    this.#runtime = parts.runtime
   }
 
   /** Also while it is being locked: whatever began before must not load an account any more. */
@@ -54,7 +54,7 @@ export class Lock {
   /** @throws AgentError `agent-locked` */
   checkOpen(): void {
     if (this.isLocked) {
-      throw knownError('agent-locked', { hint: 'Unlock it with\n\t$ oidc-add -X' })
+      throw peerError('agent-locked', { hint: 'Unlock it with\n\t$ oidc-add -X' })
     }
   }
 
@@ -66,7 +66,10 @@ export class Lock {
       const key = await newFileKey(password, this.#derive)
       // Last, as tokens are renewed meanwhile: what they rotate must be in what is sealed.
       await this.#settled()
-      const sealed = await sealAccountFile(frozenAccounts(this.#accounts, this.#world.now()), key)
+      const sealed = await sealAccountFile(
+        serializeAccounts(this.#accounts, this.#runtime.now()),
+        key,
+      )
       this.#accounts.removeAll()
       this.#state = { state: 'locked', salt: key.salt, sealed }
     } catch (error) {
@@ -78,14 +81,14 @@ export class Lock {
   /** @throws AgentError `agent-not-locked`, or, after the delay, `wrong-password`. */
   async unlock(password: string): Promise<void> {
     await this.#attempts.run(async () => {
-      if (this.#state.state !== 'locked') throw knownError('agent-not-locked')
+      if (this.#state.state !== 'locked') throw peerError('agent-not-locked')
       const { salt, sealed } = this.#state
       const key = { salt, bytes: await this.#derive(password, salt) }
       try {
-        const frozen = await openAccountFile(sealed, key)
+        const serialized = await openAccountFile(sealed, key)
         this.#state = { state: 'open' }
         this.#failures = 0
-        thawAccounts(frozen, this.#accounts, this.#world.now())
+        restoreAccounts(serialized, this.#accounts, this.#runtime.now())
       } catch (error) {
         if (!(error instanceof AgentError) || error.code !== 'wrong-password') throw error
         this.#failures += 1

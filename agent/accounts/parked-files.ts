@@ -6,7 +6,7 @@ const MAX_ENTRY_CHARACTERS = 100_000
  * The small store in which the C tools park a client registration (protocol.md §2.4, file_write).
  * As theirs: a name written twice keeps both, reads give the oldest, a remove uncovers the next.
  */
-export class ParkedFiles {
+export class ScratchStore {
   readonly #entries: { readonly filename: string; readonly data: string }[] = []
 
   write(filename: string, data: string): void {

@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
 import { accountOf } from '../../protocol/account.ts'
-import { PendingLogins } from './pending-logins.ts'
+import { DeviceSessions } from './pending-logins.ts'
 
 beforeEach(() => {
   vi.useFakeTimers()
@@ -10,13 +10,13 @@ afterEach(() => {
 })
 
 /** Logins, and one named `code` among them whose code lives for `seconds`. */
-function pendingFor(seconds: number): PendingLogins {
-  const logins = new PendingLogins({ now: () => Date.now(), random: () => 0 })
+function pendingFor(seconds: number): DeviceSessions {
+  const logins = new DeviceSessions({ now: () => Date.now(), random: () => 0 })
   add(logins, 'code', seconds)
   return logins
 }
 
-function add(logins: PendingLogins, code: string, seconds: number): void {
+function add(logins: DeviceSessions, code: string, seconds: number): void {
   const account = accountOf({ name: code, issuer_url: 'https://op.example/', client_id: 'id' })
   logins.add(code, { account, passwordEntry: undefined, expiresAt: Date.now() + seconds * 1000 })
 }

@@ -1,6 +1,6 @@
 import type { Account } from '../../protocol/account.ts'
 import type { PasswordEntry } from '../../protocol/messages.ts'
-import { LONGEST_TIMER_MS, type World } from '../world.ts'
+import { LONGEST_TIMER_MS, type Runtime } from '../world.ts'
 
 /** Logins that wait for a person, at most: the oldest is forgotten. A sanity bound. */
 const MAX_PENDING = 100
@@ -9,7 +9,7 @@ const MAX_PENDING = 100
 const LINGER_MS = 60_000
 
 /** A login that waits for the person's approval. */
-export interface PendingLogin {
+export interface DeviceSession {
   readonly account: Account
   readonly passwordEntry: PasswordEntry | undefined
   /** Milliseconds since 1970. */
@@ -17,28 +17,28 @@ export interface PendingLogin {
 }
 
 /** Logins under way, by device code. */
-export class PendingLogins {
-  readonly #world: World
-  readonly #pending = new Map<string, { login: PendingLogin; forgetting: NodeJS.Timeout }>()
+export class DeviceSessions {
+  readonly #runtime: Runtime
+  readonly #pending = new Map<string, { login: DeviceSession; forgetting: NodeJS.Timeout }>()
 
-  constructor(world: World) {
-    this.#world = world
+  constructor(runtime: Runtime) {
+    this.#runtime = runtime
   }
 
   /** Remembers a login until it ends, or its code has: it holds a client's secret. */
-  add(code: string, login: PendingLogin): void {
+  add(code: string, login: DeviceSession): void {
     this.end(code)
     for (const oldest of this.#pending.keys()) {
       if (this.#pending.size < MAX_PENDING) break
       this.end(oldest)
     }
-    const left = login.expiresAt - this.#world.now() + LINGER_MS
+    const left = login.expiresAt - this.#runtime.now() + LINGER_MS
     const forgetting = setTimeout(() => this.end(code), Math.min(left, LONGEST_TIMER_MS))
     forgetting.unref()
     this.#pending.set(code, { login, forgetting })
   }
 
-  get(code: string): PendingLogin | undefined {
+  get(code: string): DeviceSession | undefined {
     return this.#pending.get(code)?.login
   }
 

@@ -1,4 +1,4 @@
-import { knownError } from '../../protocol/errors.ts'
+import { peerError } from '../../protocol/errors.ts'
 import type { AccountInfoReply } from '../../protocol/messages.ts'
 import { FORMAT_VERSION } from '../../protocol/version.ts'
 import type { Handler } from '../services.ts'
@@ -27,12 +27,15 @@ export const accountInfo: Handler<'account_info'> = async (
   return { status: 'success', info }
 }
 
-export const status: Handler<'status'> = (_request, { options, accounts, keptFiles }) => ({
+export const status: Handler<'status'> = (_request, { options, accounts, tokenFiles }) => ({
   status: 'success',
-  info: statusText(options, accounts.names()) + tokenFilesText(keptFiles.list()),
+  info: statusText(options, accounts.names()) + tokenFilesText(tokenFiles.list()),
 })
 
-export const statusJson: Handler<'status_json'> = (_request, { options, accounts, keptFiles }) => ({
+export const statusJson: Handler<'status_json'> = (
+  _request,
+  { options, accounts, tokenFiles },
+) => ({
   status: 'success',
   info: {
     version: FORMAT_VERSION,
@@ -46,31 +49,31 @@ export const statusJson: Handler<'status_json'> = (_request, { options, accounts
       login_expired: loginExpired,
     })),
     // Left out where there is none: what the C agent replies, and nothing more.
-    ...(keptFiles.list().length > 0 && { token_files: keptFiles.list() }),
+    ...(tokenFiles.list().length > 0 && { token_files: tokenFiles.list() }),
   },
 })
 
-export const remove: Handler<'remove'> = async ({ account }, { accounts, keptFiles }) => {
+export const remove: Handler<'remove'> = async ({ account }, { accounts, tokenFiles }) => {
   if (!accounts.remove(account)) {
-    throw knownError('account-not-loaded', {
+    throw peerError('account-not-loaded', {
       hint: 'What is loaded is listed by\n\t$ oidc-add -a',
     })
   }
-  await keptFiles.forget(account)
+  await tokenFiles.forget(account)
   return { status: 'success' }
 }
 
-export const removeAll: Handler<'remove_all'> = async (_request, { accounts, keptFiles }) => {
+export const removeAll: Handler<'remove_all'> = async (_request, { accounts, tokenFiles }) => {
   const names = accounts.names()
   accounts.removeAll()
-  for (const name of names) await keptFiles.forget(name)
+  for (const name of names) await tokenFiles.forget(name)
   return { status: 'success' }
 }
 
-export const lockAgent: Handler<'lock'> = async ({ password }, { lock, keptFiles }) => {
+export const lockAgent: Handler<'lock'> = async ({ password }, { lock, tokenFiles }) => {
   await lock.lock(password)
   // A locked agent gives out no tokens: those in files are gone before it says so.
-  await keptFiles.settled()
+  await tokenFiles.settled()
   return { status: 'success', info: 'Agent locked' }
 }
 
@@ -79,18 +82,18 @@ export const unlockAgent: Handler<'unlock'> = async ({ password }, { lock }) => 
   return { status: 'success', info: 'Agent unlocked' }
 }
 
-export const fileWrite: Handler<'file_write'> = ({ filename, data }, { parkedFiles }) => {
-  parkedFiles.write(filename, data)
+export const fileWrite: Handler<'file_write'> = ({ filename, data }, { scratchStore }) => {
+  scratchStore.write(filename, data)
   return { status: 'success' }
 }
 
-export const fileRead: Handler<'file_read'> = ({ filename }, { parkedFiles }) => {
-  const data = parkedFiles.read(filename)
-  if (data === undefined) throw knownError('parked-file-not-found')
+export const fileRead: Handler<'file_read'> = ({ filename }, { scratchStore }) => {
+  const data = scratchStore.read(filename)
+  if (data === undefined) throw peerError('parked-file-not-found')
   return { status: 'success', data }
 }
 
-export const fileRemove: Handler<'file_remove'> = ({ filename }, { parkedFiles }) => {
-  parkedFiles.remove(filename)
+export const fileRemove: Handler<'file_remove'> = ({ filename }, { scratchStore }) => {
+  scratchStore.remove(filename)
   return { status: 'success' }
 }

@@ -1,24 +1,24 @@
 import { accountOf, words } from '../../protocol/account.ts'
 import { AgentError } from '../../protocol/errors.ts'
 import { Secret, secretOf } from '../../protocol/secret.ts'
-import { shellWord } from '../../protocol/shell-word.ts'
+import { shellQuote } from '../../protocol/shell-word.ts'
 import { clientOf, providerOf } from '../accounts/client-of.ts'
 import { newClientUris } from '../login/redirect-uris.ts'
 import type { Handler } from '../services.ts'
 
 /** Registers a client for an account that is to be made. */
-export const register: Handler<'register'> = async (request, services, signal) => {
+export const register: Handler<'register'> = async (request, context, signal) => {
   const account = accountOf(request.config)
-  if (services.accounts.get(account.name) !== undefined) {
+  if (context.accounts.get(account.name) !== undefined) {
     throw new AgentError(
       'bad-request',
       'An account with this shortname is already loaded. I will not register a new one.',
-      { hint: `Remove it first:\n\t$ oidc-add -r ${shellWord(account.name)}` },
+      { hint: `Remove it first:\n\t$ oidc-add -r ${shellQuote(account.name)}` },
     )
   }
-  const { scopesSupported } = await services.provider.discover(providerOf(account), signal)
+  const { scopesSupported } = await context.provider.discover(providerOf(account), signal)
   const clientName = account.fields['client_name']
-  const client = await services.provider.register(
+  const client = await context.provider.register(
     providerOf(account),
     {
       clientName: typeof clientName === 'string' && clientName !== '' ? clientName : account.name,
@@ -33,13 +33,13 @@ export const register: Handler<'register'> = async (request, services, signal) =
 }
 
 /** Deletes a registered client at its provider. */
-export const deleteClient: Handler<'delete_client'> = async (request, services, signal) => {
+export const deleteClient: Handler<'delete_client'> = async (request, context, signal) => {
   const { registration_client_uri: uri, registration_access_token: token } = request
   if (uri === undefined || token === undefined) {
     throw new AgentError('bad-request', 'Could not delete client: its registration is not known')
   }
   try {
-    await services.provider.deleteClient(
+    await context.provider.deleteClient(
       {
         registrationClientUri: uri,
         registrationAccessToken: new Secret(token),
@@ -54,31 +54,31 @@ export const deleteClient: Handler<'delete_client'> = async (request, services, 
 }
 
 /** Revokes an account's refresh token and unloads it. */
-export const deleteAccount: Handler<'delete'> = async (request, services, signal) => {
+export const deleteAccount: Handler<'delete'> = async (request, context, signal) => {
   const inFile = accountOf(request.config)
   // The token in memory may be newer than the one the client read from the file.
-  const account = services.accounts.get(inFile.name)?.account ?? inFile
+  const account = context.accounts.get(inFile.name)?.account ?? inFile
   if (account.refreshToken !== undefined) {
     try {
-      await services.provider.revoke(clientOf(account), account.refreshToken, signal)
+      await context.provider.revokeToken(clientOf(account), account.refreshToken, signal)
     } catch (error) {
       throw because('Could not revoke token', error)
     }
   }
-  services.accounts.remove(account.name)
-  await services.keptFiles.forget(account.name)
+  context.accounts.remove(account.name)
+  await context.tokenFiles.forget(account.name)
   return { status: 'success' }
 }
 
 /** The scopes a provider says it supports. */
-export const scopes: Handler<'scopes'> = async (request, services, signal) => {
+export const scopes: Handler<'scopes'> = async (request, context, signal) => {
   const { issuer, config_endpoint: configEndpoint, cert_path: certPath } = request
-  const metadata = await services.provider.discover(
+  const metadata = await context.provider.discover(
     { issuer: issuer ?? '', configEndpoint, certPath },
     signal,
   )
   const info = words(metadata.scopesSupported.join(' ')).join(' ')
-  return { status: 'success', info, family: metadata.family }
+  return { status: 'success', info, family: metadata.profile }
 }
 
 function because(what: string, error: unknown): unknown {

@@ -1,8 +1,8 @@
 import { sameIssuer } from '../../protocol/account.ts'
-import { AgentError, knownError } from '../../protocol/errors.ts'
-import { shellWord } from '../../protocol/shell-word.ts'
+import { AgentError, peerError } from '../../protocol/errors.ts'
+import { shellQuote } from '../../protocol/shell-word.ts'
 import type { LoadedAccount } from '../accounts/loaded-account.ts'
-import type { Services } from '../services.ts'
+import type { AgentContext } from '../services.ts'
 
 interface AccountChoice {
   readonly account?: string | undefined
@@ -16,41 +16,41 @@ interface AccountChoice {
  */
 export async function findAccount(
   choice: AccountChoice,
-  services: Services,
+  context: AgentContext,
 ): Promise<LoadedAccount> {
-  if (choice.account !== undefined) return byName(choice.account, services)
-  if (choice.issuer !== undefined) return byIssuer(choice.issuer, services)
-  throw knownError('not-implemented', { hint: 'Name an account or an issuer.' })
+  if (choice.account !== undefined) return byName(choice.account, context)
+  if (choice.issuer !== undefined) return byIssuer(choice.issuer, context)
+  throw peerError('not-implemented', { hint: 'Name an account or an issuer.' })
 }
 
-async function byName(name: string, services: Services): Promise<LoadedAccount> {
-  const loaded = services.accounts.get(name)
+async function byName(name: string, context: AgentContext): Promise<LoadedAccount> {
+  const loaded = context.accounts.get(name)
   if (loaded !== undefined) return loaded
-  if (await isOnDisk(name, services)) {
-    throw knownError('account-not-loaded', { hint: loadHint(name) })
+  if (await isOnDisk(name, context)) {
+    throw peerError('account-not-loaded', { hint: loadHint(name) })
   }
-  throw knownError('unknown-account', {
-    hint: `There is no account '${name}'. Accounts are listed by\n\t$ oidc-add -l\nand made by\n\t$ oidc-gen ${shellWord(name)}`,
+  throw peerError('unknown-account', {
+    hint: `There is no account '${name}'. Accounts are listed by\n\t$ oidc-add -l\nand made by\n\t$ oidc-gen ${shellQuote(name)}`,
   })
 }
 
-async function byIssuer(issuer: string, services: Services): Promise<LoadedAccount> {
-  const loaded = services.accounts.ofIssuer(issuer)
+async function byIssuer(issuer: string, context: AgentContext): Promise<LoadedAccount> {
+  const loaded = context.accounts.ofIssuer(issuer)
   if (loaded.length === 1 && loaded[0] !== undefined) return loaded[0]
-  const known = (await services.knownIssuers()).find((entry) => sameIssuer(entry.issuer, issuer))
+  const known = (await context.knownIssuers()).find((entry) => sameIssuer(entry.issuer, issuer))
   const preferred = known?.defaultAccount ?? known?.accounts[0]
   const chosen = loaded.find(({ name }) => name === known?.defaultAccount) ?? loaded.at(-1)
   if (chosen !== undefined) return chosen
   const hint =
     preferred === undefined
-      ? `No account is known for ${issuer}. Make one by\n\t$ oidc-gen --iss=${shellWord(issuer)}`
+      ? `No account is known for ${issuer}. Make one by\n\t$ oidc-gen --iss=${shellQuote(issuer)}`
       : loadHint(preferred)
-  throw knownError('account-not-loaded', { hint })
+  throw peerError('account-not-loaded', { hint })
 }
 
-async function isOnDisk(name: string, services: Services): Promise<boolean> {
+async function isOnDisk(name: string, context: AgentContext): Promise<boolean> {
   try {
-    return (await services.directory()?.has(name)) ?? false
+    return (await context.directory()?.has(name)) ?? false
   } catch (error) {
     // A name no file can have is a name no account has.
     if (error instanceof AgentError) return false
@@ -59,5 +59,5 @@ async function isOnDisk(name: string, services: Services): Promise<boolean> {
 }
 
 function loadHint(name: string): string {
-  return `Load the account first:\n\t$ oidc-add ${shellWord(name)}`
+  return `Load the account first:\n\t$ oidc-add ${shellQuote(name)}`
 }

@@ -12,9 +12,9 @@ import type {
 import { providerOf } from '../accounts/client-of.ts'
 import { LoadedAccount } from '../accounts/loaded-account.ts'
 import type { TokenResponse } from '../oidc/provider.ts'
-import type { Services } from '../services.ts'
-import { joinedLines, loginDifferences } from '../tokens/granted.ts'
-import { plainWish } from '../tokens/wish.ts'
+import type { AgentContext } from '../services.ts'
+import { compareLoginGrant, joinedLines } from '../tokens/granted.ts'
+import { defaultRequest } from '../tokens/wish.ts'
 import { tokenReply } from './tokens.ts'
 
 /** The discovery document was read for the login a moment ago: this is from memory. */
@@ -32,10 +32,10 @@ export interface Login {
  * back to be saved, or, where only an access token was wanted, that and nothing else.
  * @throws AgentError `provider-answer` where the refresh token is missing
  */
-export async function finishLogin(
+export async function completeLogin(
   login: Login,
   response: TokenResponse,
-  services: Services,
+  context: AgentContext,
 ): Promise<ConfigReply | AccessTokenReply> {
   const needsRefreshToken = login.account.grant === 'refresh_token' && !login.onlyAccessToken
   if (response.refreshToken === undefined && needsRefreshToken) {
@@ -43,14 +43,14 @@ export async function finishLogin(
       hint: 'Ask for the scope offline_access, and check that the client may use refresh tokens.',
     })
   }
-  const account = accountOf(await loggedInFields(login.account, response, services))
+  const account = accountOf(await loggedInFields(login.account, response, context))
   const loaded = new LoadedAccount(account, { passwordEntry: login.passwordEntry })
-  const token = await services.tokens.keep(loaded, plainWish, response)
-  const differences = loginDifferences(login.account, response)
+  const token = await context.tokens.keep(loaded, defaultRequest, response)
+  const differences = compareLoginGrant(login.account, response)
   if (login.onlyAccessToken) return tokenReply({ ...token, differences }, loaded)
   // Locked meanwhile: the login is still the person's to save, but not loaded.
-  if (!services.lock.isLocked) services.accounts.add(loaded, services.options.lifetime)
-  services.log.debug(`logged in ${account.name}`)
+  if (!context.lock.isLocked) context.accounts.add(loaded, context.options.lifetime)
+  context.log.debug(`logged in ${account.name}`)
   return {
     status: 'success',
     config: account.fields,
@@ -61,15 +61,15 @@ export async function finishLogin(
 async function loggedInFields(
   account: Account,
   response: TokenResponse,
-  services: Services,
+  context: AgentContext,
 ): Promise<JsonObject> {
   const fields: Record<string, JsonValue> = { ...account.fields, username: '', password: '' }
   if (response.scope !== undefined && response.scope !== account.authScope) {
     fields['refresh_scope'] = response.scope
   }
   if (response.refreshToken === undefined) return fields
-  const now = Math.floor(services.world.now() / 1000)
-  const expiresAt = response.refreshTokenExpiresAt ?? (await usualEnd(account, services, now))
+  const now = Math.floor(context.runtime.now() / 1000)
+  const expiresAt = response.refreshTokenExpiresAt ?? (await usualEnd(account, context, now))
   return {
     ...fields,
     refresh_token: response.refreshToken.reveal(),
@@ -81,7 +81,7 @@ async function loggedInFields(
 /** When a refresh token given out now usually ends at this kind of provider. */
 async function usualEnd(
   account: Account,
-  { provider }: Services,
+  { provider }: AgentContext,
   now: UnixSeconds,
 ): Promise<UnixSeconds | undefined> {
   const deadline = AbortSignal.timeout(METADATA_DEADLINE_MS)

@@ -1,5 +1,5 @@
 import { accountOf, type GrantKind } from '../../protocol/account.ts'
-import { AgentError, type ErrorCode, knownError } from '../../protocol/errors.ts'
+import { AgentError, type ErrorCode, peerError } from '../../protocol/errors.ts'
 import type {
   AccessTokenReply,
   ConfigReply,
@@ -9,23 +9,23 @@ import type {
 } from '../../protocol/messages.ts'
 import { Secret } from '../../protocol/secret.ts'
 import { clientOf } from '../accounts/client-of.ts'
-import { type BrowserLogin, byCode } from '../login/code-login.ts'
+import { type BrowserLogin, startAuthorizationCodeLogin } from '../login/code-login.ts'
 import { withHint } from '../oidc/provider-hints.ts'
-import type { Handler, Services } from '../services.ts'
+import type { AgentContext, Handler } from '../services.ts'
 import { tokenByGrant } from '../tokens/token-by-grant.ts'
-import { plainWish } from '../tokens/wish.ts'
-import { finishLogin, type Login } from './finish-login.ts'
+import { defaultRequest } from '../tokens/wish.ts'
+import { completeLogin, type Login } from './finish-login.ts'
 
 type Flow = (
   login: BrowserLogin,
-  services: Services,
+  context: AgentContext,
   signal: AbortSignal,
 ) => Promise<Replies['gen']>
 
 /** The ways to a first token, by their names in `gen` (protocol.md §2.5). */
 const flows: Readonly<Record<string, Flow>> = {
   refresh: byRefreshToken,
-  code: byCode,
+  code: startAuthorizationCodeLogin,
   device: byDevice,
   password: byPassword,
   client_credentials: byRepeated('client_credentials'),
@@ -37,12 +37,12 @@ const knownFlows = [...Object.keys(flows), 'mt_oidc']
 const nextFlowAfter = ['unsupported-by-provider', 'no-redirect-address']
 
 /** Starts the first flow of the list that this agent has and that is to be had here. */
-export const gen: Handler<'gen'> = async (request, services, signal) => {
+export const gen: Handler<'gen'> = async (request, context, signal) => {
   const login = loginOf(request)
   const names = possibleFlows(request.flow, login)
   for (const [index, name] of names.entries()) {
     try {
-      const reply = await flows[name]?.(login, services, signal)
+      const reply = await flows[name]?.(login, context, signal)
       if (reply !== undefined) return reply
     } catch (error) {
       if (index + 1 === names.length || !isPassedOver(error)) throw told(error, login)
@@ -74,69 +74,69 @@ function told(error: unknown, { account }: Pick<Login, 'account'>): unknown {
 }
 
 /** Asks once whether the device code was approved; on approval the account is loaded. */
-export const device: Handler<'device'> = async (request, services, signal) => {
+export const device: Handler<'device'> = async (request, context, signal) => {
   const code = request.oidc_device['device_code']
   if (typeof code !== 'string') {
     throw new AgentError('bad-request', 'Argument is NULL in function getDeviceCodeFromJSON')
   }
-  const login = services.pendingLogins.get(code)
-  if (login === undefined) throw knownError('wrong-device-code')
+  const login = context.deviceSessions.get(code)
+  if (login === undefined) throw peerError('wrong-device-code')
   try {
-    const response = await services.provider.pollDevice(clientOf(login.account), code, signal)
-    services.pendingLogins.end(code)
-    return await finishLogin(
+    const response = await context.provider.deviceAccessToken(clientOf(login.account), code, signal)
+    context.deviceSessions.end(code)
+    return await completeLogin(
       { ...login, onlyAccessToken: request.only_at ?? false },
       response,
-      services,
+      context,
     )
   } catch (error) {
-    if (endsLogin(error)) services.pendingLogins.end(code)
+    if (endsLogin(error)) context.deviceSessions.end(code)
     throw told(error, login)
   }
 }
 
 async function byRefreshToken(
   login: Login,
-  services: Services,
+  context: AgentContext,
   signal: AbortSignal,
 ): Promise<ConfigReply | AccessTokenReply> {
   const { refreshToken, audience } = login.account
-  if (refreshToken === undefined) throw knownError('no-refresh-token')
-  const response = await services.provider.refresh(
+  if (refreshToken === undefined) throw peerError('no-refresh-token')
+  const response = await context.provider.refreshTokenGrant(
     clientOf(login.account),
     { refreshToken, scope: undefined, audience },
     signal,
   )
   // A provider that does not rotate need not send the refresh token back (RFC 6749 §6).
-  return finishLogin(
+  return completeLogin(
     login,
     { ...response, refreshToken: response.refreshToken ?? refreshToken },
-    services,
+    context,
   )
 }
 
 async function byDevice(
   login: Login,
-  services: Services,
+  context: AgentContext,
   signal: AbortSignal,
 ): Promise<DeviceStartedReply> {
   const { account, passwordEntry } = login
-  const authorization = await services.provider.startDevice(
+  const authorization = await context.provider.deviceAuthorization(
     clientOf(account),
     { scope: account.authScope === '' ? undefined : account.authScope, audience: account.audience },
     signal,
   )
-  services.pendingLogins.add(authorization.device_code, {
+  context.deviceSessions.add(authorization.device_code, {
     account,
     passwordEntry,
-    expiresAt: services.world.now() + authorization.expires_in * 1000,
+    expiresAt: context.runtime.now() + authorization.expires_in * 1000,
   })
   return { status: 'accepted', oidc_device: authorization }
 }
 
 async function byPassword(
   login: Login,
-  services: Services,
+  context: AgentContext,
   signal: AbortSignal,
 ): Promise<ConfigReply | AccessTokenReply> {
   const { fields, authScope, audience } = login.account
@@ -144,20 +144,20 @@ async function byPassword(
   if (typeof username !== 'string' || typeof password !== 'string' || username === '') {
     throw new AgentError('bad-request', 'Bad credentials')
   }
-  const response = await services.provider.password(
+  const response = await context.provider.passwordGrant(
     clientOf(login.account),
     { username, password: new Secret(password), scope: authScope, audience },
     signal,
   )
-  return finishLogin(login, response, services)
+  return completeLogin(login, response, context)
 }
 
 /** A flow that needs nobody; the account repeats it for each token. */
 function byRepeated(grant: GrantKind): Flow {
-  return async (login, services, signal) => {
+  return async (login, context, signal) => {
     const account = accountOf({ ...login.account.fields, grant })
-    const response = await tokenByGrant(account, plainWish, services, signal)
-    return finishLogin({ ...login, account }, response, services)
+    const response = await tokenByGrant(account, defaultRequest, context, signal)
+    return completeLogin({ ...login, account }, response, context)
   }
 }
 

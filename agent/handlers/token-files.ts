@@ -3,13 +3,13 @@ import type { TokenFileRequest } from '../../protocol/messages.ts'
 import type { Handler } from '../services.ts'
 import { identityOfProcess, type ProcessIdentity } from '../token-files/process-identity.ts'
 import { joinedLines } from '../tokens/granted.ts'
-import { tokenWish } from '../tokens/wish.ts'
+import { requestedToken } from '../tokens/wish.ts'
 import { findAccount } from './find-account.ts'
-import { refuseUnconfirmed, refuseUngranted } from './tokens.ts'
+import { assertConfirmed, assertWithinGrant } from './tokens.ts'
 
 /** Writes a token to a file and keeps it fresh. */
-export const tokenFile: Handler<'token_file'> = async (request, services, signal) => {
-  if (services.options.group !== undefined) {
+export const tokenFile: Handler<'token_file'> = async (request, context, signal) => {
+  if (context.options.group !== undefined) {
     // The files would be ours, at places other members of the group choose.
     throw new AgentError(
       'operation-forbidden',
@@ -17,10 +17,10 @@ export const tokenFile: Handler<'token_file'> = async (request, services, signal
       { hint: 'Start one of your own: oidc-agent without --with-group.' },
     )
   }
-  const loaded = await findAccount(request, services)
-  refuseUnconfirmed(loaded, services)
-  const wish = tokenWish(request.scope, request.audience)
-  await refuseUngranted(loaded, wish, services, signal)
+  const loaded = await findAccount(request, context)
+  assertConfirmed(loaded, context)
+  const requested = requestedToken(request.scope, request.audience)
+  await assertWithinGrant(loaded, requested, context, signal)
   const { path, scope, audience } = request
   const entry = {
     path,
@@ -29,21 +29,21 @@ export const tokenFile: Handler<'token_file'> = async (request, services, signal
     audience,
     minValidSeconds: request.min_valid_period ?? 0,
     strict: request.strict ?? false,
-    leave: request.leave ?? false,
+    keepOnExit: request.leave ?? false,
     owner: ownerOf(request),
   }
-  const { keptFiles } = services
+  const { tokenFiles } = context
   const token =
     request.once === true
-      ? await keptFiles.writeOnce(entry, signal)
-      : await keptFiles.keep(entry, signal)
+      ? await tokenFiles.writeOnce(entry, signal)
+      : await tokenFiles.keep(entry, signal)
   const info = joinedLines(token.differences, token.notes)
   return { status: 'success', path, expires_at: Math.floor(token.expiresAt), info }
 }
 
 /** Stops keeping a file and removes it. */
-export const tokenFileStop: Handler<'token_file_stop'> = async ({ path }, { keptFiles }) => {
-  if (await keptFiles.stop(path)) return { status: 'success' }
+export const tokenFileStop: Handler<'token_file_stop'> = async ({ path }, { tokenFiles }) => {
+  if (await tokenFiles.stop(path)) return { status: 'success' }
   throw new AgentError('file-not-found', `${path} is not a file this agent keeps`, {
     hint: 'The files it keeps are listed by\n\t$ oidc-agent --status',
   })

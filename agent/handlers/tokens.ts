@@ -1,38 +1,38 @@
 import { words } from '../../protocol/account.ts'
-import { AgentError, knownError } from '../../protocol/errors.ts'
+import { AgentError, peerError } from '../../protocol/errors.ts'
 import type { AccessTokenReply } from '../../protocol/messages.ts'
-import { shellWord } from '../../protocol/shell-word.ts'
+import { shellQuote } from '../../protocol/shell-word.ts'
 import { providerOf } from '../accounts/client-of.ts'
 import type { LoadedAccount } from '../accounts/loaded-account.ts'
 import { hintFor } from '../oidc/provider-hints.ts'
-import type { Handler, Services } from '../services.ts'
-import { joinedLines, requireAsAsked } from '../tokens/granted.ts'
-import { ungranted } from '../tokens/scope-cover.ts'
+import type { AgentContext, Handler } from '../services.ts'
+import { assertGranted, joinedLines } from '../tokens/granted.ts'
+import { scopesBeyondGrant } from '../tokens/scope-cover.ts'
 import type { IssuedToken } from '../tokens/token-service.ts'
-import { type TokenWish, tokenWish } from '../tokens/wish.ts'
+import { type RequestedToken, requestedToken } from '../tokens/wish.ts'
 import { findAccount } from './find-account.ts'
 
-export const accessToken: Handler<'access_token'> = async (request, services, signal) => {
-  const loaded = await findAccount(request, services)
-  refuseUnconfirmed(loaded, services)
-  const wish = tokenWish(request.scope, request.audience)
-  await refuseUngranted(loaded, wish, services, signal)
+export const accessToken: Handler<'access_token'> = async (request, context, signal) => {
+  const loaded = await findAccount(request, context)
+  assertConfirmed(loaded, context)
+  const requested = requestedToken(request.scope, request.audience)
+  await assertWithinGrant(loaded, requested, context, signal)
   const minValid = request.min_valid_period ?? 0
-  const token = await services.tokens.accessToken(loaded, wish, minValid, signal)
-  if (request.strict === true) requireAsAsked(token)
+  const token = await context.tokens.accessToken(loaded, requested, minValid, signal)
+  if (request.strict === true) assertGranted(token)
   return tokenReply(token, loaded)
 }
 
-export const idToken: Handler<'id_token'> = async (request, services, signal) => {
-  const loaded = await findAccount(request, services)
-  if (!services.options.alwaysAllowIdToken && !loaded.alwaysAllowIdToken) {
-    throw knownError('operation-forbidden', {
+export const idToken: Handler<'id_token'> = async (request, context, signal) => {
+  const loaded = await findAccount(request, context)
+  if (!context.options.alwaysAllowIdToken && !loaded.alwaysAllowIdToken) {
+    throw peerError('operation-forbidden', {
       // With -f: the account is loaded already.
-      hint: `ID tokens are given out only where that was allowed:\n\t$ oidc-agent --always-allow-idtoken\nor, for one account,\n\t$ oidc-add -f --always-allow-idtoken ${shellWord(loaded.name)}`,
+      hint: `ID tokens are given out only where that was allowed:\n\t$ oidc-agent --always-allow-idtoken\nor, for one account,\n\t$ oidc-add -f --always-allow-idtoken ${shellQuote(loaded.name)}`,
     })
   }
-  const wish = tokenWish(withOpenid(request.scope), request.audience)
-  const token = await services.tokens.idToken(loaded, wish, signal)
+  const requested = requestedToken(withOpenid(request.scope), request.audience)
+  const token = await context.tokens.idToken(loaded, requested, signal)
   if (token.idToken === undefined) {
     throw new AgentError(
       'provider-answer',
@@ -62,17 +62,17 @@ export function tokenReply(token: IssuedToken, loaded: LoadedAccount): AccessTok
  * account has, rather than by a provider's `invalid_scope`. Nothing is refused where the grant is not
  * known, nor for grants that are repeated, nor where the provider gives more all the same.
  */
-export async function refuseUngranted(
+export async function assertWithinGrant(
   { account, name }: LoadedAccount,
-  wish: TokenWish,
-  { provider }: Services,
+  requested: RequestedToken,
+  { provider }: AgentContext,
   signal: AbortSignal,
 ): Promise<void> {
   const granted = account.refreshScope ?? account.authScope
   if (granted === '' || account.grant !== 'refresh_token') return
-  const missing = ungranted(wish.scopes, granted)
+  const missing = scopesBeyondGrant(requested.scopes, granted)
   if (missing.length === 0) return
-  if ((await provider.discover(providerOf(account), signal)).refreshWidens) return
+  if ((await provider.discover(providerOf(account), signal)).allowsScopeUpgrade) return
   throw new AgentError(
     'invalid-scope',
     `invalid_scope: the account ${name} was not granted ${missing.join(' ')}; it has ${granted}`,
@@ -81,9 +81,9 @@ export async function refuseUngranted(
 }
 
 /** Confirmation needs a program to ask with, which this agent does not run: it fails closed. */
-export function refuseUnconfirmed(loaded: LoadedAccount, services: Services): void {
-  if (!services.options.confirm && !loaded.confirm) return
-  throw knownError('operation-forbidden', {
+export function assertConfirmed(loaded: LoadedAccount, context: AgentContext): void {
+  if (!context.options.confirm && !loaded.confirm) return
+  throw peerError('operation-forbidden', {
     hint: `Tokens of ${loaded.name} need a confirmation, and this agent has no way to ask for it. Load the account without --confirm.`,
   })
 }

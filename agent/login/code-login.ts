@@ -1,8 +1,8 @@
-import { AgentError, knownError } from '../../protocol/errors.ts'
+import { AgentError, peerError } from '../../protocol/errors.ts'
 import type { BrowserStartedReply } from '../../protocol/messages.ts'
 import { clientOf } from '../accounts/client-of.ts'
-import { finishLogin, type Login } from '../handlers/finish-login.ts'
-import type { Services } from '../services.ts'
+import { completeLogin, type Login } from '../handlers/finish-login.ts'
+import type { AgentContext } from '../services.ts'
 import { newLoginState } from './login-state.ts'
 import { newProofKey } from './pkce.ts'
 import { type LocalRedirect, redirectUrisOf } from './redirect-uris.ts'
@@ -23,19 +23,19 @@ interface Redirect {
 }
 
 /** Starts an authorization code flow with PKCE (RFC 6749 §4.1, RFC 7636) and waits for its redirect. */
-export async function byCode(
+export async function startAuthorizationCodeLogin(
   login: BrowserLogin,
-  services: Services,
+  context: AgentContext,
   signal: AbortSignal,
 ): Promise<BrowserStartedReply> {
-  const { codeLogins, options } = services
-  const redirect = await takeRedirect(login, services)
+  const { authorizationSessions, options } = context
+  const redirect = await takeRedirect(login, context)
   try {
     const state = newLoginState(redirect.uri, login.onlyAccessToken, options.socketPath ?? '')
-    const uri = await startLogin(login, { redirect, state }, services, signal)
+    const uri = await startLogin(login, { redirect, state }, context, signal)
     return { status: 'accepted', uri, state }
   } catch (error) {
-    if (redirect.local !== undefined) await codeLogins.release(redirect.local.port)
+    if (redirect.local !== undefined) await authorizationSessions.release(redirect.local.port)
     throw error
   }
 }
@@ -43,11 +43,11 @@ export async function byCode(
 async function startLogin(
   login: BrowserLogin,
   { redirect, state }: { readonly redirect: Redirect; readonly state: string },
-  services: Services,
+  context: AgentContext,
   signal: AbortSignal,
 ): Promise<string> {
   const { account, onlyAccessToken } = login
-  const { provider, codeLogins } = services
+  const { provider, authorizationSessions } = context
   const client = clientOf(account)
   const key = newProofKey()
   const redirectUri = redirect.uri
@@ -59,11 +59,11 @@ async function startLogin(
       redirectUri,
       state,
       codeChallenge: key.challenge,
-      offline: !onlyAccessToken,
+      offlineAccess: !onlyAccessToken,
     },
     signal,
   )
-  codeLogins.add(state, {
+  authorizationSessions.add(state, {
     name: { account: account.name, issuer: account.issuer },
     onlyAccessToken,
     redirect: redirect.local,
@@ -75,7 +75,11 @@ async function startLogin(
         : undefined
       const issuerParameter = answer.issuerParameter ?? leftOut
       const exchange = { code, issuerParameter, redirectUri, codeVerifier: key.verifier }
-      return finishLogin(login, await provider.exchangeCode(client, exchange, ending), services)
+      return completeLogin(
+        login,
+        await provider.authorizationCodeGrant(client, exchange, ending),
+        context,
+      )
     },
   })
   return uri
@@ -86,15 +90,15 @@ async function startLogin(
  * no port.
  * @throws AgentError `no-redirect-address`
  */
-async function takeRedirect(login: BrowserLogin, services: Services): Promise<Redirect> {
+async function takeRedirect(login: BrowserLogin, context: AgentContext): Promise<Redirect> {
   const { local, custom } = redirectUrisOf(login.account.redirectUris)
-  const withServer = services.options.webserver && !login.noWebserver
+  const withServer = context.options.webserver && !login.noWebserver
   for (const redirect of withServer ? local : []) {
-    if (await services.codeLogins.take(redirect.port)) {
+    if (await context.authorizationSessions.take(redirect.port)) {
       return { uri: redirect.uri, local: redirect }
     }
   }
-  const withScheme = services.options.customUriScheme && !login.noScheme
+  const withScheme = context.options.customUriScheme && !login.noScheme
   const [uri] = [
     ...(withScheme ? custom : []),
     // With no web server wanted, the person copies a local address that leads nowhere.
@@ -110,7 +114,7 @@ function noRedirect(uris: readonly string[], local: readonly LocalRedirect[]): A
     tried === ''
       ? `None of them is of the form http://localhost:<port>: ${uris.join(' ')}`
       : `Other programs use port ${tried}.`
-  return knownError('no-redirect-address', {
+  return peerError('no-redirect-address', {
     hint: `${why}\nName another one that the client is registered with by --redirect-uri, or log in with -w device.`,
   })
 }

@@ -1,14 +1,14 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { AgentError } from '../../protocol/errors.ts'
 import { freePort } from '../../test/support/free-port.ts'
-import { type CodeLogin, CodeLogins, type LoginReply } from './code-logins.ts'
+import { type AuthorizationSession, AuthorizationSessions, type LoginReply } from './code-logins.ts'
 
 const STATE = '0:0abcdefghijklmnopqrstuvwx:3:L3Rt'
 const reply: LoginReply = { status: 'success', config: { name: 'wlcg' } }
 
 let now: number
 let port: number
-let logins: CodeLogins
+let logins: AuthorizationSessions
 let exchanges: AbortSignal[]
 let answer: () => Promise<LoginReply>
 
@@ -17,8 +17,8 @@ beforeEach(async () => {
   port = await freePort()
   exchanges = []
   answer = () => Promise.resolve(reply)
-  logins = new CodeLogins({
-    world: { now: () => now, random: () => 0 },
+  logins = new AuthorizationSessions({
+    runtime: { now: () => now, random: () => 0 },
     isLocked: () => false,
     lifetimeMs: 60_000,
   })
@@ -28,7 +28,7 @@ afterEach(async () => {
   await logins.close()
 })
 
-async function add(state: string, changes: Partial<CodeLogin> = {}): Promise<void> {
+async function add(state: string, changes: Partial<AuthorizationSession> = {}): Promise<void> {
   expect(await logins.take(port)).toBe(true)
   logins.add(state, {
     name: { account: 'wlcg', issuer: 'https://op.example' },
@@ -61,8 +61,8 @@ describe('a login nobody finishes in time', () => {
 
   test('gives its port back', async () => {
     await logins.close()
-    logins = new CodeLogins({
-      world: { now: () => now, random: () => 0 },
+    logins = new AuthorizationSessions({
+      runtime: { now: () => now, random: () => 0 },
       isLocked: () => false,
       lifetimeMs: 1,
       lingerMs: 1,

@@ -1,8 +1,8 @@
-import { AgentError, knownError } from '../../protocol/errors.ts'
+import { AgentError, peerError } from '../../protocol/errors.ts'
 import type { AccessTokenReply, ConfigReply, NothingToFetchReply } from '../../protocol/messages.ts'
-import type { World } from '../world.ts'
-import type { AnswerRedirect } from './redirect-listener.ts'
-import { RedirectPorts } from './redirect-ports.ts'
+import type { Runtime } from '../world.ts'
+import type { RedirectHandler } from './redirect-listener.ts'
+import { RedirectServers } from './redirect-ports.ts'
 import type { LocalRedirect } from './redirect-uris.ts'
 import { type LoginName, type ResultPage, resultPage } from './result-page.ts'
 
@@ -16,7 +16,7 @@ const MAX_LOGINS = 100
 export type LoginReply = ConfigReply | AccessTokenReply
 
 /** What a provider's redirect brings (RFC 6749 §4.1.2, RFC 9207 §2). */
-export interface CodeAnswer {
+export interface AuthorizationResponse {
   readonly code: string
   readonly issuerParameter: string | undefined
   /** Whether another program passed it on: the C oidc-gen then leaves `iss` out. */
@@ -24,13 +24,13 @@ export interface CodeAnswer {
 }
 
 /** A login that is waiting for its browser. */
-export interface CodeLogin {
+export interface AuthorizationSession {
   readonly name: LoginName
   readonly onlyAccessToken: boolean
   /** Where the browser comes back to a server of ours; undefined: another program takes it. */
   readonly redirect: LocalRedirect | undefined
   /** Exchanges the code and loads the account. */
-  readonly exchange: (answer: CodeAnswer, signal: AbortSignal) => Promise<LoginReply>
+  readonly exchange: (answer: AuthorizationResponse, signal: AbortSignal) => Promise<LoginReply>
 }
 
 type Progress =
@@ -41,7 +41,7 @@ type Progress =
   | { readonly state: 'failed'; readonly error: AgentError }
 
 interface Entry {
-  readonly login: CodeLogin
+  readonly login: AuthorizationSession
   /** Milliseconds since 1970. */
   readonly expiresAt: number
   readonly forgetting: NodeJS.Timeout
@@ -50,8 +50,8 @@ interface Entry {
   holdsPort: boolean
 }
 
-export interface CodeLoginParts {
-  readonly world: World
+export interface AuthorizationSessionsParts {
+  readonly runtime: Runtime
   /** While the agent is locked no account may come into it. */
   readonly isLocked: () => boolean
   readonly lifetimeMs?: number
@@ -59,13 +59,13 @@ export interface CodeLoginParts {
 }
 
 /** Logins by browser, by their state. Each takes one code, whichever way it comes. */
-export class CodeLogins {
-  readonly #parts: CodeLoginParts
+export class AuthorizationSessions {
+  readonly #parts: AuthorizationSessionsParts
   readonly #logins = new Map<string, Entry>()
   readonly #ending = new AbortController()
-  readonly #ports = new RedirectPorts((port) => this.#answers(port))
+  readonly #ports = new RedirectServers((port) => this.#answers(port))
 
-  constructor(parts: CodeLoginParts) {
+  constructor(parts: AuthorizationSessionsParts) {
     this.#parts = parts
   }
 
@@ -79,13 +79,13 @@ export class CodeLogins {
   }
 
   /** Waits for the browser of `login`, whose port has been taken. */
-  add(state: string, login: CodeLogin): void {
+  add(state: string, login: AuthorizationSession): void {
     const [oldest] = this.#logins.keys()
     if (oldest !== undefined && this.#logins.size >= MAX_LOGINS) this.end(oldest)
-    const { world, lifetimeMs = LIFETIME_MS, lingerMs = LINGER_MS } = this.#parts
+    const { runtime, lifetimeMs = LIFETIME_MS, lingerMs = LINGER_MS } = this.#parts
     this.#logins.set(state, {
       login,
-      expiresAt: world.now() + lifetimeMs,
+      expiresAt: runtime.now() + lifetimeMs,
       forgetting: setTimeout(() => this.end(state), lifetimeMs + lingerMs).unref(),
       progress: { state: 'waiting' },
       holdsPort: login.redirect !== undefined,
@@ -106,7 +106,11 @@ export class CodeLogins {
    * account and nobody else is given it.
    * @throws AgentError `wrong-state` where no login waits for it, or what the exchange failed with
    */
-  async exchange(state: string, answer: CodeAnswer, keeps: boolean): Promise<LoginReply> {
+  async exchange(
+    state: string,
+    answer: AuthorizationResponse,
+    keeps: boolean,
+  ): Promise<LoginReply> {
     const entry = this.#logins.get(state)
     if (entry?.progress.state !== 'waiting') throw notWaited()
     if (this.#isExpired(entry)) throw expired()
@@ -155,7 +159,7 @@ export class CodeLogins {
     await this.#ports.close()
   }
 
-  #answers(port: number): AnswerRedirect {
+  #answers(port: number): RedirectHandler {
     return async (path, query) => {
       const here = [...this.#logins.values()].filter(
         ({ login }) => login.redirect?.port === port && login.redirect.path === path,
@@ -193,7 +197,7 @@ export class CodeLogins {
   }
 
   /** A page that is reloaded tells how its login ended; the code goes to the provider once. */
-  async #outcomeOf(entry: Entry, answer: CodeAnswer): Promise<void> {
+  async #outcomeOf(entry: Entry, answer: AuthorizationResponse): Promise<void> {
     const { progress } = entry
     switch (progress.state) {
       case 'waiting':
@@ -208,7 +212,7 @@ export class CodeLogins {
     }
   }
 
-  async #exchange(entry: Entry, answer: CodeAnswer): Promise<LoginReply> {
+  async #exchange(entry: Entry, answer: AuthorizationResponse): Promise<LoginReply> {
     const outcome = entry.login.exchange(answer, this.#ending.signal)
     entry.progress = { state: 'exchanging', outcome }
     try {
@@ -236,7 +240,7 @@ export class CodeLogins {
   }
 
   #isExpired({ expiresAt }: Entry): boolean {
-    return expiresAt <= this.#parts.world.now()
+    return expiresAt <= this.#parts.runtime.now()
   }
 }
 
@@ -265,7 +269,7 @@ function notYet(state: string): NothingToFetchReply {
 }
 
 function notWaited(): AgentError {
-  return knownError('wrong-state', {
+  return peerError('wrong-state', {
     hint: 'No login waits for this address: it was used before, or belongs to another agent. Run oidc-gen again for a new one.',
   })
 }

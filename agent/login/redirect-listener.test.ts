@@ -4,13 +4,13 @@ import { connect, createServer } from 'node:net'
 import { networkInterfaces } from 'node:os'
 import { afterEach, describe, expect, test } from 'vitest'
 import {
-  type AnswerRedirect,
-  listenForRedirect,
-  type RedirectListener,
+  type RedirectHandler,
+  type RedirectServer,
+  startRedirectServer,
 } from './redirect-listener.ts'
 import { resultPage } from './result-page.ts'
 
-const listeners: RedirectListener[] = []
+const listeners: RedirectServer[] = []
 
 afterEach(async () => {
   await Promise.all(listeners.splice(0).map((listener) => listener.close()))
@@ -20,9 +20,9 @@ const login = { account: 'wlcg', issuer: 'https://op.example' }
 const success = resultPage({ kind: 'success', login, onlyAccessToken: false })
 
 async function listen(
-  answer: AnswerRedirect = (path) => Promise.resolve(path === '/' ? success : undefined),
-): Promise<RedirectListener> {
-  const listener = await listenForRedirect(0, answer)
+  answer: RedirectHandler = (path) => Promise.resolve(path === '/' ? success : undefined),
+): Promise<RedirectServer> {
+  const listener = await startRedirectServer(0, answer)
   if (listener === undefined) throw new Error('no port')
   listeners.push(listener)
   return listener
@@ -75,11 +75,11 @@ describe('where it listens', () => {
       await once(other, 'listening')
       const address = other.address()
       const port = typeof address === 'object' ? (address?.port ?? 0) : 0
-      expect(await listenForRedirect(port, () => Promise.resolve(success))).toBeUndefined()
+      expect(await startRedirectServer(port, () => Promise.resolve(success))).toBeUndefined()
       const closed = once(other, 'close')
       other.close()
       await closed
-      const after = await listenForRedirect(port, () => Promise.resolve(success))
+      const after = await startRedirectServer(port, () => Promise.resolve(success))
       expect(after?.port).toBe(port)
       await after?.close()
     },

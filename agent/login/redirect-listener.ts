@@ -11,13 +11,13 @@ const MAX_HEADER_BYTES = 32 * 1024
 const LAST_ANSWERS_MS = 2_000
 
 /** The page for a request to `path` (`undefined`: nothing of ours is there). */
-export type AnswerRedirect = (
+export type RedirectHandler = (
   path: string,
   query: URLSearchParams,
 ) => Promise<ResultPage | undefined>
 
 /** Waits for a browser on one port of the loopback addresses. */
-export interface RedirectListener {
+export interface RedirectServer {
   readonly port: number
   /** Stops accepting; answers under way still go out. */
   close(): Promise<void>
@@ -28,10 +28,10 @@ export interface RedirectListener {
  * C agent's listens on every interface). Does not keep the process running.
  * @returns undefined where the port is not to be had on both: a browser may try either
  */
-export async function listenForRedirect(
+export async function startRedirectServer(
   port: number,
-  answer: AnswerRedirect,
-): Promise<RedirectListener | undefined> {
+  answer: RedirectHandler,
+): Promise<RedirectServer | undefined> {
   const first = await listen(port, '127.0.0.1', answer)
   if (typeof first === 'string') return undefined
   const bound = portOf(first)
@@ -45,7 +45,7 @@ export async function listenForRedirect(
 function listen(
   port: number,
   host: string,
-  answer: AnswerRedirect,
+  answer: RedirectHandler,
 ): Promise<Server | 'busy' | 'no such address'> {
   const server = createServer(
     {
@@ -78,7 +78,7 @@ function portOf(server: Server): number {
 async function serve(
   request: IncomingMessage,
   response: ServerResponse,
-  answer: AnswerRedirect,
+  answer: RedirectHandler,
 ): Promise<void> {
   // One request per connection: nothing is left open when the login is over.
   response.setHeader('connection', 'close')
@@ -92,7 +92,7 @@ async function serve(
 /** The page, or the status of none. */
 async function pageFor(
   request: IncomingMessage,
-  answer: AnswerRedirect,
+  answer: RedirectHandler,
 ): Promise<ResultPage | number> {
   const target = targetOf(request)
   if (target === undefined) return 404

@@ -1,11 +1,11 @@
 import {
-  type AnswerRedirect,
-  listenForRedirect,
-  type RedirectListener,
+  type RedirectHandler,
+  type RedirectServer,
+  startRedirectServer,
 } from './redirect-listener.ts'
 
 interface OpenPort {
-  readonly listener: Promise<RedirectListener | undefined>
+  readonly listener: Promise<RedirectServer | undefined>
   logins: number
 }
 
@@ -13,18 +13,18 @@ interface OpenPort {
  * The ports on which browsers are waited for. Logins share a port: one that was never finished does
  * not keep the next from the only redirect URI its client has.
  */
-export class RedirectPorts {
-  readonly #answer: (port: number) => AnswerRedirect
+export class RedirectServers {
+  readonly #answer: (port: number) => RedirectHandler
   readonly #open = new Map<number, OpenPort>()
 
-  constructor(answer: (port: number) => AnswerRedirect) {
+  constructor(answer: (port: number) => RedirectHandler) {
     this.#answer = answer
   }
 
   /** Whether browsers are waited for on `port` now, until {@link release}. */
   async take(port: number): Promise<boolean> {
     const open = this.#open.get(port) ?? {
-      listener: listenForRedirect(port, this.#answer(port)),
+      listener: startRedirectServer(port, this.#answer(port)),
       logins: 0,
     }
     this.#open.set(port, open)

@@ -2,9 +2,9 @@ import { createHash } from 'node:crypto'
 import { afterEach, describe, expect, test } from 'vitest'
 import type { KnownClient } from '../../test/support/issuer/books.ts'
 import type { Mode } from '../../test/support/issuer/modes/modes.ts'
-import type { Dials } from '../../test/support/issuer/provider.ts'
+import type { Settings } from '../../test/support/issuer/provider.ts'
 import { type Issuer, startIssuer } from '../../test/support/issuer/start-issuer.ts'
-import { Visitor } from '../../test/support/issuer/visitor.ts'
+import { HttpProbe } from '../../test/support/issuer/visitor.ts'
 import { clientFrom } from '../../test/support/issuer-login.ts'
 import { failureOf, noAbort } from '../../test/support/oidc-client.ts'
 import { createOpenIdProvider } from './openid-provider.ts'
@@ -19,7 +19,7 @@ const REQUEST: AuthorizationRequest = {
   redirectUri: REDIRECT,
   state: 'state-1',
   codeChallenge: CHALLENGE,
-  offline: true,
+  offlineAccess: true,
   scope: 'openid offline_access',
   audience: undefined,
 }
@@ -33,8 +33,8 @@ afterEach(async () => {
   for (const one of opened.splice(0)) await one.close()
 })
 
-async function openAt(mode: Mode, dials: Partial<Dials> = {}): Promise<void> {
-  issuer = await startIssuer({ mode, dials: { person: 'approves', ...dials } })
+async function openAt(mode: Mode, settings: Partial<Settings> = {}): Promise<void> {
+  issuer = await startIssuer({ mode, settings: { person: 'approves', ...settings } })
   oidc = createOpenIdProvider()
   opened.push(oidc, issuer)
   const known: KnownClient = issuer.addClient({ redirectUris: [REDIRECT] })
@@ -47,21 +47,21 @@ async function addressFor(changes: Partial<AuthorizationRequest> = {}): Promise<
 
 /** What the browser brings back. */
 async function visit(address: URL): Promise<URLSearchParams> {
-  const visitor = new Visitor(issuer)
+  const probe = new HttpProbe(issuer)
   try {
-    const { headers } = await visitor.ask(address.href)
+    const { headers } = await probe.ask(address.href)
     return new URL(headers.get('location') ?? '').searchParams
   } finally {
-    await visitor.close()
+    await probe.close()
   }
 }
 
 function exchange(
-  answer: URLSearchParams,
-  issuerParameter = answer.get('iss') ?? undefined,
-): ReturnType<OpenIdProvider['exchangeCode']> {
-  const code = answer.get('code') ?? ''
-  return oidc.exchangeCode(
+  response: URLSearchParams,
+  issuerParameter = response.get('iss') ?? undefined,
+): ReturnType<OpenIdProvider['authorizationCodeGrant']> {
+  const code = response.get('code') ?? ''
+  return oidc.authorizationCodeGrant(
     client,
     { code, redirectUri: REDIRECT, codeVerifier: VERIFIER, issuerParameter },
     noAbort(),
@@ -73,9 +73,9 @@ describe('a login in the browser', () => {
     'brings a refresh token at %s',
     async (mode) => {
       await openAt(mode)
-      const answer = await visit(await addressFor())
-      expect(answer.get('state')).toBe('state-1')
-      const tokens = await exchange(answer)
+      const response = await visit(await addressFor())
+      expect(response.get('state')).toBe('state-1')
+      const tokens = await exchange(response)
       expect(tokens.accessToken).not.toBe('')
       expect(tokens.refreshToken).toBeDefined()
     },
@@ -108,14 +108,14 @@ describe('a login in the browser', () => {
 
   test('asks for no consent where no refresh token is wanted', async () => {
     await openAt('google')
-    const { searchParams } = await addressFor({ offline: false })
+    const { searchParams } = await addressFor({ offlineAccess: false })
     expect(searchParams.has('prompt')).toBe(false)
     expect(searchParams.has('access_type')).toBe(false)
   })
 
   test('is not to be had where there is no page for it', async () => {
     await openAt('conforming')
-    const { token, discovery } = issuer.dials().paths
+    const { token, discovery } = issuer.settings().paths
     const paths = { ...(token && { token }), ...(discovery && { discovery }) }
     issuer.set({ paths })
     expect(await failureOf(addressFor())).toMatchObject({
@@ -131,19 +131,19 @@ describe('who answered (RFC 9207)', () => {
 
   test('another provider', async () => {
     await openAt('conforming', { issInAuthorizationResponse: 'wrong' })
-    const answer = await visit(await addressFor())
-    expect(await failureOf(exchange(answer))).toMatchObject({
+    const response = await visit(await addressFor())
+    expect(await failureOf(exchange(response))).toMatchObject({
       code: 'wrong-issuer',
-      message: message(answer.get('iss') ?? ''),
+      message: message(response.get('iss') ?? ''),
     })
     expect(issuer.requestsTo('token')).toHaveLength(0)
   })
 
   test('nobody, where the provider always says who it is', async () => {
     await openAt('conforming')
-    const answer = await visit(await addressFor())
-    answer.delete('iss')
-    expect(await failureOf(exchange(answer))).toMatchObject({
+    const response = await visit(await addressFor())
+    response.delete('iss')
+    expect(await failureOf(exchange(response))).toMatchObject({
       code: 'wrong-issuer',
       message: message('somebody without a name'),
     })
@@ -151,8 +151,8 @@ describe('who answered (RFC 9207)', () => {
 
   test('another one, where the provider never says', async () => {
     await openAt('iam')
-    const answer = await visit(await addressFor())
-    expect((await failureOf(exchange(answer, 'https://evil.example'))).code).toBe('wrong-issuer')
+    const response = await visit(await addressFor())
+    expect((await failureOf(exchange(response, 'https://evil.example'))).code).toBe('wrong-issuer')
   })
 })
 
@@ -163,6 +163,8 @@ test('neither code nor verifier is in a message', async () => {
     status: 400,
     body: { error: 'invalid_grant', error_description: `code-1 with ${VERIFIER}` },
   })
-  const answer = new URLSearchParams({ code: 'code-1', iss: issuer.issuer })
-  expect((await failureOf(exchange(answer))).message).toBe('invalid_grant: [secret] with [secret]')
+  const response = new URLSearchParams({ code: 'code-1', iss: issuer.issuer })
+  expect((await failureOf(exchange(response))).message).toBe(
+    'invalid_grant: [secret] with [secret]',
+  )
 })

@@ -2,14 +2,14 @@ import { AgentError } from '../../protocol/errors.ts'
 import { Secret } from '../../protocol/secret.ts'
 import { prepare, type Upstream } from './openid-call.ts'
 import type {
-  AuthorizationAnswer,
+  AuthorizationCodeParameters,
   AuthorizationRequest,
   Client,
   TokenResponse,
 } from './provider.ts'
 import { providerText } from './provider-text.ts'
-import { askForToken } from './token-call.ts'
-import { loginFields } from './token-wish.ts'
+import { requestToken } from './token-call.ts'
+import { authorizationRequestParameters } from './token-wish.ts'
 import { checkUrl, trustFor, urlOf } from './web-address.ts'
 
 /** The address a person is sent to (RFC 6749 §4.1.1, RFC 7636 §4.3). */
@@ -19,7 +19,7 @@ export async function authorizationUrl(
   upstream: Upstream,
   signal: AbortSignal,
 ): Promise<string> {
-  const { library, configuration, document, family } = await prepare(client, upstream, signal)
+  const { library, configuration, document, profile } = await prepare(client, upstream, signal)
   const { authorization_endpoint: endpoint } = document
   if (endpoint === undefined) {
     throw new AgentError(
@@ -28,16 +28,16 @@ export async function authorizationUrl(
     )
   }
   checkUrl(urlOf(endpoint), trustFor(client.provider))
-  const fields = loginFields(request, client, family)
+  const fields = authorizationRequestParameters(request, client, profile)
   fields.set('redirect_uri', request.redirectUri)
   fields.set('state', request.state)
   // Never `plain`: where the provider does not know S256, it has to ignore both.
   fields.set('code_challenge', request.codeChallenge)
   fields.set('code_challenge_method', 'S256')
-  if (request.offline) {
+  if (request.offlineAccess) {
     // OpenID Connect Core §11: without consent no offline access. The second is Google's word for it.
     fields.set('prompt', 'consent')
-    if (family.offline === 'access_type') fields.set('access_type', 'offline')
+    if (profile.offlineAccess === 'access_type') fields.set('access_type', 'offline')
   }
   return library.buildAuthorizationUrl(configuration, fields).href
 }
@@ -46,15 +46,15 @@ export async function authorizationUrl(
  * Tokens for a code (RFC 6749 §4.1.3). Not through openid-client's own function for it, which makes
  * the redirect URI anew from a URL: `http://localhost:4242` then ends in a slash, and is refused.
  */
-export async function exchangeCode(
+export async function authorizationCodeGrant(
   client: Client,
-  answer: AuthorizationAnswer,
+  response: AuthorizationCodeParameters,
   upstream: Upstream,
   signal: AbortSignal,
 ): Promise<TokenResponse> {
-  await checkAnswerer(client, answer, upstream, signal)
-  const { code, redirectUri, codeVerifier } = answer
-  return askForToken(
+  await checkAnswerer(client, response, upstream, signal)
+  const { code, redirectUri, codeVerifier } = response
+  return requestToken(
     client,
     upstream,
     {
@@ -74,7 +74,7 @@ export async function exchangeCode(
 /** RFC 9207 §2.4: the code of one provider must not be handed to another. */
 async function checkAnswerer(
   client: Client,
-  { issuerParameter }: AuthorizationAnswer,
+  { issuerParameter }: AuthorizationCodeParameters,
   { discovery }: Upstream,
   signal: AbortSignal,
 ): Promise<void> {

@@ -1,7 +1,7 @@
 import { X509Certificate } from 'node:crypto'
 import { readFile, stat } from 'node:fs/promises'
 import { createSecureContext, rootCertificates, type SecureContext } from 'node:tls'
-import { AgentError, wireText } from '../../protocol/errors.ts'
+import { AgentError, peerMessages } from '../../protocol/errors.ts'
 
 /** Where systems keep the authorities they trust (protocol.md §3.2). */
 export const SYSTEM_CA_FILES: readonly string[] = [
@@ -117,7 +117,7 @@ async function absence(path: string): Promise<string> {
 }
 
 function unreadable(path: string, why: string, cause?: unknown): AgentError {
-  return new AgentError('tls', `${wireText.tls}: CA bundle ${path} cannot be used: ${why}`, {
+  return new AgentError('tls', `${peerMessages.tls}: CA bundle ${path} cannot be used: ${why}`, {
     hint: 'Name a PEM file that exists:\n\t$ oidc-gen <name> --cp=<file>\nand with -m where the account exists already.\n',
     cause,
   })

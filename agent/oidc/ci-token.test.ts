@@ -7,15 +7,15 @@ import type { OpenIdProvider } from './provider.ts'
 let platform: LoopbackServer
 let oidc: OpenIdProvider
 let asked: { url: string; authorization: string | undefined }[]
-let answer: { status: number; body: string }
+let scripted: { status: number; body: string }
 
 beforeEach(async () => {
   asked = []
-  answer = { status: 200, body: JSON.stringify({ count: 1, value: 'ID.TOK.EN' }) }
+  scripted = { status: 200, body: JSON.stringify({ count: 1, value: 'ID.TOK.EN' }) }
   oidc = createOpenIdProvider()
   platform = await startLoopbackServer(undefined, ({ url = '', headers }, response) => {
     asked.push({ url, authorization: headers.authorization })
-    response.writeHead(answer.status, { 'content-type': 'application/json' }).end(answer.body)
+    response.writeHead(scripted.status, { 'content-type': 'application/json' }).end(scripted.body)
   })
 })
 
@@ -48,7 +48,7 @@ describe('the ID token of a CI job', () => {
     [200, 'no JSON', 'without a token'],
     [200, '{"value":""}', 'without a token'],
   ])('is refused with %i %s', async (status, body, said) => {
-    answer = { status, body }
+    scripted = { status, body }
     const host = `127.0.0.1:${platform.port}`
     await expect(ask()).rejects.toMatchObject({
       code: 'no-subject-token',

@@ -28,8 +28,8 @@ export async function ciToken(
   )
   const value = status === 200 ? valueIn(body) : undefined
   if (value !== undefined) return new Secret(value)
-  const answer = status === 200 ? 'without a token' : `with status ${status}`
-  throw new AgentError('no-subject-token', `${address.host} answered ${answer} to the CI job`, {
+  const response = status === 200 ? 'without a token' : `with status ${status}`
+  throw new AgentError('no-subject-token', `${address.host} answered ${response} to the CI job`, {
     hint: 'In GitHub Actions the job needs:\n\tpermissions:\n\t  id-token: write',
   })
 }

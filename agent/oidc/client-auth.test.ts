@@ -119,7 +119,7 @@ describe('at a provider that knows the client in one way', () => {
 
   async function refreshed({ client: one, refreshToken }: IssuerLogin): Promise<string> {
     const grant = { refreshToken, scope: undefined, audience: undefined }
-    return (await oidc.refresh(one, grant, noAbort())).accessToken
+    return (await oidc.refreshTokenGrant(one, grant, noAbort())).accessToken
   }
 
   test.each<ClientAuthMethod>(['none', 'client_secret_basic', 'client_secret_post'])(
@@ -145,8 +145,8 @@ describe('at a provider that knows the client in one way', () => {
   test('a wrong secret is told in the words of the first answer', async () => {
     const known = issuer.addClient()
     const wrong = clientFrom(issuer, known, { secret: new Secret('guessed') })
-    const wish = { scope: undefined, audience: undefined }
-    const failure = await failureOf(oidc.clientCredentials(wrong, wish, noAbort()))
+    const parameters = { scope: undefined, audience: undefined }
+    const failure = await failureOf(oidc.clientCredentialsGrant(wrong, parameters, noAbort()))
     expect(failure.code).toBe('invalid-client')
     expect(failure.message).not.toContain('guessed')
     expect(issuer.requestsTo('token')).toHaveLength(2)
@@ -205,8 +205,10 @@ describe('at a provider that knows the client in one way', () => {
     ],
   ])('a file with %s', async (_what, text, why) => {
     const signing = await clientWithKey(edKey(), text)
-    const wish = { scope: undefined, audience: undefined }
-    expect(await failureOf(oidc.clientCredentials(signing, wish, noAbort()))).toMatchObject({
+    const parameters = { scope: undefined, audience: undefined }
+    expect(
+      await failureOf(oidc.clientCredentialsGrant(signing, parameters, noAbort())),
+    ).toMatchObject({
       code: 'file-malformed',
       message: `private key ${join(directory, 'key')} cannot be used: ${why}`,
     })
@@ -215,8 +217,10 @@ describe('at a provider that knows the client in one way', () => {
   test('a file that is not there', async () => {
     const signing = await clientWithKey(edKey(), '')
     await rm(join(directory, 'key'))
-    const wish = { scope: undefined, audience: undefined }
-    expect(await failureOf(oidc.clientCredentials(signing, wish, noAbort()))).toMatchObject({
+    const parameters = { scope: undefined, audience: undefined }
+    expect(
+      await failureOf(oidc.clientCredentialsGrant(signing, parameters, noAbort())),
+    ).toMatchObject({
       code: 'file-unreadable',
       message: `private key ${join(directory, 'key')} cannot be read: ENOENT`,
     })
@@ -226,8 +230,8 @@ describe('at a provider that knows the client in one way', () => {
     const key = edKey()
     const signing = await clientWithKey(key, pem(key, 'pkcs8'))
     issuer.set({ clockOffsetSeconds: 600 })
-    const wish = { scope: undefined, audience: undefined }
-    const failure = await failureOf(oidc.clientCredentials(signing, wish, noAbort()))
+    const parameters = { scope: undefined, audience: undefined }
+    const failure = await failureOf(oidc.clientCredentialsGrant(signing, parameters, noAbort()))
     expect(failure.code).toBe('wrong-clock')
     expect(failure.hint).toContain('Check the clock of this machine')
   })

@@ -1,8 +1,8 @@
-import type { HttpAnswer } from './http-fetch.ts'
+import type { HttpResponse } from './http-fetch.ts'
 
 /** Our clock minus the provider's, in seconds; undefined where its answer has no `Date`. */
 export function clockSkewOf(
-  { headers }: Pick<HttpAnswer, 'headers'>,
+  { headers }: Pick<HttpResponse, 'headers'>,
   nowMs: number,
 ): number | undefined {
   const theirs = Date.parse(headers['date'] ?? '')

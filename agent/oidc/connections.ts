@@ -6,7 +6,7 @@ import { CONNECT_TIMEOUT } from './network-error.ts'
 import { proxyFor } from './proxy.ts'
 import { TunnelAgent } from './tunnel-agent.ts'
 
-export interface ConnectionsOptions {
+export interface ConnectionPoolsOptions {
   /** Milliseconds a connection may take to stand, TLS included. */
   readonly connectMs: number
   readonly systemCaFiles: readonly string[]
@@ -16,7 +16,7 @@ export interface ConnectionsOptions {
 }
 
 /** A request as it goes out. */
-export interface Outgoing {
+export interface OutgoingRequest {
   readonly method: string
   readonly headers: Readonly<Record<string, string>>
   readonly body: string | undefined
@@ -38,19 +38,19 @@ interface Pool {
  * Connections to providers, kept a while, in one pool per CA bundle: a connection is only shared by
  * those who trust the same. Made of node:https and not of undici, which takes 17 MB more.
  */
-export class Connections {
-  readonly #options: ConnectionsOptions
+export class ConnectionPools {
+  readonly #options: ConnectionPoolsOptions
   readonly #pools = new Map<string, Pool>()
   readonly #plain = new http.Agent({ keepAlive: true, timeout: KEEP_MS })
 
-  constructor(options: ConnectionsOptions) {
+  constructor(options: ConnectionPoolsOptions) {
     this.#options = options
   }
 
   /** Sends a request and resolves with the head of the answer. Rejects as Node does. */
   async send(
     url: URL,
-    outgoing: Outgoing,
+    outgoing: OutgoingRequest,
     certPath: string | undefined,
   ): Promise<http.IncomingMessage> {
     const { method, headers, signal } = outgoing
@@ -60,7 +60,7 @@ export class Connections {
             method,
             headers,
             signal,
-            agent: await this.#agentFor(url, certPath),
+            agent: await this.#selectAgent(url, certPath),
           })
         : http.request(url, { method, headers, signal, agent: this.#plain })
     watchConnect(request, this.#options.connectMs)
@@ -80,7 +80,7 @@ export class Connections {
   }
 
   /** The pool for those who trust `certPath`; a new one when the bundle has changed on disk. */
-  async #agentFor(url: URL, certPath: string | undefined): Promise<https.Agent> {
+  async #selectAgent(url: URL, certPath: string | undefined): Promise<https.Agent> {
     const { systemCaFiles, extraCaFiles, env } = this.#options
     const proxy = proxyFor(url, env)
     const files = await findCaFiles(certPath, systemCaFiles, extraCaFiles)

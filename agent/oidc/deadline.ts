@@ -32,15 +32,15 @@ export function startDeadline(milliseconds: number, caller: AbortSignal): Deadli
 }
 
 /** Waits for shared work no longer than `signal` allows; the work goes on for the others. */
-export function waitUntil<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
+export function raceAbort<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
   return new Promise<T>((resolve, reject) => {
-    const forget = onAbort(signal, () => reject(reasonOf(signal)))
+    const forget = onAbort(signal, () => reject(abortReason(signal)))
     work.then(resolve, reject).finally(forget)
   })
 }
 
 /** Why a signal was aborted, as an error. */
-export function reasonOf(signal: AbortSignal): Error {
+export function abortReason(signal: AbortSignal): Error {
   return signal.reason instanceof Error ? signal.reason : new Error('aborted')
 }
 

@@ -26,7 +26,7 @@ const noWish = { scope: undefined, audience: undefined }
 
 describe('the start of a device login', () => {
   test('IAM leaves interval and lifetime out', async () => {
-    expect(await oidc.startDevice(client(), noWish, noAbort())).toEqual({
+    expect(await oidc.deviceAuthorization(client(), noWish, noAbort())).toEqual({
       ...CODES,
       expires_in: 600,
       interval: 5,
@@ -48,29 +48,31 @@ describe('the start of a device login', () => {
     ],
   ])('of %j becomes %j', async (given, taken) => {
     server.script['/device'] = { body: { ...CODES, ...given } }
-    expect(await oidc.startDevice(client(), noWish, noAbort())).toMatchObject(taken)
+    expect(await oidc.deviceAuthorization(client(), noWish, noAbort())).toMatchObject(taken)
   })
 
   test('Google spells the address in its own way', async () => {
     const { verification_uri, ...codes } = CODES
     server.script['/device'] = { body: { ...codes, verification_url: verification_uri } }
-    expect(await oidc.startDevice(client(), noWish, noAbort())).toMatchObject({ verification_uri })
+    expect(await oidc.deviceAuthorization(client(), noWish, noAbort())).toMatchObject({
+      verification_uri,
+    })
   })
 
   test('the client is named in the form besides the Basic header, the wish in the dialect', async () => {
-    await oidc.startDevice(client(), { scope: ' a  b ', audience: 'x y' }, noAbort())
+    await oidc.deviceAuthorization(client(), { scope: ' a  b ', audience: 'x y' }, noAbort())
     const form = server.requests.at(-1)
     expect(form?.form).toEqual({ client_id: 'client-1', scope: 'a b', audience: 'x y' })
     expect(form?.headers['authorization']).toMatch(/^Basic /)
     const resources = client({ audienceParameter: 'resource' })
-    await oidc.startDevice(resources, { scope: undefined, audience: 'x y' }, noAbort())
+    await oidc.deviceAuthorization(resources, { scope: undefined, audience: 'x y' }, noAbort())
     expect(server.requests.at(-1)?.body).toBe('resource=x&resource=y&client_id=client-1')
   })
 
   test('an address the person gave goes before the published one', async () => {
     server.script['/mine'] = { body: CODES }
     const given = client({ deviceAuthorizationEndpoint: `${server.origin}/mine` })
-    await oidc.startDevice(given, noWish, noAbort())
+    await oidc.deviceAuthorization(given, noWish, noAbort())
     expect(server.requests.at(-1)?.path).toBe('/mine')
   })
 
@@ -78,7 +80,7 @@ describe('the start of a device login', () => {
     server.script['/.well-known/openid-configuration'] = {
       body: { issuer: server.origin, token_endpoint: `${server.origin}/token` },
     }
-    expect(await failureOf(oidc.startDevice(client(), noWish, noAbort()))).toMatchObject({
+    expect(await failureOf(oidc.deviceAuthorization(client(), noWish, noAbort()))).toMatchObject({
       code: 'unsupported-by-provider',
       message: 'Device Flow not Supported by OpenID Provider',
     })
@@ -86,21 +88,23 @@ describe('the start of a device login', () => {
 
   test('a client IAM does not know gets an empty 404', async () => {
     server.script['/device'] = { status: 404 }
-    expect(await failureOf(oidc.startDevice(client(), noWish, noAbort()))).toMatchObject({
+    expect(await failureOf(oidc.deviceAuthorization(client(), noWish, noAbort()))).toMatchObject({
       code: 'invalid-client',
     })
   })
 
   test('an answer without codes cannot be used', async () => {
     server.script['/device'] = { body: { device_code: 'dc' } }
-    expect(await failureOf(oidc.startDevice(client(), noWish, noAbort()))).toMatchObject({
+    expect(await failureOf(oidc.deviceAuthorization(client(), noWish, noAbort()))).toMatchObject({
       code: 'provider-answer',
       message: expect.stringContaining('user_code') as string,
     })
   })
 
   test('an account without a client_id asks nobody', async () => {
-    expect(await failureOf(oidc.startDevice(client({ id: '' }), noWish, noAbort()))).toMatchObject({
+    expect(
+      await failureOf(oidc.deviceAuthorization(client({ id: '' }), noWish, noAbort())),
+    ).toMatchObject({
       code: 'invalid-client',
       message: 'the account has no client_id',
     })
@@ -111,7 +115,7 @@ test('a poll sends the code, and a token beside an odd ID token is not lost', as
   server.script['/token'] = {
     body: { access_token: 'at', token_type: 'bearer', refresh_token: 'rt', id_token: 'broken' },
   }
-  const token = await oidc.pollDevice(client({ secret: undefined }), 'dc', noAbort())
+  const token = await oidc.deviceAccessToken(client({ secret: undefined }), 'dc', noAbort())
   expect(token).toMatchObject({ accessToken: 'at', idToken: 'broken', expiresAt: undefined })
   expect(token.refreshToken?.reveal()).toBe('rt')
   expect(server.requests.at(-1)?.form).toEqual({

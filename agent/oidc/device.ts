@@ -2,9 +2,9 @@ import { AgentError } from '../../protocol/errors.ts'
 import type { DeviceAuthorization, JsonObject, JsonValue } from '../../protocol/messages.ts'
 import { Secret } from '../../protocol/secret.ts'
 import { callAs, type Upstream } from './openid-call.ts'
-import type { Client, TokenResponse, TokenWish } from './provider.ts'
-import { askForToken, secretsOf } from './token-call.ts'
-import { loginFields } from './token-wish.ts'
+import type { Client, TokenParameters, TokenResponse } from './provider.ts'
+import { requestToken, secretsOf } from './token-call.ts'
+import { authorizationRequestParameters } from './token-wish.ts'
 
 const DEVICE_GRANT = 'urn:ietf:params:oauth:grant-type:device_code'
 /** RFC 8628 §3.2: the interval where none is given, in seconds. */
@@ -13,9 +13,9 @@ const DEFAULT_INTERVAL = 5
 const DEFAULT_EXPIRES_IN = 600
 
 /** Starts a device authorization (RFC 8628 §3.1). */
-export async function startDevice(
+export async function deviceAuthorization(
   client: Client,
-  wish: TokenWish,
+  parameters: TokenParameters,
   upstream: Upstream,
   signal: AbortSignal,
 ): Promise<DeviceAuthorization> {
@@ -26,8 +26,11 @@ export async function startDevice(
     {
       exchange: { purpose: 'device authorization', secrets: secretsOf(client) },
       read: readAuthorization,
-      use: ({ library, configuration, family }) =>
-        library.initiateDeviceAuthorization(configuration, loginFields(wish, client, family)),
+      use: ({ library, configuration, profile }) =>
+        library.initiateDeviceAuthorization(
+          configuration,
+          authorizationRequestParameters(parameters, client, profile),
+        ),
     },
     signal,
   )
@@ -43,13 +46,13 @@ export async function startDevice(
 }
 
 /** Polls once (RFC 8628 §3.4). */
-export function pollDevice(
+export function deviceAccessToken(
   client: Client,
   deviceCode: string,
   upstream: Upstream,
   signal: AbortSignal,
 ): Promise<TokenResponse> {
-  return askForToken(
+  return requestToken(
     client,
     upstream,
     {

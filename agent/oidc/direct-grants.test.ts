@@ -29,7 +29,7 @@ async function openAt(mode: Mode): Promise<void> {
 describe.each<Mode>(['conforming', 'iam'])('at %s', (mode) => {
   test('a robot', async () => {
     await openAt(mode)
-    const tokens = await oidc.clientCredentials(client, WISH, noAbort())
+    const tokens = await oidc.clientCredentialsGrant(client, WISH, noAbort())
     expect(payloadOf(tokens.accessToken)).toMatchObject({ aud: 'https://ce.example' })
     expect(tokens).toMatchObject({ scope: 'compute.read', refreshToken: undefined })
     expect(issuer.requestsTo('token').at(-1)?.form['grant_type']).toBe('client_credentials')
@@ -38,19 +38,19 @@ describe.each<Mode>(['conforming', 'iam'])('at %s', (mode) => {
   test('a name and a password', async () => {
     await openAt(mode)
     const grant = { ...WISH, username: 'alice', password: new Secret('wonderland') }
-    const { accessToken } = await oidc.password(client, grant, noAbort())
+    const { accessToken } = await oidc.passwordGrant(client, grant, noAbort())
     expect(payloadOf(accessToken)).toMatchObject({ sub: 'alice' })
   })
 
   test("a job with its platform's token", async () => {
     await openAt(mode)
-    const own = await oidc.clientCredentials(client, WISH, noAbort())
+    const own = await oidc.clientCredentialsGrant(client, WISH, noAbort())
     // IAM takes tokens of its own, others those of platforms they know.
     const text = mode === 'iam' ? own.accessToken : await issuer.platformToken('job-7')
     const type = mode === 'iam' ? 'access_token' : 'id_token'
     const subjectTokenType = `urn:ietf:params:oauth:token-type:${type}`
     const grant = { ...WISH, subjectToken: new Secret(text), subjectTokenType }
-    const tokens = await oidc.exchangeToken(client, grant, noAbort())
+    const tokens = await oidc.tokenExchange(client, grant, noAbort())
     expect(payloadOf(tokens.accessToken)).toMatchObject({ aud: 'https://ce.example' })
     expect(issuer.requestsTo('token').at(-1)?.form).toMatchObject({
       grant_type: 'urn:ietf:params:oauth:grant-type:token-exchange',

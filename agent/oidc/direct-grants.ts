@@ -1,26 +1,32 @@
 import type { Upstream } from './openid-call.ts'
-import type { Client, ExchangeGrant, PasswordGrant, TokenResponse, TokenWish } from './provider.ts'
-import { askForToken } from './token-call.ts'
-import { loginFields, wishFields } from './token-wish.ts'
+import type {
+  Client,
+  PasswordParameters,
+  TokenExchangeParameters,
+  TokenParameters,
+  TokenResponse,
+} from './provider.ts'
+import { requestToken } from './token-call.ts'
+import { authorizationRequestParameters, tokenRequestParameters } from './token-wish.ts'
 
 const EXCHANGE_GRANT = 'urn:ietf:params:oauth:grant-type:token-exchange'
 const ACCESS_TOKEN_TYPE = 'urn:ietf:params:oauth:token-type:access_token'
 
 /** Tokens for a name and a password (RFC 6749 §4.3.2). */
-export function password(
+export function passwordGrant(
   client: Client,
-  grant: PasswordGrant,
+  grant: PasswordParameters,
   upstream: Upstream,
   signal: AbortSignal,
 ): Promise<TokenResponse> {
-  return askForToken(
+  return requestToken(
     client,
     upstream,
     {
       purpose: 'password',
       secrets: [grant.password],
-      use: ({ library, configuration, family }) => {
-        const fields = loginFields(grant, client, family)
+      use: ({ library, configuration, profile }) => {
+        const fields = authorizationRequestParameters(grant, client, profile)
         fields.set('username', grant.username)
         fields.set('password', grant.password.reveal())
         return library.genericGrantRequest(configuration, 'password', fields)
@@ -31,40 +37,43 @@ export function password(
 }
 
 /** An access token for the client itself (RFC 6749 §4.4.2). */
-export function clientCredentials(
+export function clientCredentialsGrant(
   client: Client,
-  wish: TokenWish,
+  parameters: TokenParameters,
   upstream: Upstream,
   signal: AbortSignal,
 ): Promise<TokenResponse> {
-  return askForToken(
+  return requestToken(
     client,
     upstream,
     {
       purpose: 'client credentials',
       secrets: [],
-      use: ({ library, configuration, family }) =>
-        library.clientCredentialsGrant(configuration, wishFields(wish, client, family)),
+      use: ({ library, configuration, profile }) =>
+        library.clientCredentialsGrant(
+          configuration,
+          tokenRequestParameters(parameters, client, profile),
+        ),
     },
     signal,
   )
 }
 
 /** An access token for a token of somebody else (RFC 8693 §2.1). */
-export function exchangeToken(
+export function tokenExchange(
   client: Client,
-  grant: ExchangeGrant,
+  grant: TokenExchangeParameters,
   upstream: Upstream,
   signal: AbortSignal,
 ): Promise<TokenResponse> {
-  return askForToken(
+  return requestToken(
     client,
     upstream,
     {
       purpose: 'token exchange',
       secrets: [grant.subjectToken],
-      use: ({ library, configuration, family }) => {
-        const fields = wishFields(grant, client, family)
+      use: ({ library, configuration, profile }) => {
+        const fields = tokenRequestParameters(grant, client, profile)
         fields.set('subject_token', grant.subjectToken.reveal())
         fields.set('subject_token_type', grant.subjectTokenType)
         fields.set('requested_token_type', ACCESS_TOKEN_TYPE)

@@ -1,7 +1,7 @@
 import { sameIssuer } from '../../protocol/account.ts'
 import { AgentError } from '../../protocol/errors.ts'
 import type { JsonObject } from '../../protocol/messages.ts'
-import type { ProviderAddress } from './provider.ts'
+import type { ProviderConfig } from './provider.ts'
 import { providerText } from './provider-text.ts'
 
 /** A discovery document (OpenID Connect Discovery §3), checked as far as we read it. */
@@ -26,7 +26,7 @@ export interface DiscoveryDocument {
  */
 export function checkedDocument(
   content: JsonObject,
-  address: ProviderAddress,
+  address: ProviderConfig,
   host: string,
 ): DiscoveryDocument {
   const issuer = content['issuer']

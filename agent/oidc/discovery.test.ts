@@ -7,7 +7,7 @@ import {
 } from '../../test/support/scripted-server.ts'
 import { DISCOVERY_CACHE_MS } from './discovery.ts'
 import { createOpenIdProvider } from './openid-provider.ts'
-import type { OpenIdProvider, ProviderAddress } from './provider.ts'
+import type { OpenIdProvider, ProviderConfig } from './provider.ts'
 
 const OPENID = '/.well-known/openid-configuration'
 
@@ -26,7 +26,7 @@ afterEach(async () => {
   await server.close()
 })
 
-function address(path = '', changes: Partial<ProviderAddress> = {}): ProviderAddress {
+function address(path = '', changes: Partial<ProviderConfig> = {}): ProviderConfig {
   return { ...addressOf(`${server.origin}${path}`, server.caPath), ...changes }
 }
 
@@ -156,9 +156,9 @@ test('a poor document promises nothing', async () => {
     hasDeviceFlow: false,
     hasRegistration: false,
     hasRevocation: false,
-    refreshWidens: false,
-    family: 'conforming',
-    familyTitle: 'OpenID provider',
+    allowsScopeUpgrade: false,
+    profile: 'conforming',
+    profileTitle: 'OpenID provider',
     refreshTokenSeconds: undefined,
   })
 })

@@ -1,11 +1,11 @@
 import { AgentError } from '../../protocol/errors.ts'
-import { waitUntil } from './deadline.ts'
+import { raceAbort } from './deadline.ts'
 import { checkedDocument, type DiscoveryDocument } from './discovery-document.ts'
-import { familyOf } from './families.ts'
-import type { HttpAnswer } from './http-fetch.ts'
+import { detectProfile } from './families.ts'
+import type { HttpResponse } from './http-fetch.ts'
 import { cancelled } from './network-error.ts'
-import type { PatientFetch } from './patient-fetch.ts'
-import type { ProviderAddress, ProviderMetadata } from './provider.ts'
+import type { RetryingHttpClient } from './patient-fetch.ts'
+import type { ProviderConfig, ProviderMetadata } from './provider.ts'
 import { type Exchange, successOf } from './upstream-error.ts'
 import { checkUrl, configEndpointOf, type Trust, trustFor, urlOf } from './web-address.ts'
 
@@ -22,29 +22,29 @@ interface Cached {
 
 /** Fetches discovery documents, each once for all who ask at the same time, and keeps them a while. */
 export class Discovery {
-  readonly #http: PatientFetch
+  readonly #http: RetryingHttpClient
   readonly #now: () => number
   readonly #cache = new Map<string, Cached>()
 
-  constructor(http: PatientFetch, now: () => number) {
+  constructor(http: RetryingHttpClient, now: () => number) {
     this.#http = http
     this.#now = now
   }
 
   /** @throws AgentError also `wrong-issuer`, where the document is another provider's. */
-  async find(address: ProviderAddress, signal: AbortSignal): Promise<DiscoveryDocument> {
+  async find(address: ProviderConfig, signal: AbortSignal): Promise<DiscoveryDocument> {
     const key = JSON.stringify([address.issuer, configEndpointOf(address), address.certPath])
     const cached = this.#cache.get(key)
     const fresh = cached !== undefined && this.#now() < cached.until
     const { document } = fresh ? cached : this.#start(key, address)
     try {
-      return await waitUntil(document, signal)
+      return await raceAbort(document, signal)
     } catch (error) {
       throw error instanceof AgentError ? error : cancelled(signal)
     }
   }
 
-  #start(key: string, address: ProviderAddress): Cached {
+  #start(key: string, address: ProviderConfig): Cached {
     const started: Cached = { document: this.#fetch(address), until: Infinity }
     this.#cache.set(key, started)
     started.document.then(
@@ -59,63 +59,60 @@ export class Discovery {
     return started
   }
 
-  async #fetch(address: ProviderAddress): Promise<DiscoveryDocument> {
+  async #fetch(address: ProviderConfig): Promise<DiscoveryDocument> {
     const trust = trustFor(address)
     // It is shared: not ended with the one who happened to ask first, only by its own deadline.
     const { signal } = new AbortController()
-    const answer = await this.#firstFound(placesOf(address), trust, signal)
-    return checkedDocument(successOf(answer, EXCHANGE), address, answer.url.host)
+    const response = await this.#firstFound(placesOf(address), trust, signal)
+    return checkedDocument(successOf(response, EXCHANGE), address, response.url.host)
   }
 
   async #firstFound(
     [place, ...others]: readonly [URL, ...URL[]],
     trust: Trust,
     signal: AbortSignal,
-  ): Promise<HttpAnswer> {
-    const answer = await this.#get(place, trust, signal)
+  ): Promise<HttpResponse> {
+    const response = await this.#get(place, trust, signal)
     const [next, ...rest] = others
-    if (answer.status !== 404 || next === undefined) return answer
+    if (response.status !== 404 || next === undefined) return response
     const other = await this.#firstFound([next, ...rest], trust, signal)
     // Where neither exists, the first is the one to complain about.
-    return other.status === 200 ? other : answer
+    return other.status === 200 ? other : response
   }
 
-  async #get(url: URL, trust: Trust, signal: AbortSignal): Promise<HttpAnswer> {
+  async #get(url: URL, trust: Trust, signal: AbortSignal): Promise<HttpResponse> {
     let target = url
     for (let hop = 0; ; hop += 1) {
-      const answer = await this.#http.send(
+      const response = await this.#http.send(
         { url: target.href, method: 'GET', headers: { accept: 'application/json' } },
         trust,
         signal,
       )
-      const next = redirectOf(answer)
-      if (next?.origin !== url.origin || hop === MAX_REDIRECTS) return answer
+      const next = redirectOf(response)
+      if (next?.origin !== url.origin || hop === MAX_REDIRECTS) return response
       target = next
     }
   }
 }
 
 /** What of a document the contract tells. */
-export function metadataOf(
-  document: DiscoveryDocument,
-  address: ProviderAddress,
-): ProviderMetadata {
-  const family = familyOf(address, document)
+export function metadataOf(document: DiscoveryDocument, address: ProviderConfig): ProviderMetadata {
+  const profile = detectProfile(address, document)
   return {
     issuer: document.issuer,
     scopesSupported: document.scopes_supported ?? [],
     hasDeviceFlow: document.device_authorization_endpoint !== undefined,
     hasRegistration: document.registration_endpoint !== undefined,
     hasRevocation: document.revocation_endpoint !== undefined,
-    family: family.name,
-    familyTitle: family.title,
-    refreshWidens: family.refreshWidens,
-    refreshTokenSeconds: family.refreshTokenSeconds,
+    profile: profile.name,
+    profileTitle: profile.title,
+    allowsScopeUpgrade: profile.allowsScopeUpgrade,
+    refreshTokenSeconds: profile.refreshTokenSeconds,
   }
 }
 
 /** Where to look: OpenID Connect Discovery §4, then RFC 8414 §3; or where the person said. */
-function placesOf(address: ProviderAddress): readonly [URL, ...URL[]] {
+function placesOf(address: ProviderConfig): readonly [URL, ...URL[]] {
   const written = configEndpointOf(address)
   if (written !== undefined) return [urlOf(written)]
   const issuer = urlOf(address.issuer)
@@ -127,7 +124,7 @@ function placesOf(address: ProviderAddress): readonly [URL, ...URL[]] {
   ]
 }
 
-function redirectOf({ url, status, headers }: HttpAnswer): URL | undefined {
+function redirectOf({ url, status, headers }: HttpResponse): URL | undefined {
   const target = headers['location']
   if (status < 300 || status >= 400 || target === undefined) return undefined
   return URL.canParse(target, url.href) ? new URL(target, url.href) : undefined

@@ -4,9 +4,9 @@ import type { Mode } from '../../test/support/issuer/modes/modes.ts'
 import { type Issuer, startIssuer } from '../../test/support/issuer/start-issuer.ts'
 import { clientFrom, loginAt } from '../../test/support/issuer-login.ts'
 import { addressOf, noAbort } from '../../test/support/oidc-client.ts'
-import { families, familyOf } from './families.ts'
+import { detectProfile, profiles } from './families.ts'
 import { createOpenIdProvider } from './openid-provider.ts'
-import type { OpenIdProvider, TokenWish } from './provider.ts'
+import type { OpenIdProvider, TokenParameters } from './provider.ts'
 
 const opened: { close: () => Promise<void> }[] = []
 
@@ -35,9 +35,9 @@ describe('who it is', () => {
     ['nonsense', 'conforming'],
   ])('%s by its host: %s', (issuer, name) => {
     const document = { issuer, token_endpoint: `${issuer}/token` }
-    expect(familyOf({}, document).name).toBe(name)
-    expect(familyOf({ family: 'keycloak' }, document).name).toBe('keycloak')
-    expect(familyOf({ family: 'conforming' }, document).name).toBe('conforming')
+    expect(detectProfile({}, document).name).toBe(name)
+    expect(detectProfile({ profile: 'keycloak' }, document).name).toBe('keycloak')
+    expect(detectProfile({ profile: 'conforming' }, document).name).toBe('conforming')
   })
 
   test.each<[Mode, string, string, number | undefined]>([
@@ -47,18 +47,18 @@ describe('who it is', () => {
     ['entra', 'entra', 'Microsoft Entra ID', 90 * 86_400],
     ['conforming', 'conforming', 'OpenID provider', undefined],
     ['rotating', 'conforming', 'OpenID provider', undefined],
-  ])('%s by its document', async (mode, family, familyTitle, refreshTokenSeconds) => {
+  ])('%s by its document', async (mode, profile, profileTitle, refreshTokenSeconds) => {
     const { issuer, oidc } = await opening(mode)
     const address = addressOf(issuer.issuer, issuer.caPath)
     expect(await oidc.discover(address, noAbort())).toMatchObject({
-      family,
-      familyTitle,
+      profile,
+      profileTitle,
       refreshTokenSeconds,
     })
   })
 
   test('each has a name of its own', () => {
-    const names = families.map(({ name }) => name)
+    const names = profiles.map(({ name }) => name)
     expect(new Set(names).size).toBe(names.length)
   })
 })
@@ -71,13 +71,13 @@ function wishIn(issuer: Issuer): [string, string][] {
 
 async function wishAtRefresh(
   mode: Mode,
-  wish: TokenWish,
+  parameters: TokenParameters,
   scope = 'openid offline_access',
 ): Promise<[string, string][]> {
   const { issuer, oidc } = await opening(mode)
   const client = clientFrom(issuer, issuer.addClient())
   const { refreshToken } = await loginAt(issuer, oidc, client, scope)
-  await oidc.refresh(client, { refreshToken, ...wish }, noAbort())
+  await oidc.refreshTokenGrant(client, { refreshToken, ...parameters }, noAbort())
   return wishIn(issuer)
 }
 
@@ -94,8 +94,8 @@ describe('what goes along at a refresh', () => {
   test.each<Mode>(['iam', 'keycloak', 'conforming'])(
     'at %s one audience parameter',
     async (mode) => {
-      const wish = { scope: 'openid', audience: SERVICES }
-      expect(await wishAtRefresh(mode, wish)).toEqual([
+      const parameters = { scope: 'openid', audience: SERVICES }
+      expect(await wishAtRefresh(mode, parameters)).toEqual([
         ['scope', 'openid'],
         ['audience', SERVICES],
       ])
@@ -115,7 +115,7 @@ describe('what goes along at a refresh', () => {
   ])('as it is set for the client: %s', async (audienceParameter, form) => {
     const { issuer, oidc } = await opening('conforming')
     const client = clientFrom(issuer, issuer.addClient(), { audienceParameter })
-    await oidc.clientCredentials(client, { scope: undefined, audience: SERVICES }, noAbort())
+    await oidc.clientCredentialsGrant(client, { scope: undefined, audience: SERVICES }, noAbort())
     expect(wishIn(issuer)).toEqual(form)
   })
 

@@ -1,92 +1,92 @@
 import type { AudienceParameter } from '../../protocol/account.ts'
 import type { DiscoveryDocument } from './discovery-document.ts'
-import type { ProviderAddress, ProviderFamilyName } from './provider.ts'
+import type { ProviderConfig, ProviderProfileName } from './provider.ts'
 
 const DAY = 86_400
 
 /** What is known about a product or a service, beyond what its discovery document says. */
-export interface ProviderFamily {
-  readonly name: ProviderFamilyName
+export interface ProviderProfile {
+  readonly name: ProviderProfileName
   /** What people call it. */
   readonly title: string
   /** Hosts of the issuers that are known to belong to it. */
   readonly host?: RegExp
   /** Tells it by its discovery document, where the host says nothing. */
   readonly recognise?: (document: DiscoveryDocument) => boolean
-  readonly audience: AudienceParameter
+  readonly audienceParameter: AudienceParameter
   /** What goes along at a refresh that asks for scopes. */
   readonly refreshScope: 'omitted' | 'with offline_access'
   /** Whether a refresh may ask for scopes that the login did not (against RFC 6749 §6). */
-  readonly refreshWidens: boolean
+  readonly allowsScopeUpgrade: boolean
   /** Where a person registers a client, where clients cannot do that themselves. */
   readonly clientsPage?: string
   /** How a refresh token is asked for. */
-  readonly offline: 'offline_access' | 'access_type'
+  readonly offlineAccess: 'offline_access' | 'access_type'
   /** Seconds a refresh token usually lives; undefined where nobody can say. */
   readonly refreshTokenSeconds: number | undefined
 }
 
 /** What the RFCs say, for providers nobody knows. */
-const conforming: ProviderFamily = {
+const generic: ProviderProfile = {
   name: 'conforming',
   title: 'OpenID provider',
   // Ignored by who does not know it; a `resource` that was not granted at first is refused (RFC 8707).
-  audience: 'audience',
+  audienceParameter: 'audience',
   refreshScope: 'omitted',
-  refreshWidens: false,
-  offline: 'offline_access',
+  allowsScopeUpgrade: false,
+  offlineAccess: 'offline_access',
   refreshTokenSeconds: undefined,
 }
 
-export const families: readonly ProviderFamily[] = [
+export const profiles: readonly ProviderProfile[] = [
   {
-    ...conforming,
+    ...generic,
     name: 'google',
     title: 'Google',
     host: /^accounts\.google\.com$/,
     recognise: ({ authorization_endpoint = '' }) =>
       authorization_endpoint.endsWith('/o/oauth2/v2/auth'),
     clientsPage: 'https://console.cloud.google.com/apis/credentials',
-    offline: 'access_type',
+    offlineAccess: 'access_type',
   },
   {
-    ...conforming,
+    ...generic,
     name: 'entra',
     title: 'Microsoft Entra ID',
     host: /^(?:login\.microsoftonline\.(?:com|us)|sts\.windows\.net)$/,
     recognise: ({ token_endpoint }) => token_endpoint.endsWith('/oauth2/v2.0/token'),
     clientsPage: 'https://entra.microsoft.com/',
-    audience: 'scope',
+    audienceParameter: 'scope',
     refreshScope: 'with offline_access',
     // One refresh token for every API that was consented to, one API a token.
-    refreshWidens: true,
+    allowsScopeUpgrade: true,
     refreshTokenSeconds: 90 * DAY,
   },
   {
-    ...conforming,
+    ...generic,
     name: 'cilogon',
     title: 'CILogon',
     host: /(?:^|\.)cilogon\.org$/,
     clientsPage: 'https://cilogon.org/oauth2/register',
   },
   {
-    ...conforming,
+    ...generic,
     name: 'egi',
     title: 'EGI Check-in',
     host: /^aai(?:-dev|-demo)?\.egi\.eu$/,
     clientsPage: 'https://aai.egi.eu/federation',
   },
   {
-    ...conforming,
+    ...generic,
     name: 'helmholtz',
     title: 'Helmholtz AAI',
     host: /^login(?:-dev)?\.helmholtz\.de$/,
     clientsPage: 'https://login.helmholtz.de/',
     // The C agent asks for it so, and is made next door.
-    audience: 'resource',
+    audienceParameter: 'resource',
   },
   {
-    ...conforming,
+    ...generic,
     name: 'iam',
     title: 'INDIGO IAM',
     host: /\.cloud\.cnaf\.infn\.it$|^(?:alice|atlas|cms|dteam|lhcb)-auth(?:\.web)?\.cern\.ch$/,
@@ -96,7 +96,7 @@ export const families: readonly ProviderFamily[] = [
     refreshTokenSeconds: 30 * DAY,
   },
   {
-    ...conforming,
+    ...generic,
     name: 'keycloak',
     title: 'Keycloak',
     recognise: ({ issuer, token_endpoint }) =>
@@ -105,21 +105,21 @@ export const families: readonly ProviderFamily[] = [
 ]
 
 /** What the issuer files may call a provider. */
-export function familyName(text: string): ProviderFamilyName | undefined {
-  return [...families, conforming].find(({ name }) => name === text)?.name
+export function profileNamed(text: string): ProviderProfileName | undefined {
+  return [...profiles, generic].find(({ name }) => name === text)?.name
 }
 
 /** The family of a provider: as was said of its address, else by its host, else by its document. */
-export function familyOf(
-  { family: said }: Pick<ProviderAddress, 'family'>,
+export function detectProfile(
+  { profile: said }: Pick<ProviderConfig, 'profile'>,
   document: DiscoveryDocument,
-): ProviderFamily {
-  if (said !== undefined) return families.find(({ name }) => name === said) ?? conforming
+): ProviderProfile {
+  if (said !== undefined) return profiles.find(({ name }) => name === said) ?? generic
   const { issuer } = document
   const host = URL.canParse(issuer) ? new URL(issuer).hostname : ''
   return (
-    families.find((family) => family.host?.test(host) === true) ??
-    families.find((family) => family.recognise?.(document) === true) ??
-    conforming
+    profiles.find((profile) => profile.host?.test(host) === true) ??
+    profiles.find((profile) => profile.recognise?.(document) === true) ??
+    generic
   )
 }

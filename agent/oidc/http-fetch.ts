@@ -1,12 +1,12 @@
 import { AgentError } from '../../protocol/errors.ts'
-import type { Connections } from './connections.ts'
+import type { ConnectionPools } from './connections.ts'
 import { startDeadline } from './deadline.ts'
 import { networkError } from './network-error.ts'
 import type { Timeouts } from './timeouts.ts'
 import { checkUrl, type Trust, urlOf } from './web-address.ts'
 
 /** Largest answer that is read. Discovery documents have some 10 kB; tokens are smaller. */
-const MAX_ANSWER_BYTES = 1 << 20
+const MAX_RESPONSE_BYTES = 1 << 20
 
 export interface HttpRequest {
   readonly url: string
@@ -15,7 +15,7 @@ export interface HttpRequest {
   readonly body?: string | undefined
 }
 
-export interface HttpAnswer {
+export interface HttpResponse {
   readonly url: URL
   readonly status: number
   /** Names in lower case. */
@@ -23,24 +23,24 @@ export interface HttpAnswer {
   readonly body: string
 }
 
-export interface HttpFetchOptions {
+export interface HttpClientOptions {
   readonly timeouts: Timeouts
   readonly userAgent: string
-  readonly connections: () => Promise<Connections>
+  readonly connections: () => Promise<ConnectionPools>
 }
 
 /**
  * One HTTP exchange with a provider: over TLS, within a deadline, no redirect followed, the answer
  * bounded. Everything that goes wrong on the way is an AgentError; a status is not judged here.
  */
-export class HttpFetch {
-  readonly #options: HttpFetchOptions
+export class HttpClient {
+  readonly #options: HttpClientOptions
 
-  constructor(options: HttpFetchOptions) {
+  constructor(options: HttpClientOptions) {
     this.#options = options
   }
 
-  async send(request: HttpRequest, trust: Trust, signal: AbortSignal): Promise<HttpAnswer> {
+  async send(request: HttpRequest, trust: Trust, signal: AbortSignal): Promise<HttpResponse> {
     const url = urlOf(request.url)
     checkUrl(url, trust)
     const { timeouts, userAgent, connections } = this.#options
@@ -82,7 +82,7 @@ async function bounded(chunks: AsyncIterable<Buffer>, url: URL): Promise<string>
   // Leaving the loop ends the connection.
   for await (const chunk of chunks) {
     bytes += chunk.length
-    if (bytes > MAX_ANSWER_BYTES) {
+    if (bytes > MAX_RESPONSE_BYTES) {
       throw new AgentError('provider-answer', `${url.host} answered with more than 1 MiB`)
     }
     read.push(chunk)

@@ -27,7 +27,7 @@ afterEach(async () => {
 })
 
 function keys(): Promise<JsonObject> {
-  return oidc.keys(addressOf(server.origin, server.caPath), noAbort())
+  return oidc.jwks(addressOf(server.origin, server.caPath), noAbort())
 }
 
 test('keys come from where discovery says, as they are, and anew each time', async () => {

@@ -1,7 +1,7 @@
 import { AgentError } from '../../protocol/errors.ts'
 import type { JsonObject } from '../../protocol/messages.ts'
 import type { Upstream } from './openid-call.ts'
-import type { ProviderAddress } from './provider.ts'
+import type { ProviderConfig } from './provider.ts'
 import { successOf } from './upstream-error.ts'
 import { trustFor } from './web-address.ts'
 
@@ -10,8 +10,8 @@ import { trustFor } from './web-address.ts'
  * whoever asks wants to know what a service that looks now would find.
  * @throws AgentError also `provider-answer`, where it publishes none.
  */
-export async function keys(
-  address: ProviderAddress,
+export async function jwks(
+  address: ProviderConfig,
   { discovery, http }: Upstream,
   signal: AbortSignal,
 ): Promise<JsonObject> {
@@ -19,14 +19,14 @@ export async function keys(
   if (url === undefined) {
     throw new AgentError('provider-answer', `${issuer} says nowhere where its keys are (jwks_uri)`)
   }
-  const answer = await http.send(
+  const response = await http.send(
     { url, method: 'GET', headers: { accept: 'application/jwk-set+json, application/json' } },
     trustFor(address),
     signal,
   )
-  const content = successOf(answer, { purpose: 'discovery', secrets: [] })
+  const content = successOf(response, { purpose: 'discovery', secrets: [] })
   if (!Array.isArray(content['keys'])) {
-    throw new AgentError('provider-answer', `${answer.url.host} sent a key set without keys`)
+    throw new AgentError('provider-answer', `${response.url.host} sent a key set without keys`)
   }
   return content
 }

@@ -1,5 +1,5 @@
-import { AgentError, wireText } from '../../protocol/errors.ts'
-import { reasonOf } from './deadline.ts'
+import { AgentError, peerMessages } from '../../protocol/errors.ts'
+import { abortReason } from './deadline.ts'
 import { providerText } from './provider-text.ts'
 import type { Timeouts } from './timeouts.ts'
 
@@ -33,7 +33,7 @@ export async function networkError(error: unknown, exchange: FailedExchange): Pr
 
 /** The error of a call its caller gave up. */
 export function cancelled(signal: AbortSignal): AgentError {
-  const cause = reasonOf(signal)
+  const cause = abortReason(signal)
   return cause instanceof AgentError
     ? cause
     : new AgentError('cancelled', 'the request was given up', { cause })
@@ -45,7 +45,9 @@ function connectionError(code: string, error: unknown, exchange: FailedExchange)
     code === CONNECT_TIMEOUT
       ? `did not accept the connection within ${timeouts.connectMs / 1000} s`
       : `${reasons[code] ?? reasonText(error)} (${code})`
-  return new AgentError('network', `${wireText.network}: ${url.origin} ${what}`, { cause: error })
+  return new AgentError('network', `${peerMessages.network}: ${url.origin} ${what}`, {
+    cause: error,
+  })
 }
 
 /** The codes of libuv that are met, in words. */
@@ -81,7 +83,7 @@ async function tlsError(error: unknown, url: URL): Promise<AgentError> {
   const shown = certificate === undefined ? '' : ` (${providerText(certificate, [])})`
   return new AgentError(
     'tls',
-    `${wireText.tls}: ${url.host} is not trusted: ${reasonText(error)}${shown}`,
+    `${peerMessages.tls}: ${url.host} is not trusted: ${reasonText(error)}${shown}`,
     { cause: error, hint: tlsHints[codeOf(error)] },
   )
 }

@@ -4,16 +4,16 @@ import type { JsonObject } from '../../protocol/messages.ts'
 import { type AuthMethod, authenticate, authMethodsFor } from './client-auth.ts'
 import type { Discovery } from './discovery.ts'
 import type { DiscoveryDocument } from './discovery-document.ts'
-import { familyOf, type ProviderFamily } from './families.ts'
-import type { HttpAnswer } from './http-fetch.ts'
-import type { PatientFetch } from './patient-fetch.ts'
+import { detectProfile, type ProviderProfile } from './families.ts'
+import type { HttpResponse } from './http-fetch.ts'
+import type { RetryingHttpClient } from './patient-fetch.ts'
 import type { Client } from './provider.ts'
 import { checkStatus, type Exchange, successOf, upstreamError } from './upstream-error.ts'
 import { trustFor, urlOf } from './web-address.ts'
 
 /** What the calls to providers share. */
 export interface Upstream {
-  readonly http: PatientFetch
+  readonly http: RetryingHttpClient
   readonly discovery: Discovery
   /** How clients were recognised that were not at first. */
   readonly recognised: Map<string, AuthMethod>
@@ -28,7 +28,7 @@ export interface Prepared {
   readonly library: OpenIdLibrary
   readonly configuration: openid.Configuration
   readonly document: DiscoveryDocument
-  readonly family: ProviderFamily
+  readonly profile: ProviderProfile
 }
 
 /** One call made through openid-client. */
@@ -42,7 +42,7 @@ export interface OpenIdCall<T> {
 /** What a call gave: openid-client's result and the answer it was made of. */
 export interface OpenIdResult<T> {
   readonly result: T
-  readonly answer: HttpAnswer
+  readonly response: HttpResponse
   readonly content: JsonObject
 }
 
@@ -95,25 +95,25 @@ async function callOnce<T>(
   const { library, configuration, document } = prepared
   const signed = client.authentication.kind === 'private_key_jwt'
   const exchange = { ...call.exchange, ...(signed ? { signedAt: upstream.now() } : {}) }
-  let answer: HttpAnswer | undefined
+  let response: HttpResponse | undefined
   let content: JsonObject = {}
   configuration[library.customFetch] = async (url, request) => {
-    answer = await upstream.http.send(
+    response = await upstream.http.send(
       { url, method: 'POST', headers: request.headers, body: formOf(request.body) },
       trustFor(client.provider),
       signal,
     )
     if (call.read === undefined) {
-      checkStatus(answer, exchange)
+      checkStatus(response, exchange)
       return new Response()
     }
-    content = successOf(answer, exchange)
+    content = successOf(response, exchange)
     return Response.json(call.read(content))
   }
   try {
     const result = await call.use(prepared)
-    if (answer === undefined) throw new TypeError('openid-client sent nothing')
-    return { result, answer, content }
+    if (response === undefined) throw new TypeError('openid-client sent nothing')
+    return { result, response, content }
   } catch (error) {
     throw upstreamError(error, urlOf(document.token_endpoint).host)
   }
@@ -148,7 +148,7 @@ async function prepareWith(
   // Http addresses are judged in web-address.ts, more strictly: this only lets the judged ones pass.
   // eslint-disable-next-line @typescript-eslint/no-deprecated -- deprecated to catch the eye, not to go
   library.allowInsecureRequests(configuration)
-  return { library, configuration, document, family: familyOf(client.provider, document) }
+  return { library, configuration, document, profile: detectProfile(client.provider, document) }
 }
 
 function serverOf(client: Client, document: DiscoveryDocument): openid.ServerMetadata {

@@ -6,13 +6,13 @@ import { addressOf, clientAt, failureOf, noAbort } from '../../test/support/oidc
 import { startWlcgProvider, type WlcgProvider } from '../../test/support/wlcg-provider.ts'
 import { WLCG_ANY } from '../../test/support/wlcg-scopes.ts'
 import { createOpenIdProvider } from './openid-provider.ts'
-import type { Client, OpenIdProvider, ProviderAddress, TokenResponse } from './provider.ts'
+import type { Client, OpenIdProvider, ProviderConfig, TokenResponse } from './provider.ts'
 
 const SCOPE = 'openid offline_access wlcg compute.read compute.create storage.read:/'
 
 let iam: WlcgProvider
 let oidc: OpenIdProvider
-let address: ProviderAddress
+let address: ProviderConfig
 
 beforeEach(async () => {
   iam = await startWlcgProvider({
@@ -63,7 +63,7 @@ const publicClient = (): Client =>
   clientAt(address, { id: 'public', secret: undefined, isPublic: true })
 
 function start(client: Client, audience?: string): Promise<DeviceAuthorization> {
-  return oidc.startDevice(client, { scope: SCOPE, audience }, noAbort())
+  return oidc.deviceAuthorization(client, { scope: SCOPE, audience }, noAbort())
 }
 
 async function login(client: Client, audience?: string): Promise<TokenResponse> {
@@ -73,7 +73,7 @@ async function login(client: Client, audience?: string): Promise<TokenResponse> 
     userCode: device.user_code,
     caPem: iam.caPem,
   })
-  return oidc.pollDevice(client, device.device_code, noAbort())
+  return oidc.deviceAccessToken(client, device.device_code, noAbort())
 }
 
 function textIn(fields: JsonObject, key: string): string {
@@ -130,7 +130,7 @@ describe('against a provider set up like IAM', () => {
       refreshToken: expect.any(Secret) as Secret,
       idToken: expect.stringMatching(/^eyJ/) as string,
     })
-    const narrow = await oidc.refresh(
+    const narrow = await oidc.refreshTokenGrant(
       client,
       {
         refreshToken: refreshTokenOf(token),
@@ -167,7 +167,8 @@ describe('against a provider set up like IAM', () => {
   test('polls with the bare words until the person has decided', async () => {
     const client = await newClient()
     const device = await start(client)
-    const poll = (): Promise<unknown> => oidc.pollDevice(client, device.device_code, noAbort())
+    const poll = (): Promise<unknown> =>
+      oidc.deviceAccessToken(client, device.device_code, noAbort())
     expect(await failureOf(poll())).toMatchObject({
       code: 'authorization-pending',
       message: 'authorization_pending',
@@ -184,26 +185,26 @@ describe('against a provider set up like IAM', () => {
   })
 
   test('tells of a device code that ran out', async () => {
-    iam.dials.deviceCodeSeconds = 1
+    iam.settings.deviceCodeSeconds = 1
     const client = await newClient()
     const device = await start(client)
     await expect
       .poll(
         async () =>
-          (await failureOf(oidc.pollDevice(client, device.device_code, noAbort()))).message,
+          (await failureOf(oidc.deviceAccessToken(client, device.device_code, noAbort()))).message,
         { timeout: 5000 },
       )
       .toMatch(/^expired_token/)
   })
 
   test('hands on a rotated refresh token, and calls a used one dead', async () => {
-    iam.dials.rotate = true
+    iam.settings.rotate = true
     const client = await newClient()
     const first = refreshTokenOf(await login(client))
     const grant = { refreshToken: first, scope: undefined, audience: undefined }
-    const second = refreshTokenOf(await oidc.refresh(client, grant, noAbort()))
+    const second = refreshTokenOf(await oidc.refreshTokenGrant(client, grant, noAbort()))
     expect(second.reveal()).not.toBe(first.reveal())
-    const failure = await failureOf(oidc.refresh(client, grant, noAbort()))
+    const failure = await failureOf(oidc.refreshTokenGrant(client, grant, noAbort()))
     expect(failure.code).toBe('refresh-token-dead')
     expect(failure.message).toMatch(/^invalid_grant: /)
   })
@@ -212,12 +213,12 @@ describe('against a provider set up like IAM', () => {
     const client = await newClient()
     const refreshToken = refreshTokenOf(await login(client))
     const wider = { refreshToken, scope: 'compute.cancel', audience: undefined }
-    expect(await failureOf(oidc.refresh(client, wider, noAbort()))).toMatchObject({
+    expect(await failureOf(oidc.refreshTokenGrant(client, wider, noAbort()))).toMatchObject({
       code: 'invalid-scope',
       message: expect.stringMatching(/^invalid_scope: /) as string,
     })
     const stranger = { ...client, secret: new Secret('wrong') }
-    expect(await failureOf(oidc.refresh(stranger, wider, noAbort()))).toMatchObject({
+    expect(await failureOf(oidc.refreshTokenGrant(stranger, wider, noAbort()))).toMatchObject({
       code: 'invalid-client',
     })
   })
@@ -230,8 +231,8 @@ describe('against a provider set up like IAM', () => {
     })
     const refreshToken = refreshTokenOf(await login(client))
     const grant = { refreshToken, scope: undefined, audience: undefined }
-    await oidc.revoke(client, refreshToken, noAbort())
-    expect(await failureOf(oidc.refresh(client, grant, noAbort()))).toMatchObject({
+    await oidc.revokeToken(client, refreshToken, noAbort())
+    expect(await failureOf(oidc.refreshTokenGrant(client, grant, noAbort()))).toMatchObject({
       code: 'refresh-token-dead',
     })
     const registration = {
@@ -240,7 +241,7 @@ describe('against a provider set up like IAM', () => {
       certPath: iam.caPath,
     }
     await oidc.deleteClient(registration, noAbort())
-    expect(await failureOf(oidc.refresh(client, grant, noAbort()))).toMatchObject({
+    expect(await failureOf(oidc.refreshTokenGrant(client, grant, noAbort()))).toMatchObject({
       code: 'invalid-client',
     })
     expect(await failureOf(oidc.deleteClient(registration, noAbort()))).toMatchObject({

@@ -43,7 +43,11 @@ const login = (): Promise<IssuerLogin> =>
   loginAt(issuer, oidc, clientFrom(issuer, issuer.addClient()))
 
 function refresh({ client, refreshToken }: IssuerLogin): Promise<TokenResponse> {
-  return oidc.refresh(client, { refreshToken, scope: undefined, audience: undefined }, noAbort())
+  return oidc.refreshTokenGrant(
+    client,
+    { refreshToken, scope: undefined, audience: undefined },
+    noAbort(),
+  )
 }
 
 const busy = (status: number, retryAfter?: string): Fault => ({
@@ -165,8 +169,10 @@ test('who gives up while waiting is told so', async () => {
     const client = clientFrom(issuer, issuer.addClient())
     await patient.discover(client.provider, noAbort())
     issuer.fault('token', busy(429, '1'))
-    const wish = { scope: undefined, audience: undefined }
-    const failure = await failureOf(patient.clientCredentials(client, wish, giving.signal))
+    const parameters = { scope: undefined, audience: undefined }
+    const failure = await failureOf(
+      patient.clientCredentialsGrant(client, parameters, giving.signal),
+    )
     expect(failure.code).toBe('cancelled')
   } finally {
     await patient.close()

@@ -1,13 +1,13 @@
 import { setTimeout as timeout } from 'node:timers/promises'
 import { AgentError } from '../../protocol/errors.ts'
-import type { HttpAnswer, HttpFetch, HttpRequest } from './http-fetch.ts'
+import type { HttpClient, HttpRequest, HttpResponse } from './http-fetch.ts'
 import { cancelled, neverSent } from './network-error.ts'
-import { PauseAfterFailure } from './pause-after-failure.ts'
+import { CircuitBreaker } from './pause-after-failure.ts'
 import { retryAfterSeconds } from './retry-after.ts'
 import { type Trust, urlOf } from './web-address.ts'
 
 /** How somebody waits between two tries. */
-export interface Patience {
+export interface RetryPolicy {
   /** Milliseconds of a clock that only goes forward. */
   readonly now: () => number
   /** From 0 to below 1. */
@@ -15,7 +15,7 @@ export interface Patience {
   readonly pause: (milliseconds: number, signal: AbortSignal) => Promise<void>
 }
 
-export const realPatience: Patience = {
+export const defaultRetryPolicy: RetryPolicy = {
   now: () => performance.now(),
   random: Math.random,
   pause: (milliseconds, signal) => timeout(milliseconds, undefined, { signal }),
@@ -27,7 +27,7 @@ const BACK_OFF_MS = 250
 
 const TOO_MANY_REQUESTS = 429
 
-type Outcome = { readonly answer: HttpAnswer } | { readonly error: AgentError }
+type Outcome = { readonly response: HttpResponse } | { readonly error: AgentError }
 
 /**
  * HTTP exchanges that are tried again where that cannot do harm. A question may be asked twice. All
@@ -35,27 +35,27 @@ type Outcome = { readonly answer: HttpAnswer } | { readonly error: AgentError }
  * second use of one for theft: nobody took the connection, or it was counted and found too much. A 503
  * does not say that: caches answer so, with a time to come back, for a provider that was too slow.
  */
-export class PatientFetch {
-  readonly #http: HttpFetch
-  readonly #patience: Patience
+export class RetryingHttpClient {
+  readonly #http: HttpClient
+  readonly #patience: RetryPolicy
   readonly #totalMs: number
-  readonly #pauses: PauseAfterFailure
+  readonly #pauses: CircuitBreaker
 
   /** @param totalMs milliseconds after whose end no further try begins */
-  constructor(http: HttpFetch, patience: Patience, totalMs: number) {
+  constructor(http: HttpClient, patience: RetryPolicy, totalMs: number) {
     this.#http = http
     this.#patience = patience
     this.#totalMs = totalMs
-    this.#pauses = new PauseAfterFailure(patience.now)
+    this.#pauses = new CircuitBreaker(patience.now)
   }
 
-  /** As {@link HttpFetch.send}. */
-  async send(request: HttpRequest, trust: Trust, signal: AbortSignal): Promise<HttpAnswer> {
+  /** As {@link HttpClient.send}. */
+  async send(request: HttpRequest, trust: Trust, signal: AbortSignal): Promise<HttpResponse> {
     const { origin } = urlOf(request.url)
     return this.#pauses.run(origin, async () => {
       const outcome = await this.#tryUntilDone(request, trust, signal)
       if ('error' in outcome) throw outcome.error
-      return outcome.answer
+      return outcome.response
     })
   }
 
@@ -76,7 +76,7 @@ export class PatientFetch {
 
   async #try(request: HttpRequest, trust: Trust, signal: AbortSignal): Promise<Outcome> {
     try {
-      return { answer: await this.#http.send(request, trust, signal) }
+      return { response: await this.#http.send(request, trust, signal) }
     } catch (error) {
       if (error instanceof AgentError) return { error }
       throw error
@@ -87,20 +87,20 @@ export class PatientFetch {
   #waitAfter(outcome: Outcome, { method }: HttpRequest, tries: number): number | undefined {
     const isQuestion = method === 'GET'
     const backOff = BACK_OFF_MS * 2 ** (tries - 1) * (0.5 + this.#patience.random() / 2)
-    if ('answer' in outcome) return waitAfterAnswer(outcome.answer, isQuestion, backOff)
+    if ('response' in outcome) return waitAfterAnswer(outcome.response, isQuestion, backOff)
     const { error } = outcome
     return neverSent(error) || (isQuestion && isPassing(error)) ? backOff : undefined
   }
 }
 
 function waitAfterAnswer(
-  answer: HttpAnswer,
+  response: HttpResponse,
   isQuestion: boolean,
   backOff: number,
 ): number | undefined {
-  const mayBeRepeated = isQuestion || answer.status === TOO_MANY_REQUESTS
-  if (!isOverloaded(answer) || !mayBeRepeated) return undefined
-  const seconds = mayNameTime(answer) ? retryAfterSeconds(answer) : undefined
+  const mayBeRepeated = isQuestion || response.status === TOO_MANY_REQUESTS
+  if (!isOverloaded(response) || !mayBeRepeated) return undefined
+  const seconds = mayNameTime(response) ? retryAfterSeconds(response) : undefined
   if (seconds !== undefined) return seconds * 1000 + backOff
   return isQuestion ? backOff : undefined
 }
@@ -110,10 +110,10 @@ function isPassing({ code }: AgentError): boolean {
 }
 
 /** RFC 6585 §4, RFC 9110 §15.6.4. */
-function mayNameTime({ status }: HttpAnswer): boolean {
+function mayNameTime({ status }: HttpResponse): boolean {
   return status === TOO_MANY_REQUESTS || status === 503
 }
 
-function isOverloaded({ status }: HttpAnswer): boolean {
+function isOverloaded({ status }: HttpResponse): boolean {
   return status === TOO_MANY_REQUESTS || (status >= 502 && status <= 504)
 }

@@ -1,16 +1,16 @@
 import { beforeEach, describe, expect, test } from 'vitest'
 import { AgentError, type ErrorCode } from '../../protocol/errors.ts'
 import { failureOf } from '../../test/support/oidc-client.ts'
-import { PauseAfterFailure } from './pause-after-failure.ts'
+import { CircuitBreaker } from './pause-after-failure.ts'
 
 let time: number
 let asked: number
-let pauses: PauseAfterFailure
+let pauses: CircuitBreaker
 
 beforeEach(() => {
   time = 5000
   asked = 0
-  pauses = new PauseAfterFailure(() => time)
+  pauses = new CircuitBreaker(() => time)
 })
 
 function fail(code: ErrorCode = 'network', key = 'a'): Promise<AgentError> {

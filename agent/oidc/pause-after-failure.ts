@@ -17,7 +17,7 @@ interface Failed {
  * failure may be an accident: the next request is made. From the second in a row on, requests fail
  * at once with the last reason until a pause is over, which doubles from 1 s to 30 s.
  */
-export class PauseAfterFailure {
+export class CircuitBreaker {
   readonly #now: () => number
   readonly #failed = new Map<string, Failed>()
   #turn = 0
@@ -30,7 +30,7 @@ export class PauseAfterFailure {
   /** Does `work` with whoever `key` names, unless that one is left alone. */
   async run<T>(key: string, work: () => Promise<T>): Promise<T> {
     const failed = this.#failed.get(key)
-    if (failed !== undefined && this.#now() < failed.until) throw leftAlone(failed, this.#now())
+    if (failed !== undefined && this.#now() < failed.until) throw circuitOpen(failed, this.#now())
     this.#turn += 1
     const turn = this.#turn
     try {
@@ -60,7 +60,7 @@ function isUnreachable(error: unknown): error is AgentError {
   return error.code === 'network' || error.code === 'provider-timeout'
 }
 
-function leftAlone({ failures, reason, until }: Failed, now: number): AgentError {
+function circuitOpen({ failures, reason, until }: Failed, now: number): AgentError {
   const seconds = Math.ceil((until - now) / 1000)
   return new AgentError(
     reason.code,

@@ -1,6 +1,6 @@
 import type { Account } from '../../protocol/account.ts'
 import { AgentError, type ErrorCode } from '../../protocol/errors.ts'
-import { shellWord } from '../../protocol/shell-word.ts'
+import { shellQuote } from '../../protocol/shell-word.ts'
 
 /**
  * What a person can do about a provider's refusal, in the C agent's words (protocol.md §2.4). Its
@@ -8,8 +8,8 @@ import { shellWord } from '../../protocol/shell-word.ts'
  */
 export function hintFor(code: ErrorCode, accountName: string, issuer?: string): string | undefined {
   return hints[code]?.(
-    shellWord(accountName),
-    issuer === undefined ? '<issuer>' : shellWord(issuer),
+    shellQuote(accountName),
+    issuer === undefined ? '<issuer>' : shellQuote(issuer),
   )
 }
 

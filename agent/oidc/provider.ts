@@ -14,19 +14,27 @@ import type { Secret } from '../../protocol/secret.ts'
  */
 export interface OpenIdProvider {
   /** The discovery document (OpenID Connect Discovery §4, RFC 8414 §3), cached for a while. */
-  discover(address: ProviderAddress, signal: AbortSignal): Promise<ProviderMetadata>
+  discover(address: ProviderConfig, signal: AbortSignal): Promise<ProviderMetadata>
 
   /** A new access token by refresh token (RFC 6749 §6). Asked once: never retried by this layer. */
-  refresh(client: Client, grant: RefreshGrant, signal: AbortSignal): Promise<TokenResponse>
+  refreshTokenGrant(
+    client: Client,
+    grant: RefreshParameters,
+    signal: AbortSignal,
+  ): Promise<TokenResponse>
 
   /** Starts a device authorization (RFC 8628 §3.1). */
-  startDevice(client: Client, wish: TokenWish, signal: AbortSignal): Promise<DeviceAuthorization>
+  deviceAuthorization(
+    client: Client,
+    parameters: TokenParameters,
+    signal: AbortSignal,
+  ): Promise<DeviceAuthorization>
 
   /**
    * Polls once (RFC 8628 §3.4).
    * @throws AgentError `authorization-pending`, `slow-down`, or what ended the flow.
    */
-  pollDevice(client: Client, deviceCode: string, signal: AbortSignal): Promise<TokenResponse>
+  deviceAccessToken(client: Client, deviceCode: string, signal: AbortSignal): Promise<TokenResponse>
 
   /** The address a person is sent to (RFC 6749 §4.1.1), with PKCE by S256 (RFC 7636 §4.3). */
   authorizationUrl(
@@ -39,24 +47,36 @@ export interface OpenIdProvider {
    * Tokens for what came back to the redirect URI (RFC 6749 §4.1.3). `state` is the caller's to check.
    * @throws AgentError also `wrong-issuer`, where another provider answered (RFC 9207 §2.4).
    */
-  exchangeCode(
+  authorizationCodeGrant(
     client: Client,
-    answer: AuthorizationAnswer,
+    response: AuthorizationCodeParameters,
     signal: AbortSignal,
   ): Promise<TokenResponse>
 
   /** Tokens for a name and a password (RFC 6749 §4.3). */
-  password(client: Client, grant: PasswordGrant, signal: AbortSignal): Promise<TokenResponse>
+  passwordGrant(
+    client: Client,
+    grant: PasswordParameters,
+    signal: AbortSignal,
+  ): Promise<TokenResponse>
 
   /** An access token for the client itself (RFC 6749 §4.4). */
-  clientCredentials(client: Client, wish: TokenWish, signal: AbortSignal): Promise<TokenResponse>
+  clientCredentialsGrant(
+    client: Client,
+    parameters: TokenParameters,
+    signal: AbortSignal,
+  ): Promise<TokenResponse>
 
   /** An access token for a token of somebody else (RFC 8693 §2.1). */
-  exchangeToken(client: Client, grant: ExchangeGrant, signal: AbortSignal): Promise<TokenResponse>
+  tokenExchange(
+    client: Client,
+    grant: TokenExchangeParameters,
+    signal: AbortSignal,
+  ): Promise<TokenResponse>
 
   /** Registers a client (RFC 7591 §3). Returns the provider's response as it came. */
   register(
-    address: ProviderAddress,
+    address: ProviderConfig,
     registration: ClientRegistration,
     signal: AbortSignal,
   ): Promise<JsonObject>
@@ -65,10 +85,10 @@ export interface OpenIdProvider {
   deleteClient(registered: RegisteredClient, signal: AbortSignal): Promise<void>
 
   /** Revokes a refresh token (RFC 7009). */
-  revoke(client: Client, refreshToken: Secret, signal: AbortSignal): Promise<void>
+  revokeToken(client: Client, refreshToken: Secret, signal: AbortSignal): Promise<void>
 
   /** The public keys the provider signs with (RFC 7517 §5), as they came. */
-  keys(address: ProviderAddress, signal: AbortSignal): Promise<JsonObject>
+  jwks(address: ProviderConfig, signal: AbortSignal): Promise<JsonObject>
 
   /** The ID token of the CI job we are part of, as its platform gives it on request. */
   ciToken(request: CiTokenRequest, signal: AbortSignal): Promise<Secret>
@@ -78,12 +98,12 @@ export interface OpenIdProvider {
 }
 
 /** Where a provider is and whom to trust for it. */
-export interface ProviderAddress {
+export interface ProviderConfig {
   readonly issuer: string
   readonly configEndpoint: string | undefined
   readonly certPath: string | undefined
   /** Absent: to be told by host and discovery document. */
-  readonly family?: ProviderFamilyName | undefined
+  readonly profile?: ProviderProfileName | undefined
 }
 
 /** What a CI platform is asked for an ID token with. */
@@ -102,17 +122,17 @@ export interface ProviderMetadata {
   readonly hasRegistration: boolean
   readonly hasRevocation: boolean
   /** Which of the products and services we know it is. */
-  readonly family: ProviderFamilyName
+  readonly profile: ProviderProfileName
   /** What people call that. */
-  readonly familyTitle: string
+  readonly profileTitle: string
   /** Whether a refresh token is good for scopes that its login did not ask for. */
-  readonly refreshWidens: boolean
+  readonly allowsScopeUpgrade: boolean
   /** Seconds a refresh token usually lives there; undefined where nobody can say. */
   readonly refreshTokenSeconds: number | undefined
 }
 
 /** The rows of `families.ts`. */
-export type ProviderFamilyName =
+export type ProviderProfileName =
   | 'iam'
   | 'keycloak'
   | 'google'
@@ -130,7 +150,7 @@ export type ClientAuthentication =
 
 /** A client at a provider, as an account holds it. */
 export interface Client {
-  readonly provider: ProviderAddress
+  readonly provider: ProviderConfig
   readonly id: string
   /** Absent for a public client. */
   readonly secret: Secret | undefined
@@ -142,27 +162,27 @@ export interface Client {
 }
 
 /** What a token should be good for. Absent: the provider's default. */
-export interface TokenWish {
+export interface TokenParameters {
   readonly scope: SpaceSeparated | undefined
   readonly audience: SpaceSeparated | undefined
 }
 
-export interface RefreshGrant extends TokenWish {
+export interface RefreshParameters extends TokenParameters {
   readonly refreshToken: Secret
 }
 
 /** What a person is asked to allow (RFC 6749 §4.1.1). */
-export interface AuthorizationRequest extends TokenWish {
+export interface AuthorizationRequest extends TokenParameters {
   readonly redirectUri: string
   readonly state: string
   /** RFC 7636 §4.2, by S256. */
   readonly codeChallenge: string
   /** Whether a refresh token is wanted. */
-  readonly offline: boolean
+  readonly offlineAccess: boolean
 }
 
 /** What the provider sent back through the browser (RFC 6749 §4.1.2). */
-export interface AuthorizationAnswer {
+export interface AuthorizationCodeParameters {
   readonly code: string
   /** The same text as in the request. */
   readonly redirectUri: string
@@ -171,12 +191,12 @@ export interface AuthorizationAnswer {
   readonly issuerParameter: string | undefined
 }
 
-export interface PasswordGrant extends TokenWish {
+export interface PasswordParameters extends TokenParameters {
   readonly username: string
   readonly password: Secret
 }
 
-export interface ExchangeGrant extends TokenWish {
+export interface TokenExchangeParameters extends TokenParameters {
   readonly subjectToken: Secret
   /** RFC 8693 §3. */
   readonly subjectTokenType: string

@@ -1,26 +1,26 @@
 import type { Upstream } from './openid-call.ts'
-import type { Client, RefreshGrant, TokenResponse } from './provider.ts'
-import { askForToken } from './token-call.ts'
-import { refreshFields } from './token-wish.ts'
+import type { Client, RefreshParameters, TokenResponse } from './provider.ts'
+import { requestToken } from './token-call.ts'
+import { refreshRequestParameters } from './token-wish.ts'
 
 /** A new access token by refresh token (RFC 6749 §6). */
-export function refresh(
+export function refreshTokenGrant(
   client: Client,
-  grant: RefreshGrant,
+  grant: RefreshParameters,
   upstream: Upstream,
   signal: AbortSignal,
 ): Promise<TokenResponse> {
-  return askForToken(
+  return requestToken(
     client,
     upstream,
     {
       purpose: 'refresh',
       secrets: [grant.refreshToken],
-      use: ({ library, configuration, family }) =>
+      use: ({ library, configuration, profile }) =>
         library.refreshTokenGrant(
           configuration,
           grant.refreshToken.reveal(),
-          refreshFields(grant, client, family),
+          refreshRequestParameters(grant, client, profile),
         ),
     },
     signal,

@@ -3,14 +3,14 @@ import type { AgentError, ErrorCode } from '../../protocol/errors.ts'
 import { Secret } from '../../protocol/secret.ts'
 import type { Fault } from '../../test/support/issuer/faults.ts'
 import type { Mode } from '../../test/support/issuer/modes/modes.ts'
-import type { Dials } from '../../test/support/issuer/provider.ts'
+import type { Settings } from '../../test/support/issuer/provider.ts'
 import type { Refusals } from '../../test/support/issuer/refusals.ts'
 import { type Issuer, startIssuer } from '../../test/support/issuer/start-issuer.ts'
 import { clientFrom, type IssuerLogin, loginAt } from '../../test/support/issuer-login.ts'
 import { failureOf, noAbort } from '../../test/support/oidc-client.ts'
 import { createOpenIdProvider } from './openid-provider.ts'
-import type { OpenIdProvider, TokenWish } from './provider.ts'
-import { meaningOf } from './refusal-table.ts'
+import type { OpenIdProvider, TokenParameters } from './provider.ts'
+import { classify } from './refusal-table.ts'
 
 let issuer: Issuer
 let oidc: OpenIdProvider
@@ -20,8 +20,8 @@ afterEach(async () => {
   for (const one of opened.splice(0)) await one.close()
 })
 
-async function loggedIn(mode: Mode, dials: Partial<Dials> = {}): Promise<IssuerLogin> {
-  issuer = await startIssuer({ mode, dials })
+async function loggedIn(mode: Mode, settings: Partial<Settings> = {}): Promise<IssuerLogin> {
+  issuer = await startIssuer({ mode, settings })
   oidc = createOpenIdProvider()
   opened.push(oidc, issuer)
   return loginAt(issuer, oidc, clientFrom(issuer, issuer.addClient()))
@@ -29,10 +29,10 @@ async function loggedIn(mode: Mode, dials: Partial<Dials> = {}): Promise<IssuerL
 
 function refreshFailure(
   { client, refreshToken }: IssuerLogin,
-  wish: Partial<TokenWish> = {},
+  parameters: Partial<TokenParameters> = {},
 ): Promise<AgentError> {
-  const grant = { refreshToken, scope: undefined, audience: undefined, ...wish }
-  return failureOf(oidc.refresh(client, grant, noAbort()))
+  const grant = { refreshToken, scope: undefined, audience: undefined, ...parameters }
+  return failureOf(oidc.refreshTokenGrant(client, grant, noAbort()))
 }
 
 /** Provider, what it is told to say, what the agent makes of it, what the person reads. */
@@ -87,19 +87,19 @@ describe('what a provider says to a refresh', () => {
     expect(`${failure.message} ${failure.hint ?? ''}`).not.toContain(about)
   })
 
-  test.each<readonly [Mode, Partial<Dials>, ErrorCode]>([
+  test.each<readonly [Mode, Partial<Settings>, ErrorCode]>([
     ['iam', { user: 'has a policy to sign' }, 'policy-to-accept'],
     ['iam', { user: 'inactive' }, 'user-inactive'],
     ['iam', { clientsSuspended: true }, 'invalid-client'],
     ['keycloak', { user: 'inactive' }, 'user-inactive'],
     ['entra', { user: 'inactive' }, 'user-inactive'],
-  ])('%s, %j: the refresh token is good again afterwards', async (mode, dials, code) => {
+  ])('%s, %j: the refresh token is good again afterwards', async (mode, settings, code) => {
     const login = await loggedIn(mode, { refreshTokenFor: 'everyone' })
-    issuer.set(dials)
+    issuer.set(settings)
     expect((await refreshFailure(login)).code).toBe(code)
     issuer.set({ user: 'active', clientsSuspended: false })
     const grant = { refreshToken: login.refreshToken, scope: undefined, audience: undefined }
-    const { accessToken } = await oidc.refresh(login.client, grant, noAbort())
+    const { accessToken } = await oidc.refreshTokenGrant(login.client, grant, noAbort())
     expect(accessToken).not.toBe('')
   })
 
@@ -183,7 +183,7 @@ describe('other requests', () => {
   ])('a poll at %s, %s: %s', async (mode, reason, code, text) => {
     const login = await loggedIn(mode)
     issuer.fault('token', { kind: 'refusal', reason })
-    const failure = await failureOf(oidc.pollDevice(login.client, 'device-code', noAbort()))
+    const failure = await failureOf(oidc.deviceAccessToken(login.client, 'device-code', noAbort()))
     expect(failure.code).toBe(code)
     expect(`${failure.message}\n${failure.hint ?? ''}`).toMatch(text)
   })
@@ -194,13 +194,13 @@ describe('other requests', () => {
   ])('a code at %s, %s: %s', async (mode, reason, code, text) => {
     const { client } = await loggedIn(mode)
     issuer.fault('token', { kind: 'refusal', reason })
-    const answer = {
+    const response = {
       code: 'code-1',
       redirectUri: 'http://localhost:4242',
       codeVerifier: 'v'.repeat(43),
       issuerParameter: issuer.issuer,
     }
-    const failure = await failureOf(oidc.exchangeCode(client, answer, noAbort()))
+    const failure = await failureOf(oidc.authorizationCodeGrant(client, response, noAbort()))
     expect(failure.code).toBe(code)
     expect(`${failure.message}\n${failure.hint ?? ''}`).toMatch(text)
   })
@@ -218,7 +218,7 @@ describe('other requests', () => {
       scope: 'openid',
       audience: undefined,
     }
-    const failure = await failureOf(oidc.exchangeToken(client, grant, noAbort()))
+    const failure = await failureOf(oidc.tokenExchange(client, grant, noAbort()))
     expect(failure.code).toBe(code)
     expect(failure.hint).toMatch(text)
     expect(failure.message).not.toContain('platform-token-1')
@@ -228,7 +228,7 @@ describe('other requests', () => {
     const { client } = await loggedIn('iam')
     const password = new Secret('looking-glass')
     const grant = { username: 'alice', password, scope: 'openid', audience: undefined }
-    const failure = await failureOf(oidc.password(client, grant, noAbort()))
+    const failure = await failureOf(oidc.passwordGrant(client, grant, noAbort()))
     expect(failure).toMatchObject({
       code: 'provider-error',
       message: 'invalid_grant: Bad credentials',
@@ -239,7 +239,7 @@ describe('other requests', () => {
 
 describe('words of real providers', () => {
   const said = (error: string, description: string, status = 400): ErrorCode =>
-    meaningOf({ status, error, description }, 'refresh', 'https://op.example/').code
+    classify({ status, error, description }, 'refresh', 'https://op.example/').code
 
   test.each<readonly [string, string, ErrorCode]>([
     ['invalid_grant', 'Session not active', 'refresh-token-dead'],

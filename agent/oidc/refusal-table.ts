@@ -1,8 +1,8 @@
 import type { ErrorCode } from '../../protocol/errors.ts'
-import type { Refusal } from './refusal.ts'
+import type { OAuthErrorResponse } from './refusal.ts'
 
 /** What a provider was asked for; some of its words mean different things in different places. */
-export type Purpose =
+export type RequestPurpose =
   | 'discovery'
   | 'refresh'
   | 'device authorization'
@@ -17,7 +17,7 @@ export type Purpose =
 
 /** One meaning a refusal can have. What a row does not name may be anything. */
 interface Row {
-  readonly purposes?: readonly Purpose[]
+  readonly purposes?: readonly RequestPurpose[]
   readonly statuses?: readonly number[]
   readonly error?: RegExp
   readonly description?: RegExp
@@ -31,7 +31,7 @@ const PROVIDER = '{provider}'
 
 const signIn = `Sign in at ${PROVIDER} and do what is asked for there; then try again. The login of this account stays good.`
 /** Everything that asks for a token; a failed registration leads on to a public client. */
-const tokenPurposes: readonly Purpose[] = [
+const tokenPurposes: readonly RequestPurpose[] = [
   'refresh',
   'device authorization',
   'device poll',
@@ -204,21 +204,29 @@ const rows: readonly Row[] = [
 ]
 
 /** What a refusal means. */
-export interface Meaning {
+export interface ErrorMeaning {
   readonly code: ErrorCode
   readonly hint: string | undefined
 }
 
 /** The meaning of a refusal by the provider at `origin`; `provider-error` where it has no other. */
-export function meaningOf(refusal: Refusal, purpose: Purpose, origin: string): Meaning {
-  const row = rows.find((one) => fits(one, refusal, purpose))
+export function classify(
+  errorResponse: OAuthErrorResponse,
+  purpose: RequestPurpose,
+  origin: string,
+): ErrorMeaning {
+  const row = rows.find((one) => fits(one, errorResponse, purpose))
   return {
     code: row?.code ?? 'provider-error',
     hint: row?.hint?.replace(PROVIDER, origin),
   }
 }
 
-function fits(row: Row, { status, error, description }: Refusal, purpose: Purpose): boolean {
+function fits(
+  row: Row,
+  { status, error, description }: OAuthErrorResponse,
+  purpose: RequestPurpose,
+): boolean {
   return (
     row.purposes?.includes(purpose) !== false &&
     row.statuses?.includes(status) !== false &&

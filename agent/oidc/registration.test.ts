@@ -43,15 +43,15 @@ function sent(): unknown {
 
 describe('a registration', () => {
   test("takes IAM's answer, which has no client_secret_expires_at, as it comes", async () => {
-    const answer = {
+    const response = {
       client_id: 'c',
       client_secret: 's',
       scope: 'wlcg',
       created_at: 1_800_000_000_000,
       reuse_refresh_token: true,
     }
-    server.script['/register'] = { status: 201, body: answer }
-    expect(await register()).toEqual(answer)
+    server.script['/register'] = { status: 201, body: response }
+    expect(await register()).toEqual(response)
     expect(sent()).toEqual({
       client_name: 'oidc-agent:wlcg-host',
       scope: 'openid wlcg',
@@ -84,9 +84,9 @@ describe('a registration', () => {
   test('goes without a grant that this provider gives to few', async () => {
     const issuer = await startIssuer({ mode: 'iam' })
     try {
-      const wish = { ...WISH, flows: ['password', 'client_credentials', 'device'] }
+      const parameters = { ...WISH, flows: ['password', 'client_credentials', 'device'] }
       const address = addressOf(issuer.issuer, issuer.caPath)
-      expect(await oidc.register(address, wish, noAbort())).toMatchObject({
+      expect(await oidc.register(address, parameters, noAbort())).toMatchObject({
         grant_types: ['urn:ietf:params:oauth:grant-type:device_code', 'refresh_token'],
       })
       const only = { ...WISH, flows: ['password'] }
@@ -99,11 +99,13 @@ describe('a registration', () => {
   })
 
   test('says which scopes were left out', async () => {
-    const issuer = await startIssuer({ mode: 'iam', dials: { restrictedScopes: ['storage.'] } })
+    const issuer = await startIssuer({ mode: 'iam', settings: { restrictedScopes: ['storage.'] } })
     try {
-      const wish = { ...WISH, scope: 'openid wlcg storage.read:/' }
+      const parameters = { ...WISH, scope: 'openid wlcg storage.read:/' }
       const address = addressOf(issuer.issuer, issuer.caPath)
-      expect(await oidc.register(address, wish, noAbort())).toMatchObject({ scope: 'openid wlcg' })
+      expect(await oidc.register(address, parameters, noAbort())).toMatchObject({
+        scope: 'openid wlcg',
+      })
     } finally {
       await issuer.close()
     }

@@ -1,9 +1,9 @@
 import { AgentError } from '../../protocol/errors.ts'
 import type { JsonObject } from '../../protocol/messages.ts'
 import { confidentialMethod } from './client-auth.ts'
-import { familyOf, type ProviderFamily } from './families.ts'
+import { detectProfile, type ProviderProfile } from './families.ts'
 import type { Upstream } from './openid-call.ts'
-import type { ClientRegistration, ProviderAddress, RegisteredClient } from './provider.ts'
+import type { ClientRegistration, ProviderConfig, RegisteredClient } from './provider.ts'
 import { checkStatus, successOf } from './upstream-error.ts'
 import { type Trust, trustFor } from './web-address.ts'
 
@@ -17,14 +17,14 @@ const grantTypes: Readonly<Record<string, string>> = {
 }
 
 /** Flows after which there is no refresh token. */
-const robotFlows: readonly string[] = ['client_credentials', 'token-exchange']
+const unattendedGrants: readonly string[] = ['client_credentials', 'token-exchange']
 
 /**
  * Registers a client (RFC 7591 §3) by hand: openid-client refuses IAM's answer, which has a
  * client_secret but no client_secret_expires_at (wlcg.md §6, "Quirks").
  */
 export async function register(
-  address: ProviderAddress,
+  address: ProviderConfig,
   registration: ClientRegistration,
   upstream: Upstream,
   signal: AbortSignal,
@@ -34,7 +34,7 @@ export async function register(
     throw new AgentError(
       'unsupported-by-provider',
       'Dynamic client registration is not supported by this issuer. Please register a client manually and then run oidc-gen with the -m flag.',
-      { hint: clientsPageHint(familyOf(address, document)) },
+      { hint: clientsPageHint(detectProfile(address, document)) },
     )
   }
   const send = senderTo(document.registration_endpoint, address, registration, upstream)
@@ -56,7 +56,7 @@ export async function register(
 /** Sends the metadata of a client, and gives what the provider made of it. */
 function senderTo(
   url: string,
-  address: ProviderAddress,
+  address: ProviderConfig,
   { initialAccessToken: token }: ClientRegistration,
   { http }: Upstream,
 ): (metadata: JsonObject, signal: AbortSignal) => Promise<JsonObject> {
@@ -67,19 +67,19 @@ function senderTo(
   }
   return async (metadata, signal) => {
     const body = JSON.stringify(metadata)
-    const answer = await http.send(
+    const response = await http.send(
       { url, method: 'POST', headers, body },
       trustFor(address),
       signal,
     )
-    const client = successOf(answer, {
+    const client = successOf(response, {
       purpose: 'registration',
       secrets: token === undefined ? [] : [token],
     })
     if (typeof client['client_id'] === 'string' && client['client_id'] !== '') return client
     throw new AgentError(
       'provider-answer',
-      `${answer.url.host} registered a client without a client_id`,
+      `${response.url.host} registered a client without a client_id`,
     )
   }
 }
@@ -109,7 +109,7 @@ function without(
   return isOfUse && kept.length < values.length ? { ...metadata, [name]: kept } : undefined
 }
 
-function clientsPageHint({ title, clientsPage }: ProviderFamily): string | undefined {
+function clientsPageHint({ title, clientsPage }: ProviderProfile): string | undefined {
   return clientsPage === undefined ? undefined : `Clients of ${title} are made at ${clientsPage}`
 }
 
@@ -121,23 +121,23 @@ export async function deleteClient(
 ): Promise<void> {
   const { registrationClientUri: url, registrationAccessToken: token, certPath } = registered
   const trust: Trust = { certPath, plainHttp: url.startsWith('http://') }
-  const answer = await upstream.http.send(
+  const response = await upstream.http.send(
     { url, method: 'DELETE', headers: { authorization: `Bearer ${token.reveal()}` } },
     trust,
     signal,
   )
-  checkStatus(answer, { purpose: 'client deletion', secrets: [token] })
+  checkStatus(response, { purpose: 'client deletion', secrets: [token] })
 }
 
 /** What the flows need and nothing else: a device-only client has no redirect URI to be abused. */
 function clientMetadata(registration: ClientRegistration): JsonObject {
   const { clientName, scope, flows, redirectUris } = registration
   const grants = flows.flatMap((flow) => grantTypes[flow] ?? [])
-  const isForRobot = flows.length > 0 && flows.every((flow) => robotFlows.includes(flow))
+  const isUnattended = flows.length > 0 && flows.every((flow) => unattendedGrants.includes(flow))
   const common = {
     client_name: clientName,
     scope,
-    grant_types: [...new Set([...grants, ...(isForRobot ? [] : ['refresh_token'])])],
+    grant_types: [...new Set([...grants, ...(isUnattended ? [] : ['refresh_token'])])],
   }
   // RFC 7591 §2: without response_types the code flow is assumed, and redirect URIs demanded.
   if (!flows.includes('code')) return { ...common, response_types: [] }

@@ -1,10 +1,10 @@
-import type { HttpAnswer } from './http-fetch.ts'
+import type { HttpResponse } from './http-fetch.ts'
 
 /**
  * Seconds until the provider wants to be asked again (RFC 9110 §10.2.3): a number, or a date, which
  * is read by the provider's own clock. Undefined where it does not say.
  */
-export function retryAfterSeconds({ headers }: Pick<HttpAnswer, 'headers'>): number | undefined {
+export function retryAfterSeconds({ headers }: Pick<HttpResponse, 'headers'>): number | undefined {
   const { 'retry-after': text, date } = headers
   if (text === undefined) return undefined
   if (/^\d{1,9}$/.test(text.trim())) return Number(text)

@@ -24,7 +24,7 @@ afterEach(async () => {
 
 function revoke(): Promise<void> {
   const client = clientAt(addressOf(server.origin, server.caPath))
-  return oidc.revoke(client, new Secret('rt-1'), noAbort())
+  return oidc.revokeToken(client, new Secret('rt-1'), noAbort())
 }
 
 const sent = (): readonly Readonly<Record<string, string>>[] =>

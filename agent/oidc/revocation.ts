@@ -11,7 +11,7 @@ const unrecognised: readonly ErrorCode[] = ['invalid-client', 'invalid-request']
  * Revokes a refresh token (RFC 7009 §2.1); a second time with the client's name in the form, which
  * some providers want besides the Basic header.
  */
-export async function revoke(
+export async function revokeToken(
   client: Client,
   refreshToken: Secret,
   upstream: Upstream,

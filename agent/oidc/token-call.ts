@@ -16,14 +16,14 @@ interface TokenCall {
  * Asks the token endpoint, whatever for: every grant is answered alike (RFC 6749 §5.1).
  * @throws AgentError only.
  */
-export async function askForToken(
+export async function requestToken(
   client: Client,
   upstream: Upstream,
   { purpose, secrets, use }: TokenCall,
   signal: AbortSignal,
 ): Promise<TokenResponse> {
   const sentAt = upstream.now()
-  const { result, content, answer } = await callAs(
+  const { result, content, response } = await callAs(
     client,
     upstream,
     {
@@ -33,7 +33,7 @@ export async function askForToken(
     },
     signal,
   )
-  return tokenResponseOf(result, content, answer, { sentAt, receivedAt: upstream.now() })
+  return tokenResponseOf(result, content, response, { sentAt, receivedAt: upstream.now() })
 }
 
 /** What a client sends of its own that must not come back in a message. */

@@ -2,7 +2,7 @@ import { decodeJwt } from 'jose'
 import type { JsonObject, JsonValue, UnixSeconds } from '../../protocol/messages.ts'
 import { secretOf } from '../../protocol/secret.ts'
 import { clockSkewOf } from './clock-skew.ts'
-import type { HttpAnswer } from './http-fetch.ts'
+import type { HttpResponse } from './http-fetch.ts'
 import type { TokenResponse } from './provider.ts'
 
 /**
@@ -49,7 +49,7 @@ export interface Asked {
 export function tokenResponseOf(
   tokens: CheckedTokens,
   content: JsonObject,
-  answer: HttpAnswer,
+  response: HttpResponse,
   asked: Asked,
 ): TokenResponse {
   const payload = payloadOf(tokens.access_token)
@@ -67,7 +67,7 @@ export function tokenResponseOf(
       wholeSeconds(asked.sentAt),
     ),
     idToken: typeof idToken === 'string' && idToken !== '' ? idToken : undefined,
-    clockSkewSeconds: clockSkewOf(answer, asked.receivedAt),
+    clockSkewSeconds: clockSkewOf(response, asked.receivedAt),
   }
 }
 

@@ -1,17 +1,18 @@
 import { words } from '../../protocol/account.ts'
-import type { ProviderFamily } from './families.ts'
-import type { Client, TokenWish } from './provider.ts'
+import type { ProviderProfile } from './families.ts'
+import type { Client, TokenParameters } from './provider.ts'
 
 /** The form fields that say what a token should be good for, in the provider's dialect. */
-export function wishFields(
-  wish: TokenWish,
+export function tokenRequestParameters(
+  parameters: TokenParameters,
   client: Client,
-  family: ProviderFamily,
+  profile: ProviderProfile,
 ): URLSearchParams {
   const fields = new URLSearchParams()
-  const audiences = words(wish.audience)
-  const parameter = client.audienceParameter ?? family.audience
-  const scopes = parameter === 'scope' ? scopesFor(audiences, words(wish.scope)) : words(wish.scope)
+  const audiences = words(parameters.audience)
+  const parameter = client.audienceParameter ?? profile.audienceParameter
+  const scopes =
+    parameter === 'scope' ? scopesFor(audiences, words(parameters.scope)) : words(parameters.scope)
   if (scopes.length > 0) fields.set('scope', scopes.join(' '))
   if (audiences.length === 0) return fields
   if (parameter === 'resource' || parameter === 'both') {
@@ -26,26 +27,27 @@ export function wishFields(
 }
 
 /** The same where a person is asked, who is to allow a refresh token. */
-export function loginFields(
-  wish: TokenWish,
+export function authorizationRequestParameters(
+  parameters: TokenParameters,
   client: Client,
-  family: ProviderFamily,
+  profile: ProviderProfile,
 ): URLSearchParams {
-  if (family.offline === 'offline_access') return wishFields(wish, client, family)
+  if (profile.offlineAccess === 'offline_access')
+    return tokenRequestParameters(parameters, client, profile)
   // An unknown scope there, for which the whole request is refused.
-  const scope = words(wish.scope).filter((word) => word !== 'offline_access')
-  return wishFields({ ...wish, scope: scope.join(' ') }, client, family)
+  const scope = words(parameters.scope).filter((word) => word !== 'offline_access')
+  return tokenRequestParameters({ ...parameters, scope: scope.join(' ') }, client, profile)
 }
 
 /** The same at a refresh. Without a scope it is for what was granted at first (RFC 6749 §6). */
-export function refreshFields(
-  wish: TokenWish,
+export function refreshRequestParameters(
+  parameters: TokenParameters,
   client: Client,
-  family: ProviderFamily,
+  profile: ProviderProfile,
 ): URLSearchParams {
-  const fields = wishFields(wish, client, family)
+  const fields = tokenRequestParameters(parameters, client, profile)
   const scopes = words(fields.get('scope') ?? '')
-  if (family.refreshScope === 'omitted' || scopes.length === 0) return fields
+  if (profile.refreshScope === 'omitted' || scopes.length === 0) return fields
   if (!scopes.includes('offline_access'))
     fields.set('scope', [...scopes, 'offline_access'].join(' '))
   return fields

@@ -33,13 +33,13 @@ async function refreshFailure(reply: ScriptedReply): Promise<AgentError> {
     scope: undefined,
     audience: undefined,
   }
-  return failureOf(oidc.refresh(client, grant, noAbort()))
+  return failureOf(oidc.refreshTokenGrant(client, grant, noAbort()))
 }
 
 async function pollFailure(reply: ScriptedReply): Promise<AgentError> {
   server.script['/token'] = reply
   const client = clientAt(addressOf(server.origin, server.caPath))
-  return failureOf(oidc.pollDevice(client, 'device-code-1', noAbort()))
+  return failureOf(oidc.deviceAccessToken(client, 'device-code-1', noAbort()))
 }
 
 const host = (): string => new URL(server.origin).host

@@ -1,12 +1,12 @@
-import { AgentError, knownError } from '../../protocol/errors.ts'
+import { AgentError, peerError } from '../../protocol/errors.ts'
 import { isJsonObject } from '../../protocol/json.ts'
 import type { JsonObject } from '../../protocol/messages.ts'
 import type { Secret } from '../../protocol/secret.ts'
 import { clockSkewOf } from './clock-skew.ts'
-import type { HttpAnswer } from './http-fetch.ts'
+import type { HttpResponse } from './http-fetch.ts'
 import { providerText } from './provider-text.ts'
-import { type Refusal, refusalIn, refusalInBody } from './refusal.ts'
-import { meaningOf, type Purpose } from './refusal-table.ts'
+import { errorResponseIn, errorResponseInBody, type OAuthErrorResponse } from './refusal.ts'
+import { classify, type RequestPurpose } from './refusal-table.ts'
 import { retryAfterSeconds } from './retry-after.ts'
 
 /** How long openid-client's client assertions are good for. */
@@ -14,7 +14,7 @@ const ASSERTION_SECONDS = 60
 
 /** The exchange an answer belongs to. */
 export interface Exchange {
-  readonly purpose: Purpose
+  readonly purpose: RequestPurpose
   /** Values that were sent and must not come back in a message. */
   readonly secrets: readonly Secret[]
   /** When the client signed what shows who it is, in milliseconds since 1970, where it did. */
@@ -26,14 +26,14 @@ export interface Exchange {
  * success.
  * @throws AgentError for every other status, form and content.
  */
-export function successOf(answer: HttpAnswer, exchange: Exchange): JsonObject {
-  checkStatus(answer, exchange)
-  const content = jsonOf(answer)
-  if (content === undefined) throw notJson(answer)
-  const refusal = refusalInBody(answer, content)
+export function successOf(response: HttpResponse, exchange: Exchange): JsonObject {
+  checkStatus(response, exchange)
+  const content = jsonOf(response)
+  if (content === undefined) throw notJson(response)
+  const errorResponse = errorResponseInBody(response, content)
   // Some providers refuse with status 200.
-  if (refusal !== undefined && !('access_token' in content))
-    throw refused(refusal, answer, exchange)
+  if (errorResponse !== undefined && !('access_token' in content))
+    throw refused(errorResponse, response, exchange)
   return content
 }
 
@@ -41,12 +41,14 @@ export function successOf(answer: HttpAnswer, exchange: Exchange): JsonObject {
  * Checks the status only: revocation and deletion may be answered with any body, or none.
  * @throws AgentError
  */
-export function checkStatus(answer: HttpAnswer, exchange: Exchange): void {
-  const { status } = answer
+export function checkStatus(response: HttpResponse, exchange: Exchange): void {
+  const { status } = response
   if (status >= 200 && status < 300) return
-  if (status >= 300 && status < 400) throw redirected(answer, exchange)
-  const refusal = refusalIn(answer, jsonOf(answer))
-  throw refusal === undefined ? badStatus(answer, exchange) : refused(refusal, answer, exchange)
+  if (status >= 300 && status < 400) throw redirected(response, exchange)
+  const errorResponse = errorResponseIn(response, jsonOf(response))
+  throw errorResponse === undefined
+    ? badStatus(response, exchange)
+    : refused(errorResponse, response, exchange)
 }
 
 /** The AgentError of what openid-client threw: ours from below it, or its own complaint. */
@@ -62,34 +64,38 @@ export function upstreamError(error: unknown, host: string): AgentError {
   )
 }
 
-function refused(refusal: Refusal, answer: HttpAnswer, exchange: Exchange): AgentError {
+function refused(
+  errorResponse: OAuthErrorResponse,
+  response: HttpResponse,
+  exchange: Exchange,
+): AgentError {
   const { purpose, secrets } = exchange
-  const { code, hint } = meaningOf(refusal, purpose, `${answer.url.origin}/`)
-  if (code === 'authorization-pending' || code === 'slow-down') return knownError(code)
-  const name = providerText(refusal.error, secrets)
-  const description = providerText(refusal.description, secrets)
+  const { code, hint } = classify(errorResponse, purpose, `${response.url.origin}/`)
+  if (code === 'authorization-pending' || code === 'slow-down') return peerError(code)
+  const name = providerText(errorResponse.error, secrets)
+  const description = providerText(errorResponse.description, secrets)
   const message = description === '' ? name : `${name}: ${description}`
-  const skew = code === 'invalid-client' ? signatureSkew(answer, exchange) : undefined
+  const skew = code === 'invalid-client' ? signatureSkew(response, exchange) : undefined
   return skew === undefined
-    ? new AgentError(code, `${message}${waitOf(answer)}`, { hint })
+    ? new AgentError(code, `${message}${waitOf(response)}`, { hint })
     : new AgentError('wrong-clock', message, {
-        hint: `Check the clock of this machine: it differs from that of ${answer.url.host} by ${Math.abs(skew)} s, and what is signed here is good for a minute.`,
+        hint: `Check the clock of this machine: it differs from that of ${response.url.host} by ${Math.abs(skew)} s, and what is signed here is good for a minute.`,
       })
 }
 
 /** Seconds between the clocks, where they are why a signature is not accepted. */
-function signatureSkew(answer: HttpAnswer, { signedAt }: Exchange): number | undefined {
-  const skew = signedAt === undefined ? undefined : clockSkewOf(answer, signedAt)
+function signatureSkew(response: HttpResponse, { signedAt }: Exchange): number | undefined {
+  const skew = signedAt === undefined ? undefined : clockSkewOf(response, signedAt)
   return skew !== undefined && Math.abs(skew) >= ASSERTION_SECONDS ? skew : undefined
 }
 
 /** How long the provider wants to be left alone, for a person. */
-function waitOf(answer: HttpAnswer): string {
-  const seconds = retryAfterSeconds(answer)
+function waitOf(response: HttpResponse): string {
+  const seconds = retryAfterSeconds(response)
   return seconds === undefined ? '' : ` (to be asked again in ${seconds} s)`
 }
 
-function redirected({ url, status, headers }: HttpAnswer, { purpose }: Exchange): AgentError {
+function redirected({ url, status, headers }: HttpResponse, { purpose }: Exchange): AgentError {
   const target = headers['location'] ?? ''
   const shown = URL.canParse(target, url.href) ? new URL(target, url.href).origin : 'nowhere'
   return new AgentError(
@@ -98,10 +104,10 @@ function redirected({ url, status, headers }: HttpAnswer, { purpose }: Exchange)
   )
 }
 
-function badStatus(answer: HttpAnswer, { purpose }: Exchange): AgentError {
-  const { url, status } = answer
-  const { code, hint } = meaningOf({ status, error: '', description: '' }, purpose, url.origin)
-  const message = `${url.host} answered ${status} with ${formOf(answer)}${waitOf(answer)}`
+function badStatus(response: HttpResponse, { purpose }: Exchange): AgentError {
+  const { url, status } = response
+  const { code, hint } = classify({ status, error: '', description: '' }, purpose, url.origin)
+  const message = `${url.host} answered ${status} with ${formOf(response)}${waitOf(response)}`
   if (code === 'rate-limited' || code === 'provider-unavailable') {
     return new AgentError(code, message, { hint })
   }
@@ -111,13 +117,16 @@ function badStatus(answer: HttpAnswer, { purpose }: Exchange): AgentError {
     : new AgentError('provider-status', message)
 }
 
-function notJson(answer: HttpAnswer): AgentError {
-  const { url, status } = answer
-  return new AgentError('provider-answer', `${url.host} answered ${status} with ${formOf(answer)}`)
+function notJson(response: HttpResponse): AgentError {
+  const { url, status } = response
+  return new AgentError(
+    'provider-answer',
+    `${url.host} answered ${status} with ${formOf(response)}`,
+  )
 }
 
 /** What came in place of JSON, without showing it. */
-function formOf({ headers, body }: HttpAnswer): string {
+function formOf({ headers, body }: HttpResponse): string {
   if (body.trim() === '') return 'an empty body'
   const type = (headers['content-type'] ?? '').split(';')[0]?.trim() ?? ''
   if (type === '') return 'something of no content type instead of JSON'
@@ -126,7 +135,7 @@ function formOf({ headers, body }: HttpAnswer): string {
     : `${providerText(type, [])} instead of JSON`
 }
 
-function jsonOf({ body }: HttpAnswer): JsonObject | undefined {
+function jsonOf({ body }: HttpResponse): JsonObject | undefined {
   try {
     const content: unknown = JSON.parse(body)
     return isJsonObject(content) ? content : undefined

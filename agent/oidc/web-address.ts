@@ -1,5 +1,5 @@
 import { AgentError } from '../../protocol/errors.ts'
-import type { ProviderAddress } from './provider.ts'
+import type { ProviderConfig } from './provider.ts'
 
 /** Whom to trust for a provider, and whether it may be asked without TLS. */
 export interface Trust {
@@ -8,13 +8,13 @@ export interface Trust {
 }
 
 /** Plain http is for providers on this machine, and only where the person wrote it so. */
-export function trustFor(address: ProviderAddress): Trust {
+export function trustFor(address: ProviderConfig): Trust {
   const written = configEndpointOf(address) ?? address.issuer
   return { certPath: address.certPath, plainHttp: written.startsWith('http://') }
 }
 
 /** `(null)` is what the C oidc-gen 5.x sends for "unset" (protocol.md §2.4, scopes). */
-export function configEndpointOf({ configEndpoint }: ProviderAddress): string | undefined {
+export function configEndpointOf({ configEndpoint }: ProviderConfig): string | undefined {
   return configEndpoint === '' || configEndpoint === '(null)' ? undefined : configEndpoint
 }
 

@@ -17,7 +17,7 @@ export interface Hardening {
   /** The uid of the process at the other end of a Unix socket; undefined where it cannot be told. */
   readonly peerUid: PeerUid
   /** What could not be done, for the log. */
-  readonly gaps: readonly string[]
+  readonly missingProtections: readonly string[]
 }
 
 /**
@@ -34,18 +34,22 @@ export function hardenProcess(load: () => Native = loadKoffi): Hardening {
       ...n: number[]
     ) => number
     const limits = libc.func('int setrlimit(int, void *)') as (which: number, b: Buffer) => number
-    const gaps: string[] = []
-    if (prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) !== 0) gaps.push('prctl(PR_SET_DUMPABLE) failed')
-    if (limits(RLIMIT_CORE, Buffer.alloc(16)) !== 0) gaps.push('setrlimit(RLIMIT_CORE) failed')
-    return { peerUid: peerUidBy(libc), gaps }
+    const missingProtections: string[] = []
+    if (prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) !== 0)
+      missingProtections.push('prctl(PR_SET_DUMPABLE) failed')
+    if (limits(RLIMIT_CORE, Buffer.alloc(16)) !== 0)
+      missingProtections.push('setrlimit(RLIMIT_CORE) failed')
+    return { peerUid: peerUidBy(libc), missingProtections }
   } catch (error) {
     return unhardened(error instanceof Error ? error.message : String(error))
   }
 }
 
 function unhardened(reason: string): Hardening {
-  const gaps = [`no native calls (${reason}): tracing and core dumps are not prevented`]
-  return { peerUid: () => undefined, gaps }
+  const missingProtections = [
+    `no native calls (${reason}): tracing and core dumps are not prevented`,
+  ]
+  return { peerUid: () => undefined, missingProtections }
 }
 
 function peerUidBy(libc: ReturnType<Native['load']>): PeerUid {

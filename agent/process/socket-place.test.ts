@@ -13,7 +13,7 @@ import { createServer, type Server } from 'node:net'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
-import { prepareSocketPlace, removeSocket, type SocketPlace } from './socket-place.ts'
+import { prepareSocketLocation, removeSocket, type SocketLocation } from './socket-place.ts'
 
 let base: string
 const uid = process.getuid?.() ?? 0
@@ -23,8 +23,8 @@ beforeEach(() => {
 })
 afterEach(() => rmSync(base, { recursive: true, force: true }))
 
-function prepare(socketPath?: string): Promise<SocketPlace> {
-  return prepareSocketPlace({ socketPath, parentPid: 4711, temporaryDirectory: base, uid })
+function prepare(socketPath?: string): Promise<SocketLocation> {
+  return prepareSocketLocation({ socketPath, parentPid: 4711, temporaryDirectory: base, uid })
 }
 
 function listenAt(path: string): Promise<Server> {
@@ -42,16 +42,16 @@ async function leaveStaleSocket(path: string): Promise<void> {
 }
 
 test('by default a random directory of 0700, the name with the parent pid', async () => {
-  const place = await prepare()
-  expect(place.path).toMatch(/\/oidc-\w{6}\/oidc-agent\.4711$/)
-  expect(statSync(dirname(place.path)).mode & 0o777).toBe(0o700)
-  removeSocket(place)
-  expect(existsSync(dirname(place.path))).toBe(false)
+  const location = await prepare()
+  expect(location.path).toMatch(/\/oidc-\w{6}\/oidc-agent\.4711$/)
+  expect(statSync(dirname(location.path)).mode & 0o777).toBe(0o700)
+  removeSocket(location)
+  expect(existsSync(dirname(location.path))).toBe(false)
 })
 
 test('a path is taken as it is, missing directories are made 0700', async () => {
-  const place = await prepare(join(base, 'a/b/agent.sock'))
-  expect(place.path).toBe(join(base, 'a/b/agent.sock'))
+  const location = await prepare(join(base, 'a/b/agent.sock'))
+  expect(location.path).toBe(join(base, 'a/b/agent.sock'))
   expect(statSync(join(base, 'a')).mode & 0o777).toBe(0o700)
 })
 
@@ -68,8 +68,8 @@ test('XXXXXX at the end of a directory is made random', async () => {
 })
 
 test('a directory that was there is left there', async () => {
-  const place = await prepare(join(base, 'agent.sock'))
-  removeSocket(place)
+  const location = await prepare(join(base, 'agent.sock'))
+  removeSocket(location)
   expect(existsSync(base)).toBe(true)
 })
 

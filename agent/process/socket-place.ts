@@ -4,7 +4,7 @@ import { connect } from 'node:net'
 import { basename, dirname, join, resolve, sep } from 'node:path'
 import { AgentError } from '../../protocol/errors.ts'
 import { makeDirectories } from '../../protocol/make-directories.ts'
-import { shellWord } from '../../protocol/shell-word.ts'
+import { shellQuote } from '../../protocol/shell-word.ts'
 import { systemReason } from '../../protocol/system-error.ts'
 
 /** sun_path has 108 bytes with its final NUL (unix(7)). */
@@ -13,13 +13,13 @@ const GROUP_OR_OTHERS_WRITE = 0o022
 const STICKY = 0o1000
 
 /** Where the agent's socket is, and what to take away at the end. */
-export interface SocketPlace {
+export interface SocketLocation {
   readonly path: string
   /** The directory, where it was made for this socket. */
   readonly madeDirectory: string | undefined
 }
 
-export interface SocketWish {
+export interface SocketOptions {
   /** A path; a directory ending in `/`; `XXXXXX` at the end of a directory's name is made random. */
   readonly socketPath: string | undefined
   readonly parentPid: number
@@ -34,36 +34,38 @@ export interface SocketWish {
  * @throws AgentError `file-unwritable` where the place is not ours alone, or a live agent is there; no
  *   directory is left behind then.
  */
-export async function prepareSocketPlace(wish: SocketWish): Promise<SocketPlace> {
-  const place =
-    wish.socketPath === undefined ? defaultPlace(wish) : chosenPlace(wish.socketPath, wish)
+export async function prepareSocketLocation(options: SocketOptions): Promise<SocketLocation> {
+  const location =
+    options.socketPath === undefined
+      ? defaultLocation(options)
+      : chosenLocation(options.socketPath, options)
   try {
-    checkLength(place.path)
-    checkTrust(dirname(place.path), wish.uid)
-    await removeStale(place.path, wish.uid)
+    checkLength(location.path)
+    checkTrust(dirname(location.path), options.uid)
+    await removeStale(location.path, options.uid)
   } catch (error) {
-    removeDirectory(place)
+    removeDirectory(location)
     throw error
   }
-  return place
+  return location
 }
 
-/** Removes what {@link prepareSocketPlace} and the server made. */
-export function removeSocket(place: SocketPlace): void {
+/** Removes what {@link prepareSocketLocation} and the server made. */
+export function removeSocket(location: SocketLocation): void {
   try {
-    unlinkSync(place.path)
+    unlinkSync(location.path)
   } catch {
     // Closing the server has removed it already, or somebody else has.
   }
-  removeDirectory(place)
+  removeDirectory(location)
 }
 
 /** Gives a group access to the socket's directory, as `--with-group` asks. */
-export function shareDirectory(place: SocketPlace, gid: number): void {
-  chownSync(dirname(place.path), -1, gid)
+export function shareDirectory(location: SocketLocation, gid: number): void {
+  chownSync(dirname(location.path), -1, gid)
 }
 
-function removeDirectory({ madeDirectory }: SocketPlace): void {
+function removeDirectory({ madeDirectory }: SocketLocation): void {
   if (madeDirectory === undefined) return
   try {
     rmdirSync(madeDirectory)
@@ -72,7 +74,7 @@ function removeDirectory({ madeDirectory }: SocketPlace): void {
   }
 }
 
-function defaultPlace({ temporaryDirectory, parentPid }: SocketWish): SocketPlace {
+function defaultLocation({ temporaryDirectory, parentPid }: SocketOptions): SocketLocation {
   // mkdtemp makes it 0700 and fails rather than take an existing one.
   const madeDirectory = makeAt(temporaryDirectory, () =>
     mkdtempSync(join(temporaryDirectory, 'oidc-')),
@@ -80,7 +82,7 @@ function defaultPlace({ temporaryDirectory, parentPid }: SocketWish): SocketPlac
   return { path: join(madeDirectory, `oidc-agent.${parentPid}`), madeDirectory }
 }
 
-function chosenPlace(socketPath: string, { parentPid }: SocketWish): SocketPlace {
+function chosenLocation(socketPath: string, { parentPid }: SocketOptions): SocketLocation {
   const isDirectory = socketPath.endsWith(sep)
   const wished = resolve(isDirectory ? socketPath : dirname(socketPath))
   const directory = wished
@@ -153,7 +155,7 @@ async function removeStale(path: string, uid: number): Promise<void> {
   }
   if (await isLive(path)) {
     throw new AgentError('file-unwritable', `an agent is running already on ${path}`, {
-      hint: `Use it:\n\t$ export OIDC_SOCK=${shellWord(path)}\nor choose another place with --socket-path.`,
+      hint: `Use it:\n\t$ export OIDC_SOCK=${shellQuote(path)}\nor choose another place with --socket-path.`,
     })
   }
   unlinkSync(path)

@@ -3,12 +3,12 @@ import type { TokenFileState, UnixSeconds } from '../../protocol/messages.ts'
 import { systemReason } from '../../protocol/system-error.ts'
 import type { Log } from '../log.ts'
 import type { IssuedToken } from '../tokens/token-service.ts'
-import type { KeyedTurns } from '../tokens/turns.ts'
-import type { World } from '../world.ts'
-import type { KeptEntry, KeptRecord, KeptRecords } from './kept-records.ts'
+import type { KeyedMutex } from '../tokens/turns.ts'
+import type { Runtime } from '../world.ts'
+import type { TokenFileEntry, TokenFileRecord, TokenFileRegistry } from './kept-records.ts'
 import type { FileIdentity } from './place.ts'
 import { isAlive } from './process-identity.ts'
-import { type Plan, planFor, retryPauseSeconds } from './renewal-plan.ts'
+import { planRenewal, type RenewalPlan, retryPauseSeconds } from './renewal-plan.ts'
 import { removeTokenFile, writeTokenFile } from './write-token-file.ts'
 
 /** Timers stand still while the machine sleeps: the clock is looked at again at least so often. */
@@ -17,50 +17,50 @@ const LONGEST_LOOK_MS = 30_000
 const OWNER_LOOK_MS = 2_000
 const SHORTEST_LOOK_MS = 10
 
-export interface KeptFileParts {
-  readonly world: World
+export interface ManagedTokenFileParts {
+  readonly runtime: Runtime
   readonly log: Log
   readonly uid: number
-  readonly records: KeptRecords
+  readonly records: TokenFileRegistry
   /** Turns at each path: files of one path, old and new, never write at the same time. */
-  readonly turns: KeyedTurns
+  readonly turns: KeyedMutex
   /** A token with so many seconds left. */
   readonly issue: (
-    entry: KeptEntry,
+    entry: TokenFileEntry,
     minValidSeconds: number,
     signal: AbortSignal,
   ) => Promise<IssuedToken>
   /** Takes note of work that goes on by itself. */
   readonly track: (work: Promise<void>) => void
   /** Told that nothing more is to be kept here: its owner has gone, or another agent has taken it. */
-  readonly onEnd: (file: KeptFile, why: 'owner-gone' | 'taken') => void
+  readonly onEnd: (file: ManagedTokenFile, why: 'owner-gone' | 'taken') => void
 }
 
 /** One token file that is kept fresh, from its first token until it is dropped. */
-export class KeptFile {
-  readonly entry: KeptEntry
-  readonly #parts: KeptFileParts
+export class ManagedTokenFile {
+  readonly entry: TokenFileEntry
+  readonly #parts: ManagedTokenFileParts
   readonly #ended = new AbortController()
   #timer: NodeJS.Timeout | undefined
   #renewing = false
   /** Undefined while there is no token in the file. */
   #expiresAt: UnixSeconds | undefined
-  #told: UnixSeconds = 0
+  #reportedExpiry: UnixSeconds = 0
   #identity: FileIdentity | undefined
   #nextTry: UnixSeconds = 0
   /** Seconds waited after the last failure; 0 = it did not fail. */
   #pause = 0
   #error: string | undefined
 
-  constructor(entry: KeptEntry, parts: KeptFileParts) {
+  constructor(entry: TokenFileEntry, parts: ManagedTokenFileParts) {
     this.entry = entry
     this.#parts = parts
   }
 
   /** Takes over what an earlier agent left, and tries for a new token at once. */
-  resume({ expiresAt, identity }: Pick<KeptRecord, 'expiresAt' | 'identity'>): void {
+  resume({ expiresAt, identity }: Pick<TokenFileRecord, 'expiresAt' | 'identity'>): void {
     this.#expiresAt = expiresAt
-    this.#told = expiresAt
+    this.#reportedExpiry = expiresAt
     this.#identity = identity
     this.#error = 'no token yet'
     this.tryNow()
@@ -78,11 +78,11 @@ export class KeptFile {
    * @throws AgentError as {@link writeTokenFile}
    */
   async write(token: IssuedToken): Promise<void> {
-    const { world, turns, uid } = this.#parts
+    const { runtime, turns, uid } = this.#parts
     await turns.run(this.entry.path, async () => {
       if (this.#ended.signal.aborted) return
       this.#identity = await writeTokenFile(this.entry.path, token.accessToken, uid)
-      const plan = planFor(token, this.#now(), this.entry.minValidSeconds, world.random())
+      const plan = planRenewal(token, this.#now(), this.entry.minValidSeconds, runtime.random())
       await this.#keepTo(plan, token)
     })
     this.#arm()
@@ -93,7 +93,7 @@ export class KeptFile {
     return {
       path,
       account,
-      expires_at: Math.floor(this.#told),
+      expires_at: Math.floor(this.#reportedExpiry),
       state: this.#error === undefined ? 'fresh' : 'retrying',
       error: this.#error,
     }
@@ -108,9 +108,9 @@ export class KeptFile {
     })
   }
 
-  async #keepTo({ renewAt, expiresAt }: Plan, token: IssuedToken): Promise<void> {
+  async #keepTo({ renewAt, expiresAt }: RenewalPlan, token: IssuedToken): Promise<void> {
     this.#expiresAt = expiresAt
-    this.#told = token.expiresAt
+    this.#reportedExpiry = token.expiresAt
     this.#nextTry = renewAt
     this.#pause = 0
     this.#error = undefined
@@ -132,7 +132,7 @@ export class KeptFile {
     const tryAt = this.#renewing ? Number.POSITIVE_INFINITY : this.#nextTry
     const due = Math.min(tryAt, this.#expiresAt ?? Number.POSITIVE_INFINITY)
     const most = this.entry.owner === undefined ? LONGEST_LOOK_MS : OWNER_LOOK_MS
-    return Math.min(Math.max(due * 1000 - this.#parts.world.now(), SHORTEST_LOOK_MS), most)
+    return Math.min(Math.max(due * 1000 - this.#parts.runtime.now(), SHORTEST_LOOK_MS), most)
   }
 
   async #look(): Promise<void> {
@@ -191,7 +191,7 @@ export class KeptFile {
     const { path } = this.entry
     const identity = this.#identity
     this.#expiresAt = undefined
-    this.#told = 0
+    this.#reportedExpiry = 0
     this.#identity = undefined
     if (identity === undefined) return
     await removeTokenFile(path, uid, identity).catch((error: unknown) =>
@@ -200,6 +200,6 @@ export class KeptFile {
   }
 
   #now(): UnixSeconds {
-    return this.#parts.world.now() / 1000
+    return this.#parts.runtime.now() / 1000
   }
 }

@@ -21,10 +21,10 @@ import type { Reply, Request } from '../../protocol/messages.ts'
 import { endProcess } from '../../test/support/process-table.ts'
 import { ScriptedProvider } from '../../test/support/scripted-provider.ts'
 import { LoadedAccount } from '../accounts/loaded-account.ts'
-import { composeServices } from '../compose.ts'
+import { createAgent } from '../compose.ts'
 import { dispatch } from '../dispatch.ts'
 import { silentLog } from '../log.ts'
-import type { Services } from '../services.ts'
+import type { AgentContext } from '../services.ts'
 
 const START = 1_800_000_000_000
 const patient = new AbortController().signal
@@ -32,7 +32,7 @@ const patient = new AbortController().signal
 let home: string
 let path: string
 let provider: ScriptedProvider
-let services: Services
+let context: AgentContext
 
 beforeEach(() => {
   // What the disk does goes on in real time.
@@ -42,21 +42,21 @@ beforeEach(() => {
   path = join(home, 'bt_u0')
   provider = new ScriptedProvider()
   provider.lifetime = 600
-  services = compose()
+  context = compose()
   load()
 })
 
 afterEach(async () => {
-  await services.keptFiles.close()
-  services.tokens.close()
+  await context.tokenFiles.close()
+  context.tokens.close()
   vi.useRealTimers()
   rmSync(home, { recursive: true })
 })
 
-function compose(options: Partial<AgentOptions> = {}): Services {
-  return composeServices({
+function compose(options: Partial<AgentOptions> = {}): AgentContext {
+  return createAgent({
     options: { ...defaultAgentOptions, ...options },
-    world: { now: () => Date.now(), random: () => 0.5 },
+    runtime: { now: () => Date.now(), random: () => 0.5 },
     log: silentLog,
     provider,
     derive: deriveKey,
@@ -68,11 +68,11 @@ function compose(options: Partial<AgentOptions> = {}): Services {
 function load(options: { readonly confirm?: boolean } = {}): void {
   const fields = { name: 'wlcg', issuer_url: 'https://op.example/', client_id: 'id' }
   const account = accountOf({ ...fields, refresh_token: 'rt-0' })
-  services.accounts.add(new LoadedAccount(account, options), 0)
+  context.accounts.add(new LoadedAccount(account, options), 0)
 }
 
 function ask(request: Request): Promise<Reply> {
-  return dispatch(request, services, patient)
+  return dispatch(request, context, patient)
 }
 
 /** Asks for the file to be kept; it is there then. */
@@ -94,18 +94,18 @@ async function secondsUntil(isSo: () => boolean, most = 3600): Promise<number> {
 /** Waits, in real time, for what the last second started: it never waits for the clock. */
 async function settled(): Promise<void> {
   for (let turn = 0; turn < 2; turn += 1) {
-    await services.keptFiles.settled()
+    await context.tokenFiles.settled()
     // What was resumed then tries at once.
     await vi.advanceTimersByTimeAsync(0)
   }
-  await services.keptFiles.settled()
+  await context.tokenFiles.settled()
 }
 
 function content(): string | undefined {
   return existsSync(path) ? readFileSync(path, 'utf8').trim() : undefined
 }
 
-const kept = (): object => services.keptFiles.list()
+const kept = (): object => context.tokenFiles.list()
 const down = new AgentError('network', 'op.example: connection refused')
 
 describe('renewal', () => {
@@ -130,10 +130,10 @@ describe('renewal', () => {
     expect(content()).toBeUndefined()
     provider.grantedScope = undefined
     await keep({ ...strict, audience: 'x', leave: true })
-    await services.keptFiles.close()
+    await context.tokenFiles.close()
     const before = content()
     provider.grantedScope = 'a'
-    services = compose()
+    context = compose()
     load()
     await secondsUntil(() => content() === undefined)
     expect(before).toBe('at-2')
@@ -200,7 +200,7 @@ describe('an account', () => {
 
   test('whose lifetime ends takes its files with it; they come back with it', async () => {
     await keep()
-    services.accounts.setLifetime('wlcg', 5)
+    context.accounts.setLifetime('wlcg', 5)
     await secondsUntil(() => content() === undefined, 7)
     expect(kept()).toEqual([])
     load()
@@ -226,7 +226,7 @@ describe('an account', () => {
 
   test('whose tokens need a confirmation has none in files', async () => {
     await keep()
-    services.accounts.remove('wlcg')
+    context.accounts.remove('wlcg')
     await settled()
     load({ confirm: true })
     await settled()
@@ -293,7 +293,7 @@ describe('a request', () => {
   })
 
   test('of a member of a group is refused: the files would be ours, the places theirs', async () => {
-    services = compose({ group: 'others' })
+    context = compose({ group: 'others' })
     load()
     expect(await ask({ request: 'token_file', account: 'wlcg', path })).toMatchObject({
       code: 'operation-forbidden',
@@ -338,7 +338,7 @@ describe('what is remembered for the next agent', () => {
 
   test('does no harm where it is spoilt, and is missed by nobody where it cannot be written', async () => {
     await keep()
-    services.accounts.remove('wlcg')
+    context.accounts.remove('wlcg')
     await settled()
     const [name = ''] = readdirSync(records())
     for (const text of ['', 'x', '[]', '{}', '{"path":1}', '{"path":"/x","account":"wlcg"}']) {
@@ -346,7 +346,7 @@ describe('what is remembered for the next agent', () => {
       load()
       await settled()
       expect(kept()).toEqual([])
-      services.accounts.remove('wlcg')
+      context.accounts.remove('wlcg')
     }
     rmSync(records(), { recursive: true })
     writeFileSync(records(), 'no directory')

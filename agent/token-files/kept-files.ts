@@ -1,16 +1,16 @@
 import { rmdir } from 'node:fs/promises'
 import { dirname } from 'node:path'
-import { AgentError, knownError } from '../../protocol/errors.ts'
+import { AgentError, peerError } from '../../protocol/errors.ts'
 import type { TokenFileState } from '../../protocol/messages.ts'
-import type { LoadedAccounts } from '../accounts/loaded-accounts.ts'
+import type { Keyring } from '../accounts/loaded-accounts.ts'
 import type { Log } from '../log.ts'
-import { requireAsAsked } from '../tokens/granted.ts'
+import { assertGranted } from '../tokens/granted.ts'
 import type { IssuedToken, TokenService } from '../tokens/token-service.ts'
-import { KeyedTurns } from '../tokens/turns.ts'
-import { tokenWish } from '../tokens/wish.ts'
-import type { World } from '../world.ts'
-import { KeptFile } from './kept-file.ts'
-import type { KeptEntry, KeptRecords } from './kept-records.ts'
+import { KeyedMutex } from '../tokens/turns.ts'
+import { requestedToken } from '../tokens/wish.ts'
+import type { Runtime } from '../world.ts'
+import { ManagedTokenFile } from './kept-file.ts'
+import type { TokenFileEntry, TokenFileRegistry } from './kept-records.ts'
 import { checkTokenFile, writeTokenFile } from './write-token-file.ts'
 
 /** Files kept at once. A sanity bound: one for each compute element of a large site. */
@@ -21,24 +21,24 @@ const MAX_KEPT_FILES = 1000
  * the account does (removed, locked, its lifetime over) and comes back when the account is loaded
  * again, by this agent or the next, unless the account was removed by name.
  */
-export class KeptFiles {
-  readonly #accounts: LoadedAccounts
+export class ManagedTokenFiles {
+  readonly #accounts: Keyring
   readonly #tokens: TokenService
-  readonly #records: KeptRecords
-  readonly #world: World
+  readonly #records: TokenFileRegistry
+  readonly #runtime: Runtime
   readonly #log: Log
   readonly #uid: number
   readonly #confirm: boolean
-  readonly #files = new Map<string, KeptFile>()
-  readonly #turns = new KeyedTurns(1)
+  readonly #files = new Map<string, ManagedTokenFile>()
+  readonly #turns = new KeyedMutex(1)
   /** What goes on by itself: renewals, removals. */
   readonly #work = new Set<Promise<void>>()
 
   constructor(parts: {
-    readonly accounts: LoadedAccounts
+    readonly accounts: Keyring
     readonly tokens: TokenService
-    readonly records: KeptRecords
-    readonly world: World
+    readonly records: TokenFileRegistry
+    readonly runtime: Runtime
     readonly log: Log
     readonly uid: number
     /** Whether tokens need a confirmation: without the person there, none is given. */
@@ -47,7 +47,7 @@ export class KeptFiles {
     this.#accounts = parts.accounts
     this.#tokens = parts.tokens
     this.#records = parts.records
-    this.#world = parts.world
+    this.#runtime = parts.runtime
     this.#log = parts.log
     this.#uid = parts.uid
     this.#confirm = parts.confirm
@@ -57,7 +57,7 @@ export class KeptFiles {
    * Writes the first token to a file and keeps it fresh from then on, in place of what was kept there.
    * @throws AgentError as the token or the file fails; what was kept there before is kept on
    */
-  async keep(entry: KeptEntry, signal: AbortSignal): Promise<IssuedToken> {
+  async keep(entry: TokenFileEntry, signal: AbortSignal): Promise<IssuedToken> {
     if (this.#files.size >= MAX_KEPT_FILES && !this.#files.has(entry.path)) {
       throw new AgentError(
         'bad-request',
@@ -85,7 +85,7 @@ export class KeptFiles {
    * Writes a token to a file and leaves it at that.
    * @throws AgentError as the token or the file fails
    */
-  async writeOnce(entry: KeptEntry, signal: AbortSignal): Promise<IssuedToken> {
+  async writeOnce(entry: TokenFileEntry, signal: AbortSignal): Promise<IssuedToken> {
     const token = await this.#firstToken(entry, signal)
     const before = this.#files.get(entry.path)
     if (before !== undefined) await this.#end(before, { remove: false, forget: true })
@@ -137,38 +137,38 @@ export class KeptFiles {
   async close(): Promise<void> {
     const files = [...this.#files.values()]
     this.#files.clear()
-    await Promise.all(files.map((file) => file.drop({ remove: !file.entry.leave })))
+    await Promise.all(files.map((file) => file.drop({ remove: !file.entry.keepOnExit })))
     await this.settled()
   }
 
-  async #firstToken(entry: KeptEntry, signal: AbortSignal): Promise<IssuedToken> {
+  async #firstToken(entry: TokenFileEntry, signal: AbortSignal): Promise<IssuedToken> {
     // Before a provider is bothered with what cannot be written.
     await checkTokenFile(entry.path, this.#uid)
     return await this.#issue(entry, entry.minValidSeconds, signal)
   }
 
   async #issue(
-    entry: KeptEntry,
+    entry: TokenFileEntry,
     minValidSeconds: number,
     signal: AbortSignal,
   ): Promise<IssuedToken> {
     const loaded = this.#accounts.get(entry.account)
-    if (loaded === undefined) throw knownError('account-not-loaded')
-    if (this.#confirm || loaded.confirm) throw knownError('operation-forbidden')
-    const wish = tokenWish(entry.scope, entry.audience)
-    const token = await this.#tokens.accessToken(loaded, wish, minValidSeconds, signal)
-    if (entry.strict) requireAsAsked(token)
+    if (loaded === undefined) throw peerError('account-not-loaded')
+    if (this.#confirm || loaded.confirm) throw peerError('operation-forbidden')
+    const requested = requestedToken(entry.scope, entry.audience)
+    const token = await this.#tokens.accessToken(loaded, requested, minValidSeconds, signal)
+    if (entry.strict) assertGranted(token)
     return token
   }
 
-  #newFile(entry: KeptEntry): KeptFile {
-    return new KeptFile(entry, {
-      world: this.#world,
+  #newFile(entry: TokenFileEntry): ManagedTokenFile {
+    return new ManagedTokenFile(entry, {
+      runtime: this.#runtime,
       log: this.#log,
       uid: this.#uid,
       records: this.#records,
       turns: this.#turns,
-      issue: async (...wish) => this.#issue(...wish),
+      issue: async (...requested) => this.#issue(...requested),
       track: (work) => this.#track(work),
       onEnd: (file, why) =>
         this.#track(why === 'taken' ? this.#giveUp(file) : this.#ownerGone(file)),
@@ -185,7 +185,7 @@ export class KeptFiles {
     }
   }
 
-  #of(account: string): readonly KeptFile[] {
+  #of(account: string): readonly ManagedTokenFile[] {
     return [...this.#files.values()].filter(({ entry }) => entry.account === account)
   }
 
@@ -195,19 +195,19 @@ export class KeptFiles {
     }
   }
 
-  async #giveUp(file: KeptFile): Promise<void> {
+  async #giveUp(file: ManagedTokenFile): Promise<void> {
     await this.#end(file, { remove: false, forget: false })
     this.#log.debug(`${file.entry.path} is kept by another agent now`)
   }
 
-  async #ownerGone(file: KeptFile): Promise<void> {
+  async #ownerGone(file: ManagedTokenFile): Promise<void> {
     await this.#end(file, { remove: true, forget: true })
     // A directory made for the file alone is of no use without it; any other is not empty, or not ours.
     await rmdir(dirname(file.entry.path)).catch(() => undefined)
   }
 
   async #end(
-    file: KeptFile,
+    file: ManagedTokenFile,
     { remove, forget }: { readonly remove: boolean; readonly forget: boolean },
   ): Promise<void> {
     const { path } = file.entry

@@ -8,7 +8,7 @@ import { systemCode } from '../../protocol/system-error.ts'
 import { isAlive, type ProcessIdentity } from './process-identity.ts'
 
 /** What is to be kept, and where. */
-export interface KeptEntry {
+export interface TokenFileEntry {
   readonly path: string
   readonly account: string
   readonly scope: string | undefined
@@ -16,12 +16,12 @@ export interface KeptEntry {
   readonly minValidSeconds: number
   /** Only a token that is what was asked for. */
   readonly strict: boolean
-  readonly leave: boolean
+  readonly keepOnExit: boolean
   readonly owner: ProcessIdentity | undefined
 }
 
 /** What the next agent has to know of a kept file: all but the token. */
-export interface KeptRecord extends KeptEntry {
+export interface TokenFileRecord extends TokenFileEntry {
   readonly expiresAt: UnixSeconds
   /** See place.ts; of the file as it was last written. */
   readonly identity: string
@@ -37,7 +37,7 @@ const DIRECTORY = '.token-files'
  * loaded again. One small file for each, so that agents that run at the same time do not write over
  * each other's. The name has the host in it: home directories are shared by machines, /run is not.
  */
-export class KeptRecords {
+export class TokenFileRegistry {
   readonly #directory: () => string | undefined
   readonly #host: string
   readonly #self: ProcessIdentity
@@ -54,36 +54,43 @@ export class KeptRecords {
   }
 
   /** @throws AgentError `file-unwritable`. */
-  async save(record: Omit<KeptRecord, 'keeper'>): Promise<void> {
-    const directory = this.#place()
+  async save(record: Omit<TokenFileRecord, 'keeper'>): Promise<void> {
+    const directory = this.#registryDirectory()
     if (directory === undefined) return
     await mkdir(directory, { mode: 0o700 }).catch((error: unknown) => {
       if (systemCode(error) === undefined) throw error
     })
-    const { path, account, scope, audience, minValidSeconds, strict, leave, owner } = record
+    const { path, account, scope, audience, minValidSeconds, strict, keepOnExit, owner } = record
     const { expiresAt, identity } = record
-    const content = { path, account, scope, audience, minValidSeconds, strict, leave, owner }
-    const text = JSON.stringify({ ...content, expiresAt, identity, keeper: this.#self })
+    // `leave`: the name that agents before this one have written.
+    const kept = { path, account, scope, audience, minValidSeconds, strict, owner }
+    const text = JSON.stringify({
+      ...kept,
+      leave: keepOnExit,
+      expiresAt,
+      identity,
+      keeper: this.#self,
+    })
     await replaceFile(join(directory, this.#nameOf(path)), `${text}\n`)
   }
 
   async remove(path: string): Promise<void> {
-    const directory = this.#place()
+    const directory = this.#registryDirectory()
     if (directory === undefined) return
     await rm(join(directory, this.#nameOf(path)), { force: true })
   }
 
   /** Whether another agent that runs has taken the file over. */
   async isTaken(path: string): Promise<boolean> {
-    const directory = this.#place()
+    const directory = this.#registryDirectory()
     if (directory === undefined) return false
     const record = await readRecord(join(directory, this.#nameOf(path)))
     return record !== undefined && this.#isOthers(record)
   }
 
   /** The files of an account that no other agent on this host keeps now. */
-  async ofAccount(account: string): Promise<readonly KeptRecord[]> {
-    const directory = this.#place()
+  async ofAccount(account: string): Promise<readonly TokenFileRecord[]> {
+    const directory = this.#registryDirectory()
     if (directory === undefined) return []
     const names = await readdir(directory).catch(() => [])
     const mine = names.filter((name) => name.startsWith(this.#prefix()))
@@ -93,11 +100,11 @@ export class KeptRecords {
       .filter((record) => record.account === account && !this.#isOthers(record))
   }
 
-  #isOthers({ keeper }: KeptRecord): boolean {
+  #isOthers({ keeper }: TokenFileRecord): boolean {
     return keeper.pid !== this.#self.pid && isAlive(keeper)
   }
 
-  #place(): string | undefined {
+  #registryDirectory(): string | undefined {
     const directory = this.#directory()
     return directory === undefined ? undefined : join(directory, DIRECTORY)
   }
@@ -116,7 +123,7 @@ function digest(text: string): string {
 }
 
 /** A record that is gone or spoilt is none: what it was about is only a file to be written again. */
-async function readRecord(path: string): Promise<KeptRecord | undefined> {
+async function readRecord(path: string): Promise<TokenFileRecord | undefined> {
   try {
     const body = parseTolerantJson(await readFile(path, 'utf8'))
     return isJsonObject(body) ? recordOf(body) : undefined
@@ -125,7 +132,7 @@ async function readRecord(path: string): Promise<KeptRecord | undefined> {
   }
 }
 
-function recordOf(body: JsonObject): KeptRecord | undefined {
+function recordOf(body: JsonObject): TokenFileRecord | undefined {
   const { path, account, identity } = body
   const keeper = processOf(body['keeper'])
   if (typeof path !== 'string' || typeof account !== 'string' || keeper === undefined) {
@@ -138,7 +145,7 @@ function recordOf(body: JsonObject): KeptRecord | undefined {
     audience: textOf(body['audience']),
     minValidSeconds: numberOf(body['minValidSeconds']),
     strict: body['strict'] === true,
-    leave: body['leave'] === true,
+    keepOnExit: body['leave'] === true,
     owner: processOf(body['owner']),
     expiresAt: numberOf(body['expiresAt']),
     identity: textOf(identity) ?? '',

@@ -11,13 +11,13 @@ const WRITABLE_BY_OTHERS = 0o022
 export type FileIdentity = string
 
 /** A token file that is there. */
-export interface Present {
+export interface ExistingFile {
   readonly identity: FileIdentity
   readonly size: number
 }
 
 /** The directory of a token file, held open: what was checked is what is written to. */
-export interface Place {
+export interface DirectoryHandle {
   /** As the person knows it. */
   readonly path: string
   /** A path of that name in the directory that was opened, whatever its own path leads to by now. */
@@ -30,10 +30,10 @@ export interface Place {
  * Does `work` in the directory of `path`.
  * @throws AgentError `file-unwritable` where it is missing or another user could write in it
  */
-export async function inPlace<T>(
+export async function withDirectory<T>(
   path: string,
   uid: number,
-  work: (place: Place) => Promise<T>,
+  work: (directory: DirectoryHandle) => Promise<T>,
 ): Promise<T> {
   const directory = dirname(path)
   let handle: FileHandle
@@ -67,9 +67,12 @@ export async function inPlace<T>(
  * @throws AgentError `file-unwritable` where something else is: a link, a directory, a FIFO, another
  *   user's file, or a file that holds something other than a token
  */
-export async function presentFile(place: Place, uid: number): Promise<Present | undefined> {
-  const { path } = place
-  const found = await entryOf(place)
+export async function existingTokenFile(
+  directory: DirectoryHandle,
+  uid: number,
+): Promise<ExistingFile | undefined> {
+  const { path } = directory
+  const found = await entryOf(directory)
   if (found === undefined) return undefined
   if (found.isSymbolicLink()) throw refused(path, 'it is a symbolic link')
   if (!found.isFile()) throw refused(path, 'it is not a regular file')
@@ -77,31 +80,31 @@ export async function presentFile(place: Place, uid: number): Promise<Present | 
     throw refused(path, `it belongs to another user (uid ${String(found.uid)})`)
   }
   const size = Number(found.size)
-  if (size > MAX_TOKEN_FILE_BYTES || !isTokenText(await contentOf(place))) {
+  if (size > MAX_TOKEN_FILE_BYTES || !isTokenText(await contentOf(directory))) {
     throw refused(path, 'what it holds is not a token', 'Choose another file, or remove that one.')
   }
   return { identity: identityOf(found), size }
 }
 
 /** Removes the token file, if it is still the one of that identity; any of ours where none is given. */
-export async function removePresent(
-  place: Place,
+export async function removeExisting(
+  directory: DirectoryHandle,
   uid: number,
   identity: FileIdentity | undefined,
 ): Promise<void> {
-  const found = await entryOf(place)
+  const found = await entryOf(directory)
   if (found?.isFile() !== true || found.uid !== BigInt(uid)) return
   if (identity !== undefined && identityOf(found) !== identity) return
-  await unlink(place.at(basename(place.path)))
-  await place.sync()
+  await unlink(directory.at(basename(directory.path)))
+  await directory.sync()
 }
 
 /** The names of temporary files of this token file, with the pid of their writer. */
 export async function temporaryFiles(
-  place: Place,
+  directory: DirectoryHandle,
 ): Promise<readonly { readonly name: string; readonly pid: number }[]> {
-  const start = `.${basename(place.path)}.`
-  return (await readdir(place.at('.'))).flatMap((name) => {
+  const start = `.${basename(directory.path)}.`
+  return (await readdir(directory.at('.'))).flatMap((name) => {
     const [, pid] =
       /^(\d+)\.\d+\.tmp$/.exec(name.startsWith(start) ? name.slice(start.length) : '') ?? []
     return pid === undefined ? [] : [{ name, pid: Number(pid) }]
@@ -122,12 +125,12 @@ export function identityOf(found: {
 
 type Entry = Awaited<ReturnType<typeof lookAt>>
 
-async function entryOf(place: Place): Promise<Entry | undefined> {
+async function entryOf(directory: DirectoryHandle): Promise<Entry | undefined> {
   try {
-    return await lookAt(place.at(basename(place.path)))
+    return await lookAt(directory.at(basename(directory.path)))
   } catch (error) {
     if (systemCode(error) === 'ENOENT') return undefined
-    throw unwritable(place.path, error)
+    throw unwritable(directory.path, error)
   }
 }
 
@@ -135,11 +138,11 @@ function lookAt(path: string) {
   return lstat(path, { bigint: true })
 }
 
-async function contentOf(place: Place): Promise<string> {
+async function contentOf(directory: DirectoryHandle): Promise<string> {
   // Not blocking: by now it could be a FIFO.
   const flags = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK
   try {
-    const file = await open(place.at(basename(place.path)), flags)
+    const file = await open(directory.at(basename(directory.path)), flags)
     try {
       const { buffer, bytesRead } = await file.read({ buffer: Buffer.alloc(MAX_TOKEN_FILE_BYTES) })
       return buffer.toString('latin1', 0, bytesRead)
@@ -147,7 +150,7 @@ async function contentOf(place: Place): Promise<string> {
       await file.close()
     }
   } catch (error) {
-    throw unwritable(place.path, error)
+    throw unwritable(directory.path, error)
   }
 }
 

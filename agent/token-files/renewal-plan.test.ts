@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { planFor, retryPauseSeconds } from './renewal-plan.ts'
+import { planRenewal, retryPauseSeconds } from './renewal-plan.ts'
 
 describe('planFor', () => {
   test('renews in the second half of the token’s life, before its end', () => {
@@ -8,7 +8,7 @@ describe('planFor', () => {
     const random = fc.double({ min: 0, max: 1, noNaN: true, maxExcluded: true })
     fc.assert(
       fc.property(lifetimes, fc.nat({ max: 10 ** 6 }), random, (lifetime, minValid, chance) => {
-        const { renewAt, expiresAt } = planFor(
+        const { renewAt, expiresAt } = planRenewal(
           { expiresAt: 1000 + lifetime },
           1000,
           minValid,
@@ -24,14 +24,14 @@ describe('planFor', () => {
   })
 
   test('takes a token of unknown expiry to live ten minutes', () => {
-    const { renewAt, expiresAt } = planFor({ expiresAt: 0 }, 1000, 0, 0.5)
+    const { renewAt, expiresAt } = planRenewal({ expiresAt: 0 }, 1000, 0, 0.5)
     expect(expiresAt).toBe(1600)
     expect(renewAt).toBe(1510)
   })
 
   test('asks at most once a second, also for tokens that have expired already', () => {
-    expect(planFor({ expiresAt: 1001 }, 1000, 60, 0).renewAt).toBe(1001)
-    expect(planFor({ expiresAt: 900 }, 1000, 60, 0).renewAt).toBe(1001)
+    expect(planRenewal({ expiresAt: 1001 }, 1000, 60, 0).renewAt).toBe(1001)
+    expect(planRenewal({ expiresAt: 900 }, 1000, 60, 0).renewAt).toBe(1001)
   })
 })
 

@@ -10,7 +10,7 @@ const LONGEST_PAUSE_SECONDS = 300
 const SHORTEST_PAUSE_SECONDS = 1
 
 /** When the token in a file is to be replaced, and when it must be gone. */
-export interface Plan {
+export interface RenewalPlan {
   readonly renewAt: UnixSeconds
   readonly expiresAt: UnixSeconds
 }
@@ -19,12 +19,12 @@ export interface Plan {
  * The plan for a token that was written now. Readers take what is in the file without asking how
  * long it lives, so `minValidSeconds` is kept as far as half the token's life allows.
  */
-export function planFor(
+export function planRenewal(
   token: { readonly expiresAt: UnixSeconds },
   now: UnixSeconds,
   minValidSeconds: number,
   random: number,
-): Plan {
+): RenewalPlan {
   const expiresAt = token.expiresAt === 0 ? now + ASSUMED_LIFETIME_SECONDS : token.expiresAt
   const written = { expiresAt, obtainedAt: now, askedSeconds: minValidSeconds }
   const renewAt = expiresAt - renewalLeadSeconds(written, random)

@@ -2,14 +2,14 @@ import { constants, type FileHandle, open, rename, rm, unlink } from 'node:fs/pr
 import { basename } from 'node:path'
 import { systemCode, unwritable } from '../../protocol/system-error.ts'
 import {
+  type DirectoryHandle,
+  existingTokenFile,
   type FileIdentity,
   identityOf,
-  inPlace,
-  type Place,
-  presentFile,
-  removePresent,
+  removeExisting,
   temporaryFiles,
   temporaryName,
+  withDirectory,
 } from './place.ts'
 import { identityOfProcess } from './process-identity.ts'
 import { tokenLine } from './token-line.ts'
@@ -23,9 +23,9 @@ let written = 0
  * @throws AgentError `file-unwritable`
  */
 export async function checkTokenFile(path: string, uid: number): Promise<void> {
-  await inPlace(path, uid, async (place) => {
-    await presentFile(place, uid)
-    await removeLeftovers(place)
+  await withDirectory(path, uid, async (directory) => {
+    await existingTokenFile(directory, uid)
+    await removeLeftovers(directory)
   })
 }
 
@@ -39,20 +39,20 @@ export async function writeTokenFile(
   token: string,
   uid: number,
 ): Promise<FileIdentity> {
-  return await inPlace(path, uid, async (place) => {
-    const present = await presentFile(place, uid)
+  return await withDirectory(path, uid, async (directory) => {
+    const present = await existingTokenFile(directory, uid)
     const line = tokenLine(token, present?.size)
     written += 1
-    const temporary = place.at(temporaryName(path, process.pid, written))
+    const temporary = directory.at(temporaryName(path, process.pid, written))
     try {
       const identity = await writeNew(temporary, line)
       try {
-        await rename(temporary, place.at(basename(path)))
+        await rename(temporary, directory.at(basename(path)))
       } catch (error) {
         await rm(temporary, { force: true })
         throw error
       }
-      await place.sync()
+      await directory.sync()
       return identity
     } catch (error) {
       throw unwritable(path, error)
@@ -66,7 +66,7 @@ export async function removeTokenFile(
   uid: number,
   identity?: FileIdentity,
 ): Promise<void> {
-  await inPlace(path, uid, (place) => removePresent(place, uid, identity))
+  await withDirectory(path, uid, (directory) => removeExisting(directory, uid, identity))
 }
 
 async function writeNew(path: string, line: string): Promise<FileIdentity> {
@@ -91,10 +91,10 @@ async function fill(file: FileHandle, line: string): Promise<FileIdentity> {
 }
 
 /** A writer that was killed before its rename left a token behind. */
-async function removeLeftovers(place: Place): Promise<void> {
-  for (const { name, pid } of await temporaryFiles(place)) {
+async function removeLeftovers(directory: DirectoryHandle): Promise<void> {
+  for (const { name, pid } of await temporaryFiles(directory)) {
     if (identityOfProcess(pid) !== undefined) continue
-    await unlink(place.at(name)).catch((error: unknown) => {
+    await unlink(directory.at(name)).catch((error: unknown) => {
       // Gone meanwhile, or another user's.
       if (systemCode(error) === undefined) throw error
     })

@@ -1,8 +1,8 @@
 import { expect, test } from 'vitest'
 import { accountOf } from '../../protocol/account.ts'
 import type { TokenResponse } from '../oidc/provider.ts'
-import { clockWarning, grantDifferences, loginDifferences } from './granted.ts'
-import { tokenWish } from './wish.ts'
+import { clockWarning, compareGrant, compareLoginGrant } from './granted.ts'
+import { requestedToken } from './wish.ts'
 
 function response(change: Partial<TokenResponse>): TokenResponse {
   return {
@@ -44,7 +44,7 @@ test.each<
   ],
   ['no audience was asked for', [], { audience: [] }, undefined],
 ])('%s', (_, [scope, audience], change, expected) => {
-  expect(grantDifferences(tokenWish(scope, audience), response(change))).toBe(expected)
+  expect(compareGrant(requestedToken(scope, audience), response(change))).toBe(expected)
 })
 
 test('of a login, what services look at is compared, by what the account asked for', () => {
@@ -53,11 +53,11 @@ test('of a login, what services look at is compared, by what the account asked f
     auth_scope: 'openid profile offline_access storage.read:/ compute.read',
   })
   const audience = ['https://se.example']
-  expect(loginDifferences(account, response({ scope: 'storage.read:/a', audience: [] }))).toBe(
+  expect(compareLoginGrant(account, response({ scope: 'storage.read:/a', audience: [] }))).toBe(
     'the provider did not grant the scope storage.read:/ compute.read\nthe token is not for the audience https://se.example: it names none',
   )
   const scope = 'compute.read storage.read:/'
-  expect(loginDifferences(account, response({ scope, audience }))).toBeUndefined()
+  expect(compareLoginGrant(account, response({ scope, audience }))).toBeUndefined()
 })
 
 test('a clock off by more than a minute is said, with its side', () => {
@@ -68,6 +68,6 @@ test('a clock off by more than a minute is said, with its side', () => {
 })
 
 test('every difference has its line', () => {
-  const text = grantDifferences(tokenWish('a b', 'x'), response({ scope: 'a', audience: ['y'] }))
+  const text = compareGrant(requestedToken('a b', 'x'), response({ scope: 'a', audience: ['y'] }))
   expect(text?.split('\n')).toHaveLength(2)
 })

@@ -1,8 +1,8 @@
 import type { Account } from '../../protocol/account.ts'
 import { AgentError } from '../../protocol/errors.ts'
 import type { TokenResponse } from '../oidc/provider.ts'
-import { uncovered } from './scope-cover.ts'
-import { firstWish, plainWish, type TokenWish } from './wish.ts'
+import { missingScopes } from './scope-cover.ts'
+import { defaultRequest, type RequestedToken, withAccountDefaults } from './wish.ts'
 
 /** Clocks that differ more make tokens fail at services that allow the usual minute. */
 const TOLERATED_SKEW_SECONDS = 60
@@ -14,16 +14,15 @@ const identityScopes: readonly string[] = ['openid', 'profile', 'email', 'addres
  * What was granted differently from what was asked, a line each; undefined where nothing differs.
  * A provider may grant fewer scopes without an error (RFC 6749 §3.3), and some ignore `audience`.
  */
-export function grantDifferences(wish: TokenWish, response: TokenResponse): string | undefined {
-  return joinedLines(scopeDifference(wish, response), audienceDifference(wish, response))
+export function compareGrant(
+  requested: RequestedToken,
+  response: TokenResponse,
+): string | undefined {
+  return joinedLines(scopeDifference(requested, response), audienceDifference(requested, response))
 }
 
 /** @throws AgentError `not-as-asked` where anything differs */
-export function requireAsAsked({
-  differences,
-}: {
-  readonly differences: string | undefined
-}): void {
+export function assertGranted({ differences }: { readonly differences: string | undefined }): void {
   if (differences === undefined) return
   throw new AgentError('not-as-asked', `the token is not what was asked for: ${differences}`)
 }
@@ -32,10 +31,10 @@ export function requireAsAsked({
  * The same of a login, whose person asked for what the account says. What scopes of OpenID Connect
  * are for is not in an access token, and providers name them in their own way, or not at all.
  */
-export function loginDifferences(account: Account, response: TokenResponse): string | undefined {
-  const asked = firstWish(account, plainWish)
+export function compareLoginGrant(account: Account, response: TokenResponse): string | undefined {
+  const asked = withAccountDefaults(account, defaultRequest)
   const scopes = asked.scopes.filter((scope) => !identityScopes.includes(scope))
-  return grantDifferences({ ...asked, scopes }, response)
+  return compareGrant({ ...asked, scopes }, response)
 }
 
 /** A warning where this machine's clock is off by the provider's `Date`. */
@@ -54,17 +53,20 @@ export function joinedLines(...texts: readonly (string | undefined)[]): string |
   return said.length === 0 ? undefined : said.join('\n')
 }
 
-function scopeDifference(wish: TokenWish, response: TokenResponse): string | undefined {
+function scopeDifference(requested: RequestedToken, response: TokenResponse): string | undefined {
   if (response.scope === undefined) return undefined
-  const missing = uncovered(wish.scopes, response.scope)
+  const missing = missingScopes(requested.scopes, response.scope)
   if (missing.length === 0) return undefined
   return `the provider did not grant the scope ${missing.join(' ')}`
 }
 
-function audienceDifference(wish: TokenWish, response: TokenResponse): string | undefined {
+function audienceDifference(
+  requested: RequestedToken,
+  response: TokenResponse,
+): string | undefined {
   if (response.audience === undefined) return undefined
   const granted = response.audience
-  const missing = wish.audiences.filter((audience) => !granted.includes(audience))
+  const missing = requested.audiences.filter((audience) => !granted.includes(audience))
   if (missing.length === 0) return undefined
   const others = granted.length === 0 ? ': it names none' : ` but for ${granted.join(' ')}`
   return `the token is not for the audience ${missing.join(' ')}${others}`

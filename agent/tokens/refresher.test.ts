@@ -2,13 +2,13 @@ import { beforeEach, describe, expect, test } from 'vitest'
 import { accountOf } from '../../protocol/account.ts'
 import { AgentError, type ErrorCode } from '../../protocol/errors.ts'
 import { ScriptedProvider } from '../../test/support/scripted-provider.ts'
-import { AccountSaver } from '../accounts/account-saver.ts'
+import { AccountWriter } from '../accounts/account-saver.ts'
 import { LoadedAccount } from '../accounts/loaded-account.ts'
 import { subjectTokenReader } from '../accounts/subject-token.ts'
 import { silentLog } from '../log.ts'
 import type { TokenResponse } from '../oidc/provider.ts'
 import { Refresher } from './refresher.ts'
-import { plainWish } from './wish.ts'
+import { defaultRequest } from './wish.ts'
 
 const patient = new AbortController().signal
 const fields = { name: 'wlcg', issuer_url: 'https://op.example/', refresh_token: 'rt-0' }
@@ -22,7 +22,7 @@ class Script extends ScriptedProvider {
     this.#answers = answers
   }
 
-  override refresh(): Promise<TokenResponse> {
+  override refreshTokenGrant(): Promise<TokenResponse> {
     const answer = this.#answers.shift()
     return answer === undefined ? Promise.reject(new Error('asked too often')) : answer()
   }
@@ -35,19 +35,19 @@ beforeEach(() => {
 })
 
 function refresh(...answers: (() => Promise<TokenResponse>)[]): Promise<TokenResponse> {
-  const saver = new AccountSaver({
+  const writer = new AccountWriter({
     directory: () => undefined,
     derive: () => Promise.reject(new Error('no password is known here')),
-    world: { now: Date.now, random: () => 0 },
+    runtime: { now: Date.now, random: () => 0 },
     log: silentLog,
   })
   const provider = new Script(answers)
   const refresher = new Refresher({
     provider,
-    saver,
+    writer,
     readSubjectToken: subjectTokenReader({}, provider),
   })
-  return refresher.refresh(loaded, plainWish, patient)
+  return refresher.refresh(loaded, defaultRequest, patient)
 }
 
 function fails(code: ErrorCode): () => Promise<TokenResponse> {

@@ -1,14 +1,14 @@
-import { AgentError, knownError } from '../../protocol/errors.ts'
+import { AgentError, peerError } from '../../protocol/errors.ts'
 import type { Secret } from '../../protocol/secret.ts'
-import type { AccountSaver } from '../accounts/account-saver.ts'
+import type { AccountWriter } from '../accounts/account-saver.ts'
 import { clientOf } from '../accounts/client-of.ts'
 import type { LoadedAccount } from '../accounts/loaded-account.ts'
 import type { ReadSubjectToken } from '../accounts/subject-token.ts'
 import type { OpenIdProvider, TokenResponse } from '../oidc/provider.ts'
 import { hintFor, withHint } from '../oidc/provider-hints.ts'
 import { listOf, tokenByGrant } from './token-by-grant.ts'
-import { KeyedTurns } from './turns.ts'
-import type { TokenWish } from './wish.ts'
+import { KeyedMutex } from './turns.ts'
+import type { RequestedToken } from './wish.ts'
 
 /**
  * Refreshes at one issuer at a time. A submit node asks for some fifty audiences at once, and waits
@@ -23,18 +23,18 @@ export const PARALLEL_REFRESHES_PER_ISSUER = 64
  */
 export class Refresher {
   readonly #provider: OpenIdProvider
-  readonly #saver: AccountSaver
+  readonly #writer: AccountWriter
   readonly #readSubjectToken: ReadSubjectToken
-  readonly #ofIssuer = new KeyedTurns(PARALLEL_REFRESHES_PER_ISSUER)
-  readonly #ofAccount = new KeyedTurns(1)
+  readonly #ofIssuer = new KeyedMutex(PARALLEL_REFRESHES_PER_ISSUER)
+  readonly #ofAccount = new KeyedMutex(1)
 
   constructor(parts: {
     readonly provider: OpenIdProvider
-    readonly saver: AccountSaver
+    readonly writer: AccountWriter
     readonly readSubjectToken: ReadSubjectToken
   }) {
     this.#provider = parts.provider
-    this.#saver = parts.saver
+    this.#writer = parts.writer
     this.#readSubjectToken = parts.readSubjectToken
   }
 
@@ -45,15 +45,15 @@ export class Refresher {
    */
   async refresh(
     loaded: LoadedAccount,
-    wish: TokenWish,
+    requested: RequestedToken,
     signal: AbortSignal,
   ): Promise<TokenResponse> {
     const { issuer, grant } = loaded.account
     if (grant !== 'refresh_token') {
-      return this.#ofIssuer.run(issuer, () => this.#repeatGrant(loaded, wish, signal))
+      return this.#ofIssuer.run(issuer, () => this.#repeatGrant(loaded, requested, signal))
     }
     const one = (): Promise<TokenResponse> =>
-      this.#ofIssuer.run(issuer, () => this.#refreshOrRecover(loaded, wish, signal))
+      this.#ofIssuer.run(issuer, () => this.#refreshOrRecover(loaded, requested, signal))
     if (loaded.rotation !== 'keeps') {
       const response = await this.#ofAccount.run(loaded.name, async () =>
         // Learned while waiting for the turn: give it back, so that all who wait go in parallel.
@@ -67,12 +67,12 @@ export class Refresher {
   /** Robots and CI jobs have no refresh token: what gave them the first token gives the next. */
   async #repeatGrant(
     { account }: LoadedAccount,
-    wish: TokenWish,
+    requested: RequestedToken,
     signal: AbortSignal,
   ): Promise<TokenResponse> {
     try {
       const parts = { provider: this.#provider, readSubjectToken: this.#readSubjectToken }
-      return await tokenByGrant(account, wish, parts, signal)
+      return await tokenByGrant(account, requested, parts, signal)
     } catch (error) {
       throw withHint(error, account)
     }
@@ -80,12 +80,12 @@ export class Refresher {
 
   async #refreshOrRecover(
     loaded: LoadedAccount,
-    wish: TokenWish,
+    requested: RequestedToken,
     signal: AbortSignal,
   ): Promise<TokenResponse> {
     const sent = refreshTokenOf(loaded)
     try {
-      return await this.#ask(loaded, sent, wish, signal)
+      return await this.#ask(loaded, sent, requested, signal)
     } catch (error) {
       if (!isDead(error)) throw withHint(error, loaded.account)
       if (!(await this.#findNewer(loaded, sent))) {
@@ -94,7 +94,7 @@ export class Refresher {
       }
     }
     try {
-      return await this.#ask(loaded, refreshTokenOf(loaded), wish, signal)
+      return await this.#ask(loaded, refreshTokenOf(loaded), requested, signal)
     } catch (error) {
       if (isDead(error)) loaded.loginExpired = true
       throw withHint(error, loaded.account)
@@ -104,17 +104,17 @@ export class Refresher {
   async #ask(
     loaded: LoadedAccount,
     refreshToken: Secret,
-    wish: TokenWish,
+    requested: RequestedToken,
     signal: AbortSignal,
   ): Promise<TokenResponse> {
-    const response = await this.#provider.refresh(
+    const response = await this.#provider.refreshTokenGrant(
       clientOf(loaded.account),
       {
         refreshToken,
         // Nothing asked: the scopes originally granted (RFC 6749 §6), whatever they were; sending
         // the list is what makes some providers refuse (#578 of oidc-agent).
-        scope: listOf(wish.scopes),
-        audience: listOf(wish.audiences),
+        scope: listOf(requested.scopes),
+        audience: listOf(requested.audiences),
       },
       signal,
     )
@@ -131,12 +131,12 @@ export class Refresher {
     if (received === undefined || received.reveal() === sent.reveal()) {
       if (loaded.rotation === 'unknown') loaded.rotation = 'keeps'
       // An earlier save may have failed for a reason that is gone by now.
-      if (loaded.saved.state === 'unsaved') await this.#saver.save(loaded)
+      if (loaded.saved.state === 'unsaved') await this.#writer.save(loaded)
       return
     }
     loaded.rotation = 'rotates'
     loaded.change({ refreshToken: received })
-    await this.#saver.save(loaded)
+    await this.#writer.save(loaded)
   }
 
   /**
@@ -145,7 +145,7 @@ export class Refresher {
    */
   async #findNewer(loaded: LoadedAccount, refused: Secret): Promise<boolean> {
     if (loaded.account.refreshToken?.reveal() !== refused.reveal()) return true
-    const onDisk = await this.#saver.changedOnDisk(loaded)
+    const onDisk = await this.#writer.changedOnDisk(loaded)
     if (onDisk === undefined) return false
     loaded.replace(onDisk)
     return true
@@ -155,7 +155,7 @@ export class Refresher {
 function refreshTokenOf(loaded: LoadedAccount): Secret {
   const { refreshToken } = loaded.account
   if (refreshToken !== undefined) return refreshToken
-  throw knownError('no-refresh-token', { hint: hintFor('refresh-token-dead', loaded.name) })
+  throw peerError('no-refresh-token', { hint: hintFor('refresh-token-dead', loaded.name) })
 }
 
 function isDead(error: unknown): boolean {

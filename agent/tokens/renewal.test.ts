@@ -19,7 +19,7 @@ function token(lifetime: number, change: Partial<CachedToken> = {}): CachedToken
   }
 }
 
-const world = { now: () => Date.now(), random: () => 0 }
+const runtime = { now: () => Date.now(), random: () => 0 }
 
 test('renewal is ahead of expiry, never in the first half of the life, ahead of what callers ask', () => {
   fc.assert(
@@ -38,7 +38,7 @@ test('renewal is ahead of expiry, never in the first half of the life, ahead of 
 })
 
 test('a used token is renewed once, ahead of its expiry', () => {
-  const renewals = new Renewals(world)
+  const renewals = new Renewals(runtime)
   const renew = vi.fn()
   renewals.schedule('key', token(3600), renew)
   vi.advanceTimersByTime(3200 * 1000)
@@ -48,7 +48,7 @@ test('a used token is renewed once, ahead of its expiry', () => {
 })
 
 test('an unused token is left to expire', () => {
-  const renewals = new Renewals(world)
+  const renewals = new Renewals(runtime)
   const renew = vi.fn()
   renewals.schedule('key', token(3600, { used: false }), renew)
   vi.advanceTimersByTime(3600 * 1000)
@@ -56,7 +56,7 @@ test('an unused token is left to expire', () => {
 })
 
 test('a token that outlives the longest timer is still renewed', () => {
-  const renewals = new Renewals(world)
+  const renewals = new Renewals(runtime)
   const renew = vi.fn()
   const days = 60 * 86400
   renewals.schedule('key', token(days), renew)
@@ -67,7 +67,7 @@ test('a token that outlives the longest timer is still renewed', () => {
 })
 
 test('cancelled renewals do not run; a new one replaces the old', () => {
-  const renewals = new Renewals(world)
+  const renewals = new Renewals(runtime)
   const [old, other, kept] = [vi.fn(), vi.fn(), vi.fn()]
   renewals.schedule('a', token(100), old)
   renewals.schedule('a', token(100), kept)

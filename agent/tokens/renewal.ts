@@ -1,4 +1,4 @@
-import { LONGEST_TIMER_MS, type World } from '../world.ts'
+import { LONGEST_TIMER_MS, type Runtime } from '../world.ts'
 import type { CachedToken } from './token-cache.ts'
 import { SHORTEST_USEFUL_SECONDS } from './token-cache.ts'
 
@@ -19,21 +19,21 @@ export function renewalLeadSeconds(
 
 /** Timers that renew tokens that are in use, so that a regular caller never waits for the provider. */
 export class Renewals {
-  readonly #world: World
+  readonly #runtime: Runtime
   readonly #timers = new Map<string, NodeJS.Timeout>()
 
-  constructor(world: World) {
-    this.#world = world
+  constructor(runtime: Runtime) {
+    this.#runtime = runtime
   }
 
   /** Runs `renew` ahead of the expiry of `token` if it was used by then. Replaces what was set for `key`. */
   schedule(key: string, token: CachedToken, renew: () => void): void {
     this.cancel(key)
-    const dueAt = (token.expiresAt - renewalLeadSeconds(token, this.#world.random())) * 1000
-    const delay = Math.min(Math.max(dueAt - this.#world.now(), 0), LONGEST_TIMER_MS)
+    const dueAt = (token.expiresAt - renewalLeadSeconds(token, this.#runtime.random())) * 1000
+    const delay = Math.min(Math.max(dueAt - this.#runtime.now(), 0), LONGEST_TIMER_MS)
     const timer = setTimeout(() => {
       this.#timers.delete(key)
-      if (this.#world.now() < dueAt) this.schedule(key, token, renew)
+      if (this.#runtime.now() < dueAt) this.schedule(key, token, renew)
       else if (token.used) renew()
     }, delay)
     timer.unref()

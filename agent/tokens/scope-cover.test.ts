@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { uncovered, ungranted } from './scope-cover.ts'
+import { missingScopes, scopesBeyondGrant } from './scope-cover.ts'
 
 test.each([
   ['storage.read:/a/b', 'storage.read:/a', true],
@@ -16,7 +16,7 @@ test.each([
   ['wlcg.groups:/vo/a', 'wlcg.groups:/vo', false],
   ['offline_access', 'openid', true],
 ])('%s of %s: %s', (asked, granted, covered) => {
-  expect(uncovered([asked], granted)).toEqual(covered ? [] : [asked])
+  expect(missingScopes([asked], granted)).toEqual(covered ? [] : [asked])
 })
 
 test('a path covers itself and all below it, and nothing beside it', () => {
@@ -26,17 +26,19 @@ test('a path covers itself and all below it, and nothing beside it', () => {
     fc.property(path, fc.array(component, { maxLength: 3 }), (above, below) => {
       const granted = `storage.read:/${above.join('/')}`
       const asked = `storage.read:/${[...above, ...below].join('/')}`
-      expect(uncovered([asked], granted)).toEqual([])
+      expect(missingScopes([asked], granted)).toEqual([])
       const beside = `storage.read:/${above.join('/')}x`
-      expect(uncovered([beside], granted)).toEqual([beside])
+      expect(missingScopes([beside], granted)).toEqual([beside])
     }),
   )
 })
 
 test('a login for groups leads to tokens for one of them, which have to have it', () => {
   const asked = ['wlcg.groups:/cms/production', 'wlcg.groups']
-  expect(ungranted(asked, 'openid wlcg.groups')).toEqual([])
-  expect(ungranted(asked, 'openid wlcg')).toEqual(asked)
-  expect(ungranted(['wlcg.groups:/cms'], 'wlcg.groups:/atlas')).toEqual(['wlcg.groups:/cms'])
-  expect(uncovered(['wlcg.groups:/cms'], 'openid wlcg.groups')).toEqual(['wlcg.groups:/cms'])
+  expect(scopesBeyondGrant(asked, 'openid wlcg.groups')).toEqual([])
+  expect(scopesBeyondGrant(asked, 'openid wlcg')).toEqual(asked)
+  expect(scopesBeyondGrant(['wlcg.groups:/cms'], 'wlcg.groups:/atlas')).toEqual([
+    'wlcg.groups:/cms',
+  ])
+  expect(missingScopes(['wlcg.groups:/cms'], 'openid wlcg.groups')).toEqual(['wlcg.groups:/cms'])
 })

@@ -10,7 +10,10 @@ const GROUPS = 'wlcg.groups'
  * compared by path components: storage.read:/a covers /a/b and not /ab (WLCG profile, "Capability
  * based authorization").
  */
-export function uncovered(asked: readonly string[], granted: SpaceSeparated): readonly string[] {
+export function missingScopes(
+  asked: readonly string[],
+  granted: SpaceSeparated,
+): readonly string[] {
   const grants = words(granted)
   return asked.filter(
     (scope) => scope !== OFFLINE_ACCESS && !grants.some((grant) => covers(grant, scope)),
@@ -21,9 +24,14 @@ export function uncovered(asked: readonly string[], granted: SpaceSeparated): re
  * The scopes of `asked` that a login with `granted` cannot lead to. Which groups are wanted may be said
  * later (WLCG profile, "Scope-based attribute selection"); that they are in the token is not sure by that.
  */
-export function ungranted(asked: readonly string[], granted: SpaceSeparated): readonly string[] {
+export function scopesBeyondGrant(
+  asked: readonly string[],
+  granted: SpaceSeparated,
+): readonly string[] {
   const hasGroups = words(granted).includes(GROUPS)
-  return uncovered(asked, granted).filter((scope) => !hasGroups || !scope.startsWith(`${GROUPS}:`))
+  return missingScopes(asked, granted).filter(
+    (scope) => !hasGroups || !scope.startsWith(`${GROUPS}:`),
+  )
 }
 
 function covers(grant: string, scope: string): boolean {

@@ -5,36 +5,41 @@ import { Secret } from '../../protocol/secret.ts'
 import { ScriptedProvider } from '../../test/support/scripted-provider.ts'
 import type { TokenResponse } from '../oidc/provider.ts'
 import { tokenByGrant } from './token-by-grant.ts'
-import { plainWish, type TokenWish, tokenWish } from './wish.ts'
+import { defaultRequest, type RequestedToken, requestedToken } from './wish.ts'
 
 const provider = new ScriptedProvider()
 
-function grant(fields: JsonObject, wish: TokenWish): Promise<TokenResponse> {
+function grant(fields: JsonObject, requested: RequestedToken): Promise<TokenResponse> {
   const account = accountOf({ name: 'robot', issuer_url: 'https://op.example/', ...fields })
   const readSubjectToken = (): Promise<Secret> => Promise.resolve(new Secret('of the job'))
-  return tokenByGrant(account, wish, { provider, readSubjectToken }, new AbortController().signal)
+  return tokenByGrant(
+    account,
+    requested,
+    { provider, readSubjectToken },
+    new AbortController().signal,
+  )
 }
 
 test('without a wish, the account’s own scopes and audience are asked for', async () => {
   const fields = { grant: 'client_credentials', auth_scope: 'a b', audience: 'ce' }
-  await grant(fields, plainWish)
+  await grant(fields, defaultRequest)
   expect(provider.grants.at(-1)).toEqual({
     grant: 'client_credentials',
     scope: 'a b',
     audience: 'ce',
   })
-  await grant(fields, tokenWish('a', 'se'))
+  await grant(fields, requestedToken('a', 'se'))
   expect(provider.grants.at(-1)).toEqual({
     grant: 'client_credentials',
     scope: 'a',
     audience: 'se',
   })
-  await grant({ grant: 'client_credentials' }, plainWish)
+  await grant({ grant: 'client_credentials' }, defaultRequest)
   expect(provider.grants.at(-1)).toEqual({ grant: 'client_credentials' })
 })
 
 test('an account that is refreshed gets nothing by a grant', async () => {
-  await expect(grant({ refresh_token: 'rt' }, plainWish)).rejects.toMatchObject({
+  await expect(grant({ refresh_token: 'rt' }, defaultRequest)).rejects.toMatchObject({
     code: 'internal',
   })
 })

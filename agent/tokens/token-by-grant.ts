@@ -3,7 +3,7 @@ import { AgentError } from '../../protocol/errors.ts'
 import { clientOf } from '../accounts/client-of.ts'
 import type { ReadSubjectToken } from '../accounts/subject-token.ts'
 import type { OpenIdProvider, TokenResponse } from '../oidc/provider.ts'
-import { firstWish, type TokenWish } from './wish.ts'
+import { type RequestedToken, withAccountDefaults } from './wish.ts'
 
 /** What a grant that needs no person is asked with. */
 export interface GrantParts {
@@ -17,20 +17,20 @@ export interface GrantParts {
  */
 export async function tokenByGrant(
   account: Account,
-  wish: TokenWish,
+  requested: RequestedToken,
   { provider, readSubjectToken }: GrantParts,
   signal: AbortSignal,
 ): Promise<TokenResponse> {
   const client = clientOf(account)
-  const { scopes, audiences } = firstWish(account, wish)
+  const { scopes, audiences } = withAccountDefaults(account, requested)
   const wanted = { scope: listOf(scopes), audience: listOf(audiences) }
   switch (account.grant) {
     case 'client_credentials':
-      return provider.clientCredentials(client, wanted, signal)
+      return provider.clientCredentialsGrant(client, wanted, signal)
     case 'token-exchange': {
       const subjectToken = await readSubjectToken(account, signal)
       const subjectTokenType = account.subjectToken?.type ?? ''
-      return provider.exchangeToken(client, { ...wanted, subjectToken, subjectTokenType }, signal)
+      return provider.tokenExchange(client, { ...wanted, subjectToken, subjectTokenType }, signal)
     }
     case 'refresh_token':
       throw new AgentError('internal', `the account ${account.name} is refreshed, not granted anew`)

@@ -2,7 +2,7 @@ import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import type { CachedToken } from './token-cache.ts'
 import { MAX_CACHED_TOKENS, SHORTEST_USEFUL_SECONDS, TokenCache } from './token-cache.ts'
-import { tokenWish } from './wish.ts'
+import { requestedToken } from './wish.ts'
 
 function token(obtainedAt: number, lifetime: number): CachedToken {
   return {
@@ -82,8 +82,8 @@ test('wishes are equal whatever order, spacing and repetition their lists have',
   const word = fc.stringMatching(/^[a-z:/.]{1,8}$/)
   fc.assert(
     fc.property(fc.array(word), fc.array(word), (scopes, audiences) => {
-      const one = tokenWish(scopes.join(' '), audiences.join(' '))
-      const other = tokenWish(
+      const one = requestedToken(scopes.join(' '), audiences.join(' '))
+      const other = requestedToken(
         ` ${[...scopes, ...scopes].reverse().join('  ')} `,
         [...audiences].reverse().join('\t'),
       )
@@ -91,6 +91,6 @@ test('wishes are equal whatever order, spacing and repetition their lists have',
     }),
   )
   // A scope is no audience: the key keeps them apart.
-  expect(tokenWish('a', undefined).key).not.toBe(tokenWish(undefined, 'a').key)
-  expect(tokenWish('a b', undefined).key).not.toBe(tokenWish('a', 'b').key)
+  expect(requestedToken('a', undefined).key).not.toBe(requestedToken(undefined, 'a').key)
+  expect(requestedToken('a b', undefined).key).not.toBe(requestedToken('a', 'b').key)
 })

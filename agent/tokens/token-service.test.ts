@@ -10,15 +10,15 @@ import { AgentError } from '../../protocol/errors.ts'
 import type { FileKey } from '../../protocol/file-key.ts'
 import type { JsonObject } from '../../protocol/messages.ts'
 import { ScriptedProvider } from '../../test/support/scripted-provider.ts'
-import { AccountSaver } from '../accounts/account-saver.ts'
+import { AccountWriter } from '../accounts/account-saver.ts'
 import { LoadedAccount } from '../accounts/loaded-account.ts'
 import { subjectTokenReader } from '../accounts/subject-token.ts'
 import { silentLog } from '../log.ts'
 import { PARALLEL_REFRESHES_PER_ISSUER, Refresher } from './refresher.ts'
 import { TokenService } from './token-service.ts'
-import { plainWish, tokenWish } from './wish.ts'
+import { defaultRequest, requestedToken } from './wish.ts'
 
-const world = { now: () => Date.now(), random: () => 0.5 }
+const runtime = { now: () => Date.now(), random: () => 0.5 }
 const patient = new AbortController().signal
 const key: FileKey = { salt: Buffer.alloc(16, 1), bytes: Buffer.alloc(64, 2) }
 const fields: JsonObject = {
@@ -38,20 +38,20 @@ beforeEach(() => {
   home = mkdtempSync(join(tmpdir(), 'token-service-'))
   directory = new AccountDirectory(home)
   provider = new ScriptedProvider()
-  const saver = new AccountSaver({
+  const writer = new AccountWriter({
     directory: () => directory,
     derive: () => Promise.reject(new Error('no password is known here')),
-    world,
+    runtime,
     log: silentLog,
   })
   service = new TokenService({
     refresher: new Refresher({
       provider,
-      saver,
+      writer,
       readSubjectToken: subjectTokenReader({}, provider),
     }),
     provider,
-    world,
+    runtime,
     log: silentLog,
   })
 })
@@ -73,19 +73,21 @@ async function refreshTokenInFile(): Promise<unknown> {
 
 test('the same audience and scope are asked of the provider once', async () => {
   const loaded = load()
-  const first = await service.accessToken(loaded, tokenWish('a b', 'x'), 0, patient)
-  const again = await service.accessToken(loaded, tokenWish('b  a', 'x'), 0, patient)
+  const first = await service.accessToken(loaded, requestedToken('a b', 'x'), 0, patient)
+  const again = await service.accessToken(loaded, requestedToken('b  a', 'x'), 0, patient)
   expect(again.accessToken).toBe(first.accessToken)
   expect(again.issuer).toBe('https://published.example/')
   expect(provider.refreshes).toHaveLength(1)
-  await service.accessToken(loaded, tokenWish('a', 'x'), 0, patient)
+  await service.accessToken(loaded, requestedToken('a', 'x'), 0, patient)
   expect(provider.refreshes).toHaveLength(2)
 })
 
 test('50 clients wanting one token at once make one refresh', async () => {
   const loaded = load()
   const tokens = await Promise.all(
-    Array.from({ length: 50 }, () => service.accessToken(loaded, tokenWish('a', 'x'), 0, patient)),
+    Array.from({ length: 50 }, () =>
+      service.accessToken(loaded, requestedToken('a', 'x'), 0, patient),
+    ),
   )
   expect(new Set(tokens.map(({ accessToken }) => accessToken)).size).toBe(1)
   expect(provider.refreshes).toHaveLength(1)
@@ -93,10 +95,10 @@ test('50 clients wanting one token at once make one refresh', async () => {
 
 test('-1 asks the provider although a token is there, and the new one is kept', async () => {
   const loaded = load()
-  const first = await service.accessToken(loaded, plainWish, 0, patient)
-  const forced = await service.accessToken(loaded, plainWish, -1, patient)
+  const first = await service.accessToken(loaded, defaultRequest, 0, patient)
+  const forced = await service.accessToken(loaded, defaultRequest, -1, patient)
   expect(forced.accessToken).not.toBe(first.accessToken)
-  expect((await service.accessToken(loaded, plainWish, 0, patient)).accessToken).toBe(
+  expect((await service.accessToken(loaded, defaultRequest, 0, patient)).accessToken).toBe(
     forced.accessToken,
   )
 })
@@ -105,9 +107,9 @@ test('each token has its own expiry', async () => {
   const loaded = load()
   const now = Date.now() / 1000
   provider.lifetime = 60
-  const short = await service.accessToken(loaded, tokenWish('a', undefined), 0, patient)
+  const short = await service.accessToken(loaded, requestedToken('a', undefined), 0, patient)
   provider.lifetime = 3600
-  const long = await service.accessToken(loaded, tokenWish('b', undefined), 0, patient)
+  const long = await service.accessToken(loaded, requestedToken('b', undefined), 0, patient)
   expect(short.expiresAt - now).toBeLessThan(70)
   expect(long.expiresAt - now).toBeGreaterThan(3500)
 })
@@ -115,17 +117,17 @@ test('each token has its own expiry', async () => {
 test('a token of unknown expiry is handed out once', async () => {
   const loaded = load()
   provider.lifetime = undefined
-  const first = await service.accessToken(loaded, plainWish, 0, patient)
+  const first = await service.accessToken(loaded, defaultRequest, 0, patient)
   expect(first.expiresAt).toBe(0)
-  await service.accessToken(loaded, plainWish, 0, patient)
+  await service.accessToken(loaded, defaultRequest, 0, patient)
   expect(provider.refreshes).toHaveLength(2)
 })
 
 test('a shorter life than asked for is said, and the provider is not asked on each call', async () => {
   const loaded = load()
   provider.lifetime = 600
-  const first = await service.accessToken(loaded, plainWish, 3600, patient)
-  const second = await service.accessToken(loaded, plainWish, 3600, patient)
+  const first = await service.accessToken(loaded, defaultRequest, 3600, patient)
+  const second = await service.accessToken(loaded, defaultRequest, 3600, patient)
   expect(first.differences).toContain('600 s, less than the 3600 s asked for')
   expect(second.differences).toContain('600 s, less than the 3600 s asked for')
   expect(provider.refreshes).toHaveLength(1)
@@ -137,7 +139,7 @@ test('what was granted differently is said each time', async () => {
   for (let time = 0; time < 2; time += 1) {
     const { differences } = await service.accessToken(
       loaded,
-      tokenWish('a b', undefined),
+      requestedToken('a b', undefined),
       0,
       patient,
     )
@@ -147,10 +149,10 @@ test('what was granted differently is said each time', async () => {
 
 test('providers that keep refresh tokens are asked in parallel, up to a limit', async () => {
   const loaded = load()
-  await service.accessToken(loaded, plainWish, 0, patient)
+  await service.accessToken(loaded, defaultRequest, 0, patient)
   await Promise.all(
     Array.from({ length: 2 * PARALLEL_REFRESHES_PER_ISSUER }, (_, index) =>
-      service.accessToken(loaded, tokenWish(undefined, `ce${index}`), 0, patient),
+      service.accessToken(loaded, requestedToken(undefined, `ce${index}`), 0, patient),
     ),
   )
   expect(provider.mostAtOnce).toBe(PARALLEL_REFRESHES_PER_ISSUER)
@@ -160,7 +162,7 @@ test('a burst on an account never asked before goes parallel after the first ans
   const loaded = load()
   await Promise.all(
     Array.from({ length: 20 }, (_, index) =>
-      service.accessToken(loaded, tokenWish(undefined, `ce${index}`), 0, patient),
+      service.accessToken(loaded, requestedToken(undefined, `ce${index}`), 0, patient),
     ),
   )
   expect(provider.mostAtOnce).toBe(19)
@@ -172,7 +174,7 @@ test('rotating refresh tokens are used one at a time, each once, and are in the 
   const loaded = load()
   await Promise.all(
     Array.from({ length: 20 }, async (_, index) => {
-      await service.accessToken(loaded, tokenWish(undefined, `ce${index}`), 0, patient)
+      await service.accessToken(loaded, requestedToken(undefined, `ce${index}`), 0, patient)
       expect(provider.issued).toContain(await refreshTokenInFile())
     }),
   )
@@ -191,7 +193,7 @@ test('a refresh token another agent wrote into the file is found when ours is re
     'wlcg',
     await sealAccountFile({ ...fields, refresh_token: 'rt-other' }, key),
   )
-  const token = await service.accessToken(loaded, plainWish, 0, patient)
+  const token = await service.accessToken(loaded, defaultRequest, 0, patient)
   expect(token.accessToken).toBeDefined()
   expect(provider.refreshes).toEqual(['rt-0', 'rt-other'])
   expect(loaded.loginExpired).toBe(false)
@@ -201,7 +203,7 @@ test('a dead refresh token is said to be dead, with the way out', async () => {
   const loaded = load()
   provider.valid = 'another'
   const error: unknown = await service
-    .accessToken(loaded, plainWish, 0, patient)
+    .accessToken(loaded, defaultRequest, 0, patient)
     .catch((thrown: unknown) => thrown)
   expect(error).toBeInstanceOf(AgentError)
   expect(error).toMatchObject({
@@ -213,7 +215,7 @@ test('a dead refresh token is said to be dead, with the way out', async () => {
 
 test('without a refresh token the provider is not asked', async () => {
   const loaded = new LoadedAccount(accountOf({ ...fields, refresh_token: '' }))
-  await expect(service.accessToken(loaded, plainWish, 0, patient)).rejects.toMatchObject({
+  await expect(service.accessToken(loaded, defaultRequest, 0, patient)).rejects.toMatchObject({
     code: 'no-refresh-token',
   })
   expect(provider.refreshes).toHaveLength(0)
@@ -224,12 +226,12 @@ test('a new refresh token that cannot be saved is kept, used, said, and saved wh
   provider.rotates = true
   const loaded = load()
   loaded.fileKey = { salt: key.salt, bytes: Buffer.alloc(64, 9) }
-  const { notes } = await service.accessToken(loaded, plainWish, 0, patient)
+  const { notes } = await service.accessToken(loaded, defaultRequest, 0, patient)
   expect(notes).toContain("the new refresh token of wlcg is only in the agent's memory")
-  await service.accessToken(loaded, tokenWish('a', undefined), 0, patient)
+  await service.accessToken(loaded, requestedToken('a', undefined), 0, patient)
   expect(provider.refreshes).toEqual(['rt-0', 'rt-1'])
   loaded.fileKey = key
-  const later = await service.accessToken(loaded, tokenWish('b', undefined), 0, patient)
+  const later = await service.accessToken(loaded, requestedToken('b', undefined), 0, patient)
   expect(later.notes).toBeUndefined()
   expect(await refreshTokenInFile()).toBe('rt-3')
 })
@@ -237,8 +239,8 @@ test('a new refresh token that cannot be saved is kept, used, said, and saved wh
 test('a client that goes away ends its own wait only', async () => {
   const loaded = load()
   const impatient = new AbortController()
-  const left = service.accessToken(loaded, plainWish, 0, impatient.signal)
-  const stays = service.accessToken(loaded, plainWish, 0, patient)
+  const left = service.accessToken(loaded, defaultRequest, 0, impatient.signal)
+  const stays = service.accessToken(loaded, defaultRequest, 0, patient)
   impatient.abort(new AgentError('cancelled', 'gone'))
   await expect(left).rejects.toMatchObject({ code: 'cancelled' })
   expect((await stays).accessToken).toBeDefined()
@@ -251,7 +253,7 @@ test('a client that has gone before it is answered leaves no failure that nobody
   process.on('unhandledRejection', hear)
   provider.failure = new AgentError('network', 'could not connect to url: down')
   const gone = AbortSignal.abort(new AgentError('cancelled', 'gone'))
-  const left = service.accessToken(load(), plainWish, 0, gone)
+  const left = service.accessToken(load(), defaultRequest, 0, gone)
   await expect(left).rejects.toMatchObject({ code: 'cancelled' })
   // Not by settled(), which would hear it.
   for (let turn = 0; turn < 10; turn += 1) await nextTurn()
@@ -263,7 +265,7 @@ test('a refresh that our own deadline ends is the provider taking too long, and 
   const passed = AbortSignal.abort(new DOMException('timed out', 'TimeoutError'))
   vi.spyOn(AbortSignal, 'timeout').mockReturnValue(passed)
   provider.failure = new AgentError('cancelled', 'the request was given up')
-  await expect(service.accessToken(load(), plainWish, 0, patient)).rejects.toMatchObject({
+  await expect(service.accessToken(load(), defaultRequest, 0, patient)).rejects.toMatchObject({
     code: 'provider-timeout',
     message: 'https://op.example/ gave no token for wlcg within 20 s',
   })
@@ -271,25 +273,25 @@ test('a refresh that our own deadline ends is the provider taking too long, and 
 
 test('a failed refresh leaves the cached tokens usable and is tried again by the next call', async () => {
   const loaded = load()
-  const first = await service.accessToken(loaded, plainWish, 0, patient)
+  const first = await service.accessToken(loaded, defaultRequest, 0, patient)
   provider.failure = new AgentError('network', 'could not connect to url: down')
-  await expect(service.accessToken(loaded, plainWish, -1, patient)).rejects.toThrow('down')
-  expect((await service.accessToken(loaded, plainWish, 0, patient)).accessToken).toBe(
+  await expect(service.accessToken(loaded, defaultRequest, -1, patient)).rejects.toThrow('down')
+  expect((await service.accessToken(loaded, defaultRequest, 0, patient)).accessToken).toBe(
     first.accessToken,
   )
   provider.failure = undefined
-  await service.accessToken(loaded, plainWish, -1, patient)
+  await service.accessToken(loaded, defaultRequest, -1, patient)
 })
 
 test('a token in use is renewed ahead of its expiry; its caller never waits', async () => {
   vi.useFakeTimers({ now: 1_000_000 })
   provider.lifetime = 600
   const loaded = load()
-  await service.accessToken(loaded, plainWish, 0, patient)
-  await service.accessToken(loaded, plainWish, 0, patient)
+  await service.accessToken(loaded, defaultRequest, 0, patient)
+  await service.accessToken(loaded, defaultRequest, 0, patient)
   await vi.advanceTimersByTimeAsync(570_000)
   expect(provider.refreshes).toHaveLength(2)
-  const token = await service.accessToken(loaded, plainWish, 60, patient)
+  const token = await service.accessToken(loaded, defaultRequest, 60, patient)
   expect(provider.refreshes).toHaveLength(2)
   expect(token.expiresAt).toBeGreaterThan(1600)
 })
@@ -297,8 +299,8 @@ test('a token in use is renewed ahead of its expiry; its caller never waits', as
 test('a forgotten account is not renewed', async () => {
   vi.useFakeTimers({ now: 1_000_000 })
   const loaded = load()
-  await service.accessToken(loaded, plainWish, 0, patient)
-  await service.accessToken(loaded, plainWish, 0, patient)
+  await service.accessToken(loaded, defaultRequest, 0, patient)
+  await service.accessToken(loaded, defaultRequest, 0, patient)
   service.forget(loaded)
   loaded.tokens.clear()
   await vi.advanceTimersByTimeAsync(4_000_000)
@@ -309,22 +311,22 @@ test('a renewal that fails is no harm: the next caller asks again', async () => 
   vi.useFakeTimers({ now: 1_000_000 })
   provider.lifetime = 600
   const loaded = load()
-  await service.accessToken(loaded, plainWish, 0, patient)
-  await service.accessToken(loaded, plainWish, 0, patient)
+  await service.accessToken(loaded, defaultRequest, 0, patient)
+  await service.accessToken(loaded, defaultRequest, 0, patient)
   provider.failure = new AgentError('network', 'could not connect to url: down')
   await vi.advanceTimersByTimeAsync(600_000)
   await service.settled()
   expect(provider.refreshes).toHaveLength(2)
   provider.failure = undefined
-  expect((await service.accessToken(loaded, plainWish, 0, patient)).expiresAt).toBe(2200)
+  expect((await service.accessToken(loaded, defaultRequest, 0, patient)).expiresAt).toBe(2200)
 })
 
 test('a token that is no longer the account’s is not renewed', async () => {
   vi.useFakeTimers({ now: 1_000_000 })
   provider.lifetime = 600
   const loaded = load()
-  await service.accessToken(loaded, plainWish, 0, patient)
-  await service.accessToken(loaded, plainWish, 0, patient)
+  await service.accessToken(loaded, defaultRequest, 0, patient)
+  await service.accessToken(loaded, defaultRequest, 0, patient)
   loaded.tokens.clear()
   await vi.advanceTimersByTimeAsync(600_000)
   await service.settled()

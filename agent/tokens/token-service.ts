@@ -4,15 +4,15 @@ import { systemReason } from '../../protocol/system-error.ts'
 import { providerOf } from '../accounts/client-of.ts'
 import type { LoadedAccount } from '../accounts/loaded-account.ts'
 import type { Log } from '../log.ts'
-import { waitUntil } from '../oidc/deadline.ts'
+import { raceAbort } from '../oidc/deadline.ts'
 import type { OpenIdProvider, TokenResponse } from '../oidc/provider.ts'
-import type { World } from '../world.ts'
-import { clockWarning, grantDifferences, joinedLines } from './granted.ts'
+import type { Runtime } from '../world.ts'
+import { clockWarning, compareGrant, joinedLines } from './granted.ts'
 import type { Refresher } from './refresher.ts'
 import { Renewals } from './renewal.ts'
 import { SingleFlight } from './single-flight.ts'
 import type { CachedToken } from './token-cache.ts'
-import { firstWish, type TokenWish } from './wish.ts'
+import { type RequestedToken, withAccountDefaults } from './wish.ts'
 
 /** A token as it is handed out. */
 export interface IssuedToken {
@@ -38,7 +38,7 @@ const REFRESH_DEADLINE_MS = 20_000
 export class TokenService {
   readonly #refresher: Refresher
   readonly #provider: OpenIdProvider
-  readonly #world: World
+  readonly #runtime: Runtime
   readonly #log: Log
   readonly #flights = new SingleFlight<IssuedToken>()
   readonly #renewals: Renewals
@@ -50,14 +50,14 @@ export class TokenService {
   constructor(parts: {
     readonly refresher: Refresher
     readonly provider: OpenIdProvider
-    readonly world: World
+    readonly runtime: Runtime
     readonly log: Log
   }) {
     this.#refresher = parts.refresher
     this.#provider = parts.provider
-    this.#world = parts.world
+    this.#runtime = parts.runtime
     this.#log = parts.log
-    this.#renewals = new Renewals(parts.world)
+    this.#renewals = new Renewals(parts.runtime)
   }
 
   /**
@@ -67,18 +67,18 @@ export class TokenService {
    */
   async accessToken(
     loaded: LoadedAccount,
-    wish: TokenWish,
+    requested: RequestedToken,
     minValidSeconds: number,
     signal: AbortSignal,
   ): Promise<IssuedToken> {
     if (minValidSeconds >= 0) {
-      const found = loaded.tokens.find(wish.key, minValidSeconds, this.#now())
+      const found = loaded.tokens.find(requested.key, minValidSeconds, this.#now())
       if (found.kind === 'fresh') return this.#issued(loaded, found.token, undefined)
       if (found.kind === 'best') {
         return this.#issued(loaded, found.token, tooShort(found.token, minValidSeconds))
       }
     }
-    const token = await this.#refreshOnce(loaded, wish, signal)
+    const token = await this.#refreshOnce(loaded, requested, signal)
     const lifetime = token.expiresAt - this.#now()
     if (token.expiresAt === 0 || lifetime >= minValidSeconds) return token
     const short = shortLife(lifetime, minValidSeconds)
@@ -86,17 +86,21 @@ export class TokenService {
   }
 
   /** A new ID token; never cached, as an ID token answers one login question. */
-  async idToken(loaded: LoadedAccount, wish: TokenWish, signal: AbortSignal): Promise<IssuedToken> {
-    return this.#refreshOnce(loaded, wish, signal)
+  async idToken(
+    loaded: LoadedAccount,
+    requested: RequestedToken,
+    signal: AbortSignal,
+  ): Promise<IssuedToken> {
+    return this.#refreshOnce(loaded, requested, signal)
   }
 
   /** Takes a token that came another way than by refresh, as from the device flow. */
   async keep(
     loaded: LoadedAccount,
-    wish: TokenWish,
+    requested: RequestedToken,
     response: TokenResponse,
   ): Promise<IssuedToken> {
-    return this.#store(loaded, wish, response, await this.#issuer(loaded))
+    return this.#store(loaded, requested, response, await this.#issuer(loaded))
   }
 
   /** Ends the renewals of an account that is no longer loaded. */
@@ -116,19 +120,21 @@ export class TokenService {
 
   async #refreshOnce(
     loaded: LoadedAccount,
-    wish: TokenWish,
+    requested: RequestedToken,
     signal: AbortSignal,
   ): Promise<IssuedToken> {
-    const flight = this.#flights.run(this.#key(loaded, wish), () => this.#refresh(loaded, wish))
-    return waitUntil(flight, signal)
+    const flight = this.#flights.run(this.#key(loaded, requested), () =>
+      this.#refresh(loaded, requested),
+    )
+    return raceAbort(flight, signal)
   }
 
-  async #refresh(loaded: LoadedAccount, wish: TokenWish): Promise<IssuedToken> {
+  async #refresh(loaded: LoadedAccount, requested: RequestedToken): Promise<IssuedToken> {
     const deadline = AbortSignal.timeout(REFRESH_DEADLINE_MS)
     try {
       const issuer = await this.#issuer(loaded, deadline)
-      const response = await this.#refresher.refresh(loaded, wish, deadline)
-      return this.#store(loaded, wish, response, issuer)
+      const response = await this.#refresher.refresh(loaded, requested, deadline)
+      return this.#store(loaded, requested, response, issuer)
     } catch (error) {
       throw deadline.aborted && isCancelled(error) ? tookTooLong(loaded, error) : error
     }
@@ -136,13 +142,14 @@ export class TokenService {
 
   #store(
     loaded: LoadedAccount,
-    wish: TokenWish,
+    requested: RequestedToken,
     response: TokenResponse,
     issuer: string,
   ): IssuedToken {
     const { account } = loaded
-    const asked = account.grant === 'refresh_token' ? wish : firstWish(account, wish)
-    const differences = grantDifferences(asked, response)
+    const asked =
+      account.grant === 'refresh_token' ? requested : withAccountDefaults(account, requested)
+    const differences = compareGrant(asked, response)
     const issued: IssuedToken = {
       accessToken: response.accessToken,
       issuer,
@@ -161,23 +168,23 @@ export class TokenService {
       scope: response.scope,
       differences,
       used: false,
-      askedSeconds: loaded.tokens.peek(wish.key)?.askedSeconds ?? 0,
+      askedSeconds: loaded.tokens.peek(requested.key)?.askedSeconds ?? 0,
     }
-    loaded.tokens.store(wish.key, token)
-    this.#renewAhead(loaded, wish, token)
+    loaded.tokens.store(requested.key, token)
+    this.#renewAhead(loaded, requested, token)
     return issued
   }
 
-  #renewAhead(loaded: LoadedAccount, wish: TokenWish, token: CachedToken): void {
-    const key = this.#key(loaded, wish)
+  #renewAhead(loaded: LoadedAccount, requested: RequestedToken, token: CachedToken): void {
+    const key = this.#key(loaded, requested)
     const keys = this.#renewalKeys.get(loaded) ?? new Set()
     this.#renewalKeys.set(loaded, keys.add(key))
     this.#renewals.schedule(key, token, () => {
       keys.delete(key)
       // Removed, locked or evicted meanwhile: nobody will ask for it.
-      if (loaded.tokens.peek(wish.key) !== token) return
+      if (loaded.tokens.peek(requested.key) !== token) return
       this.#log.debug(`renewing a token of ${loaded.name} ahead of its expiry`)
-      this.#refreshOnce(loaded, wish, AbortSignal.timeout(REFRESH_DEADLINE_MS)).catch(
+      this.#refreshOnce(loaded, requested, AbortSignal.timeout(REFRESH_DEADLINE_MS)).catch(
         (error: unknown) => {
           const reason = systemReason(error)
           this.#log.warn(`could not renew a token of ${loaded.name} ahead of its expiry: ${reason}`)
@@ -206,18 +213,18 @@ export class TokenService {
     return metadata.issuer
   }
 
-  #key(loaded: LoadedAccount, wish: TokenWish): string {
+  #key(loaded: LoadedAccount, requested: RequestedToken): string {
     let generation = this.#generations.get(loaded)
     if (generation === undefined) {
       generation = this.#nextGeneration
       this.#nextGeneration += 1
       this.#generations.set(loaded, generation)
     }
-    return `${generation} ${wish.key}`
+    return `${generation} ${requested.key}`
   }
 
   #now(): UnixSeconds {
-    return this.#world.now() / 1000
+    return this.#runtime.now() / 1000
   }
 }
 

@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { KeyedTurns, Turns } from './turns.ts'
+import { KeyedMutex, Semaphore } from './turns.ts'
 
 test('never more than the limit run at a time, all run, in order of arrival', async () => {
   await fc.assert(
@@ -8,7 +8,7 @@ test('never more than the limit run at a time, all run, in order of arrival', as
       fc.integer({ min: 1, max: 5 }),
       fc.array(fc.boolean(), { maxLength: 30 }),
       async (limit, outcomes) => {
-        const turns = new Turns(limit)
+        const turns = new Semaphore(limit)
         let running = 0
         let most = 0
         const started: number[] = []
@@ -34,7 +34,7 @@ test('never more than the limit run at a time, all run, in order of arrival', as
 })
 
 test('keys do not wait for each other, a key waits for itself', async () => {
-  const turns = new KeyedTurns(1)
+  const turns = new KeyedMutex(1)
   const order: string[] = []
   let release: () => void = () => undefined
   const held = turns.run('a', () => new Promise<void>((resolve) => (release = resolve)))

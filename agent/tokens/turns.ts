@@ -1,5 +1,5 @@
 /** Lets at most `limit` pieces of work run at a time; the others wait in order of arrival. */
-export class Turns {
+export class Semaphore {
   readonly #limit: number
   readonly #waiting: (() => void)[] = []
   #running = 0
@@ -26,16 +26,16 @@ export class Turns {
 }
 
 /** {@link Turns} by key; a key nobody uses takes no memory. */
-export class KeyedTurns {
+export class KeyedMutex {
   readonly #limit: number
-  readonly #turns = new Map<string, { readonly turns: Turns; users: number }>()
+  readonly #turns = new Map<string, { readonly turns: Semaphore; users: number }>()
 
   constructor(limit: number) {
     this.#limit = limit
   }
 
   async run<T>(key: string, work: () => Promise<T>): Promise<T> {
-    const entry = this.#turns.get(key) ?? { turns: new Turns(this.#limit), users: 0 }
+    const entry = this.#turns.get(key) ?? { turns: new Semaphore(this.#limit), users: 0 }
     this.#turns.set(key, entry)
     entry.users += 1
     try {

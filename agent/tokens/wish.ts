@@ -5,17 +5,17 @@ import type { SpaceSeparated } from '../../protocol/messages.ts'
  * What a token is asked to be good for: unique scopes (none = the account's default) and audiences,
  * in the order in which they were asked for, which is how many providers write them into the token.
  */
-export interface TokenWish {
+export interface RequestedToken {
   readonly scopes: readonly string[]
   readonly audiences: readonly string[]
   /** The cache key: equal for equal wishes, whatever their order and spacing. */
   readonly key: string
 }
 
-export function tokenWish(
+export function requestedToken(
   scope: SpaceSeparated | undefined,
   audience: SpaceSeparated | undefined,
-): TokenWish {
+): RequestedToken {
   return {
     scopes: [...new Set(words(scope))],
     audiences: [...new Set(words(audience))],
@@ -24,14 +24,17 @@ export function tokenWish(
 }
 
 /** The wish for a token as the account gives it. */
-export const plainWish = tokenWish(undefined, undefined)
+export const defaultRequest = requestedToken(undefined, undefined)
 
 /** What is asked of the provider where no earlier grant says what a wish leaves open: the account does. */
-export function firstWish({ authScope, audience }: Account, wish: TokenWish): TokenWish {
-  const asked = tokenWish(authScope, audience)
+export function withAccountDefaults(
+  { authScope, audience }: Account,
+  requested: RequestedToken,
+): RequestedToken {
+  const asked = requestedToken(authScope, audience)
   return {
-    scopes: wish.scopes.length === 0 ? asked.scopes : wish.scopes,
-    audiences: wish.audiences.length === 0 ? asked.audiences : wish.audiences,
-    key: wish.key,
+    scopes: requested.scopes.length === 0 ? asked.scopes : requested.scopes,
+    audiences: requested.audiences.length === 0 ? asked.audiences : requested.audiences,
+    key: requested.key,
   }
 }

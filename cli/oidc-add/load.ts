@@ -1,16 +1,16 @@
 import { accountOf } from '../../protocol/account.ts'
 import { callAgent } from '../../protocol/client.ts'
-import { AgentError, knownError } from '../../protocol/errors.ts'
+import { AgentError, peerError } from '../../protocol/errors.ts'
 import { accountDirectory } from '../account-directory.ts'
 import { addRequest } from '../load-account.ts'
 import { type PasswordKeeping, passwordEntry, passwordSources } from '../password-source.ts'
 import { storesPassword } from '../stores-password.ts'
 import { type UnlockedAccount, unlockAccount } from '../unlock-account.ts'
-import { type AddSetting, tellSuccess } from './setting.ts'
+import { type AddContext, tellSuccess } from './setting.ts'
 
 /** Opens an account's file and loads it into the agent. */
-export async function load(account: string, setting: AddSetting): Promise<void> {
-  const { options, io, agent, terminal, explain } = setting
+export async function load(account: string, context: AddContext): Promise<void> {
+  const { options, io, agent, terminal, explain } = context
   if (options.pwPrompt === 'gui') {
     throw new AgentError('not-implemented', '--pw-prompt=gui is not implemented', {
       hint: 'Leave it out to be asked on the terminal.',
@@ -33,7 +33,7 @@ export async function load(account: string, setting: AddSetting): Promise<void> 
   const text = await directory.read(account)
   const opened = await unlockAccount(account, text, { sources, io, terminal })
   const request = addRequest(opened, {
-    pw_entry: passwordEntry(account, sources, await keeping(opened, setting), io.now),
+    pw_entry: passwordEntry(account, sources, await keeping(opened, context), io.now),
     lifetime: options.lifetime,
     confirm: options.confirm,
     always_allow_id_token: options.alwaysAllowIdToken,
@@ -43,7 +43,7 @@ export async function load(account: string, setting: AddSetting): Promise<void> 
 }
 
 /** Whether an option was given that an account which is loaded could take over. */
-function changesLoaded(options: AddSetting['options']): boolean {
+function changesLoaded(options: AddContext['options']): boolean {
   const { lifetime, pwStore, confirm, alwaysAllowIdToken } = options
   return lifetime !== undefined || pwStore !== undefined || confirm || alwaysAllowIdToken
 }
@@ -54,7 +54,7 @@ function changesLoaded(options: AddSetting['options']): boolean {
  */
 async function keeping(
   { fields, password, from }: UnlockedAccount,
-  { options, io, host }: AddSetting,
+  { options, io, host }: AddContext,
 ): Promise<PasswordKeeping | undefined> {
   const { pwStore, pwEnv, lifetime } = options
   if (typeof pwStore === 'number') return { password, seconds: pwStore }
@@ -66,7 +66,7 @@ async function keeping(
 }
 
 function noSuchAccount(account: string): AgentError {
-  return knownError('unknown-account', {
+  return peerError('unknown-account', {
     hint: `There is no file for ${account}. What there is shows: oidc-add -l`,
   })
 }

@@ -1,9 +1,9 @@
 import { callAgent } from '../../protocol/client.ts'
 import { AgentError } from '../../protocol/errors.ts'
-import { type AddSetting, tellSuccess } from './setting.ts'
+import { type AddContext, tellSuccess } from './setting.ts'
 
 /** Locks the agent with a password that is asked for twice. */
-export async function lock({ agent, io, terminal }: AddSetting): Promise<void> {
+export async function lock({ agent, io, terminal }: AddContext): Promise<void> {
   await callAgent(agent, { request: 'check' })
   const password = await terminal().askSecret('Enter lock password')
   if ((await terminal().askSecret('Confirm lock password')) !== password) {
@@ -13,7 +13,7 @@ export async function lock({ agent, io, terminal }: AddSetting): Promise<void> {
 }
 
 /** Unlocks the agent. */
-export async function unlock({ agent, io, terminal }: AddSetting): Promise<void> {
+export async function unlock({ agent, io, terminal }: AddContext): Promise<void> {
   await callAgent(agent, { request: 'check' })
   const password = await terminal().askSecret('Enter lock password')
   tellSuccess(io, await callAgent(agent, { request: 'unlock', password }))

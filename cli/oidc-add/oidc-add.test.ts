@@ -9,7 +9,7 @@ import { newFileKey } from '../../protocol/file-key.ts'
 import type { JsonObject } from '../../protocol/messages.ts'
 import { type ScriptedAgent, scriptedAgent } from '../../test/support/scripted-agent.ts'
 import { scriptedTerminal, type Turn } from '../../test/support/scripted-terminal.ts'
-import { type Ending, run } from '../run.ts'
+import { type ExitOutcome, run } from '../run.ts'
 import { testIo } from '../test-io.ts'
 import { addAccounts } from './oidc-add.ts'
 import { oidcAdd } from './options.ts'
@@ -41,7 +41,7 @@ afterEach(async () => {
 })
 
 interface Ran {
-  readonly status: Ending
+  readonly status: ExitOutcome
   readonly stdout: string
   readonly stderr: string
 }
@@ -65,7 +65,7 @@ async function add(
       throw new AgentError('no-terminal', 'there is no terminal to ask on')
     },
   }
-  const status = await run(oidcAdd, (args, world) => addAccounts(args, world, host), io)
+  const status = await run(oidcAdd, (args, runtime) => addAccounts(args, runtime, host), io)
   expect(terminal.left).toEqual([])
   return { status, stdout: io.stdout.text, stderr: io.stderr.text }
 }

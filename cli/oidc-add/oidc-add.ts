@@ -1,5 +1,5 @@
 import { callAgent } from '../../protocol/client.ts'
-import { agentFor } from '../agent-for.ts'
+import { selectAgent } from '../agent-for.ts'
 import type { Arguments } from '../argv.ts'
 import { listAccounts } from '../list-accounts.ts'
 import type { Io } from '../run.ts'
@@ -11,7 +11,7 @@ import { modeOf } from './mode.ts'
 import type { oidcAdd } from './options.ts'
 import { printFile } from './print-file.ts'
 import { printLoaded } from './print-loaded.ts'
-import { type AddHost, type AddSetting, tellSuccess } from './setting.ts'
+import { type AddContext, type AddHost, tellSuccess } from './setting.ts'
 
 /** `oidc-add`: loads accounts into the agent, and what belongs to that. */
 export async function addAccounts(
@@ -21,18 +21,18 @@ export async function addAccounts(
 ): Promise<void> {
   let opened: Terminal | undefined
   const { options } = args
-  const setting: AddSetting = {
+  const context: AddContext = {
     options,
     io,
     host,
-    agent: agentFor(io, options.remote ? 'remote' : 'local'),
+    agent: selectAgent(io, options.remote ? 'remote' : 'local'),
     terminal: () => (opened ??= host.openTerminal()),
     explain: (line) => {
       if (options.verbose || options.debug) io.stderr.write(`${line}\n`)
     },
   }
   try {
-    await perform(args, setting)
+    await perform(args, context)
   } finally {
     opened?.close()
   }
@@ -40,30 +40,30 @@ export async function addAccounts(
 
 async function perform(
   args: Arguments<typeof oidcAdd.options>,
-  setting: AddSetting,
+  context: AddContext,
 ): Promise<void> {
-  const { io, agent } = setting
+  const { io, agent } = context
   const mode = modeOf(args)
   switch (mode.kind) {
     case 'list':
       return listAccounts(io)
     case 'loaded':
-      return printLoaded(setting)
+      return printLoaded(context)
     case 'lock':
-      return lock(setting)
+      return lock(context)
     case 'unlock':
-      return unlock(setting)
+      return unlock(context)
     case 'remove-all':
       tellSuccess(io, await callAgent(agent, { request: 'remove_all' }))
       return
     case 'print':
-      return printFile(await accountNamed(mode.operand, setting), setting)
+      return printFile(await accountNamed(mode.operand, context), context)
     case 'remove': {
-      const account = await accountNamed(mode.operand, setting)
+      const account = await accountNamed(mode.operand, context)
       tellSuccess(io, await callAgent(agent, { request: 'remove', account }))
       return
     }
     case 'load':
-      return load(await accountNamed(mode.operand, setting), setting)
+      return load(await accountNamed(mode.operand, context), context)
   }
 }

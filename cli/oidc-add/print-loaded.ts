@@ -5,7 +5,7 @@ import { tokenFileLine } from '../../protocol/token-file-line.ts'
 import { printNames } from '../list-accounts.ts'
 import { dateOf } from '../login-end.ts'
 import { visibleText } from '../visible-text.ts'
-import type { AddSetting } from './setting.ts'
+import type { AddContext } from './setting.ts'
 
 const words = {
   heading: 'The following account configurations are currently loaded: ',
@@ -16,7 +16,7 @@ const words = {
  * `-a`: the loaded accounts; for a person with how long their logins last, and the token files that
  * are kept fresh.
  */
-export async function printLoaded({ io, agent }: AddSetting): Promise<void> {
+export async function printLoaded({ io, agent }: AddContext): Promise<void> {
   const { info: names } = await callAgent(agent, { request: 'loaded_accounts' })
   if (io.stdout.isTTY !== true) {
     printNames(io, names, words)
@@ -35,7 +35,7 @@ export async function printLoaded({ io, agent }: AddSetting): Promise<void> {
 }
 
 /** Nothing where the agent is one that does not tell. */
-async function statusOf(agent: AddSetting['agent']): Promise<Partial<StatusJsonReply['info']>> {
+async function statusOf(agent: AddContext['agent']): Promise<Partial<StatusJsonReply['info']>> {
   try {
     return (await callAgent(agent, { request: 'status_json' })).info
   } catch (error) {

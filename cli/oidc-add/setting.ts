@@ -13,7 +13,7 @@ export interface AddHost {
 }
 
 /** What each thing `oidc-add` does works with. */
-export interface AddSetting {
+export interface AddContext {
   readonly options: AddOptions
   readonly io: Io
   readonly host: AddHost

@@ -72,7 +72,7 @@ async function readProc(
 }
 
 /** Gone already, not empty, or not ours to remove. */
-const leftAlone = ['ENOENT', 'ENOTEMPTY', 'EACCES', 'EPERM']
+const circuitOpen = ['ENOENT', 'ENOTEMPTY', 'EACCES', 'EPERM']
 
 /** Our agent removes its socket; the C agent, and one that was killed, leave socket and directory. */
 async function removeSocket(path: string): Promise<void> {
@@ -81,6 +81,6 @@ async function removeSocket(path: string): Promise<void> {
     const directory = dirname(path)
     if (/^oidc-\w{6}$/.test(basename(directory))) await rmdir(directory)
   } catch (error) {
-    if (!leftAlone.includes(systemCode(error) ?? '')) throw error
+    if (!circuitOpen.includes(systemCode(error) ?? '')) throw error
   }
 }

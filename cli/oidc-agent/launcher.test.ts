@@ -53,7 +53,7 @@ const goodDaemon = `
     fs.writeFileSync(path.join(__dirname, 'options.json'), JSON.stringify(options))
     fs.writeSync(3, JSON.stringify({ socket, pid: process.pid }) + '\\n')
     fs.closeSync(3)
-    if (options.lifeline) new net.Socket({ fd: 4 }).on('close', end).resume()
+    if (options.parentPipe) new net.Socket({ fd: 4 }).on('close', end).resume()
   })
 `
 
@@ -126,7 +126,12 @@ describe('starting', () => {
 
   test('the daemon is told what was asked', () => {
     agent([])
-    expect(told()).toMatchObject({ lifetime: 0, autoload: true, webserver: true, lifeline: false })
+    expect(told()).toMatchObject({
+      lifetime: 0,
+      autoload: true,
+      webserver: true,
+      parentPipe: false,
+    })
     agent(['-a', '/x/', '-t60', '--no-autol', '--no-auto-re', '--no-scheme', '--with-group', '-cg'])
     expect(told()).toMatchObject({
       socketPath: '/x/',
@@ -270,7 +275,7 @@ describe('for a command', () => {
     expect({ status, stderr }).toEqual({ status: 7, stderr: '' })
     const [socket = '', pid, ...rest] = stdout.trim().split(' ')
     expect(rest).toEqual(['--help', '--'])
-    expect(told()).toMatchObject({ lifetime: 5, lifeline: true })
+    expect(told()).toMatchObject({ lifetime: 5, parentPipe: true })
     expect(isRunning(Number(pid))).toBe(false)
     expect(existsSync(socket)).toBe(false)
   })
@@ -350,7 +355,7 @@ describe('-d', () => {
     const { OIDC_SOCK, OIDCD_PID } = variables(chunk.toString())
     pids.add(Number(OIDCD_PID))
     expect(existsSync(OIDC_SOCK)).toBe(true)
-    expect(told()).toMatchObject({ console: true, lifeline: true })
+    expect(told()).toMatchObject({ console: true, parentPipe: true })
     const exit = once(child, 'exit')
     child.kill('SIGINT')
     expect(await exit).toEqual([0, null])

@@ -1,7 +1,7 @@
 import { type Arguments, usageError } from '../argv.ts'
 import { NON_INTERACTIVE } from '../non-interactive.ts'
-import type { Ending, Io } from '../run.ts'
-import { endingOf, runCommand } from '../run-command.ts'
+import type { ExitOutcome, Io } from '../run.ts'
+import { outcomeOf, runCommand } from '../run-command.ts'
 import { announcement, farewell } from './announcement.ts'
 import type { Host } from './host.ts'
 import { killAgent } from './kill-agent.ts'
@@ -14,7 +14,7 @@ export async function launch(
   { options, operands }: Arguments<typeof oidcAgent.options>,
   io: Io,
   host: Host,
-): Promise<Ending> {
+): Promise<ExitOutcome> {
   if (options.kill) {
     io.stdout.write(farewell(await killAgent(io.env), options))
     return 0
@@ -46,8 +46,8 @@ interface Start {
   readonly host: Host
 }
 
-function start({ options, io, host }: Start, lifeline: boolean): Promise<Daemon> {
-  const told = agentOptions(options, { ...host, lifeline })
+function start({ options, io, host }: Start, parentPipe: boolean): Promise<Daemon> {
+  const told = agentOptions(options, { ...host, parentPipe })
   return startDaemon(told, host, environment({ options, io }))
 }
 
@@ -74,7 +74,10 @@ async function load(
 }
 
 /** `oidc-agent COMMAND ARGS…`: an agent for one command, gone when the command or we are. */
-async function launchFor(words: readonly string[], { options, io, host }: Start): Promise<Ending> {
+async function launchFor(
+  words: readonly string[],
+  { options, io, host }: Start,
+): Promise<ExitOutcome> {
   if (options.console) throw usageError('with a command the agent cannot stay in the foreground')
   const daemon = await start({ options, io, host }, true)
   try {
@@ -91,10 +94,10 @@ async function launchFor(words: readonly string[], { options, io, host }: Start)
 }
 
 /** `oidc-agent -d`: we stand for the agent, in our signals and its end. */
-async function launchInForeground({ options, io, host }: Start): Promise<Ending> {
+async function launchInForeground({ options, io, host }: Start): Promise<ExitOutcome> {
   const daemon = await start({ options, io, host }, true)
   // Before the announcement: who reads it may send a signal at once.
-  const ended = endingOf(() => daemon.process)
+  const ended = outcomeOf(() => daemon.process)
   try {
     await load(daemon, { options, io })
   } catch (error) {

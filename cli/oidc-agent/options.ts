@@ -85,7 +85,7 @@ const DEFAULT_GROUP = 'oidc-agent'
 /** What the daemon is told. */
 export function agentOptions(
   given: LauncherOptions,
-  place: { readonly parentPid: number; readonly directory: string; readonly lifeline: boolean },
+  place: { readonly parentPid: number; readonly directory: string; readonly parentPipe: boolean },
 ): AgentOptions {
   const absolute = (path: string | undefined): string | undefined =>
     path === undefined ? undefined : absolutePath(path, place.directory)
@@ -105,6 +105,6 @@ export function agentOptions(
     debug: given.debug,
     logStderr: given.logStderr,
     pidFile: absolute(given.pidFile),
-    lifeline: place.lifeline,
+    parentPipe: place.parentPipe,
   }
 }

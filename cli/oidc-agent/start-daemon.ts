@@ -14,7 +14,7 @@ import type { Host } from './host.ts'
 const END_TIMEOUT_MS = 5_000
 
 const REPORT_FD = 3
-const LIFELINE_FD = 4
+const PARENT_PIPE_FD = 4
 
 /** A daemon whose socket accepts. */
 export interface Daemon {
@@ -45,7 +45,7 @@ export async function startDaemon(
       output,
       options.console || options.logStderr ? 'inherit' : 'ignore',
       'pipe',
-      ...(options.lifeline ? ['pipe' as const] : []),
+      ...(options.parentPipe ? ['pipe' as const] : []),
     ],
   })
   const report = await reportOf(child, host.startTimeoutMs)
@@ -56,11 +56,11 @@ export async function startDaemon(
   return { ...report, process: child }
 }
 
-/** Ends a daemon started with a lifeline, and waits until it is gone. */
+/** Ends a daemon started with a parent pipe, and waits until it is gone. */
 export async function endDaemon({ process: child }: Daemon): Promise<void> {
   if (child.exitCode !== null || child.signalCode !== null) return
   const ended = once(child, 'exit')
-  child.stdio[LIFELINE_FD]?.destroy()
+  child.stdio[PARENT_PIPE_FD]?.destroy()
   await Promise.race([ended, pause(END_TIMEOUT_MS, undefined, { ref: false })])
   child.unref()
 }

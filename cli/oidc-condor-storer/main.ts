@@ -1,7 +1,7 @@
-import { endWith, processIo } from '../process-io.ts'
+import { exitWith, processIo } from '../process-io.ts'
 import { run } from '../run.ts'
 import { storeCredentials } from './oidc-condor-storer.ts'
 import { onNewLine } from './on-new-line.ts'
 import { oidcCondorStorer } from './options.ts'
 
-void run(oidcCondorStorer, storeCredentials, onNewLine(processIo())).then(endWith)
+void run(oidcCondorStorer, storeCredentials, onNewLine(processIo())).then(exitWith)

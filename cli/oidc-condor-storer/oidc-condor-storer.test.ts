@@ -9,7 +9,7 @@ import {
   writeStoreCred,
 } from '../../test/support/condor-store-cred.ts'
 import { type ScriptedAgent, scriptedAgent } from '../../test/support/scripted-agent.ts'
-import { type Ending, run } from '../run.ts'
+import { type ExitOutcome, run } from '../run.ts'
 import { testIo } from '../test-io.ts'
 import { storeCredentials } from './oidc-condor-storer.ts'
 import { onNewLine } from './on-new-line.ts'
@@ -40,7 +40,7 @@ afterEach(async () => {
 async function storer(
   argv: readonly string[],
   more: Record<string, string> = {},
-): Promise<{ status: Ending; stdout: string; stderr: string }> {
+): Promise<{ status: ExitOutcome; stdout: string; stderr: string }> {
   const env = { OIDC_SOCK: agent.path, PATH: pathTo(directory), ...more }
   const io = testIo({ argv, env })
   const status = await run(oidcCondorStorer, storeCredentials, onNewLine(io))

@@ -3,9 +3,9 @@ import { agentAddresses, callAgent } from '../../protocol/client.ts'
 import { AgentError } from '../../protocol/errors.ts'
 import type { AccessTokenReply, JsonObject } from '../../protocol/messages.ts'
 import type { Arguments } from '../argv.ts'
-import { orLoaded } from '../or-loaded.ts'
+import { withAutoload } from '../or-loaded.ts'
 import type { Io } from '../run.ts'
-import { tellInfo } from '../tell-info.ts'
+import { printInfo } from '../tell-info.ts'
 import { visibleText } from '../visible-text.ts'
 import {
   accountOfService,
@@ -51,7 +51,7 @@ async function store(
   }
   // What is stored as asked is an access token too, and may be about to end: it is replaced.
   const reply = await tokenFor(wanted, io)
-  tellInfo(reply.info, io)
+  printInfo(reply.info, io)
   const said = await addCredential(wanted, credentialOf(reply, io.now()), io.env)
   if (said !== '') explain(said)
   explain(`${nameOf(wanted)}: stored`)
@@ -68,7 +68,7 @@ async function tokenFor(wanted: CredentialRequest, io: Io): Promise<AccessTokenR
     min_valid_period: MIN_VALID_SECONDS,
     application_hint: oidcCondorStorer.name,
   } as const
-  return await orLoaded({ account, agents, env: io.env }, () =>
+  return await withAutoload({ account, agents, env: io.env }, () =>
     callAgent(agents.local, request, { timeoutMs: TOKEN_TIMEOUT_MS }),
   )
 }

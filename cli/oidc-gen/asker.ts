@@ -4,7 +4,7 @@ import type { Terminal } from '../terminal.ts'
 import type { GenOptions } from './options.ts'
 
 /** A value that an option gives, or a person. */
-export interface Wanted {
+export interface Question {
   /** In the C tool's error text: `issuer url`. */
   readonly label: string
   /** Without the dashes. */
@@ -14,10 +14,10 @@ export interface Wanted {
 
 export type Answer = 'yes' | 'no' | 'quit'
 
-type AskingOptions = Pick<GenOptions, 'prompt' | 'confirmYes' | 'confirmNo' | 'confirmDefault'>
+type PromptOptions = Pick<GenOptions, 'prompt' | 'confirmYes' | 'confirmNo' | 'confirmDefault'>
 
 /** How the person is reached. */
-export interface Reach {
+export interface PromptChannels {
   /** @throws AgentError `no-terminal` */
   openTerminal(): Terminal
   /** Where answers come from if there is no terminal. */
@@ -25,14 +25,14 @@ export interface Reach {
 }
 
 /** Asks the person, or says which option would have answered. */
-export class Asker {
-  readonly #options: AskingOptions
-  readonly #reach: Reach
+export class Prompter {
+  readonly #options: PromptOptions
+  readonly #reach: PromptChannels
   #terminal: Terminal | undefined
   #pipe: Questions | undefined
 
   /** Nothing is opened before the first question. */
-  constructor(options: AskingOptions, reach: Reach) {
+  constructor(options: PromptOptions, reach: PromptChannels) {
     this.#options = options
     this.#reach = reach
   }
@@ -61,7 +61,7 @@ export class Asker {
    * The answer, not empty.
    * @throws AgentError `no-terminal` with --prompt=none.
    */
-  async ask(wanted: Wanted, fallback?: string): Promise<string> {
+  async ask(wanted: Question, fallback?: string): Promise<string> {
     this.#checkMayAsk(wanted)
     const given = fallback === undefined ? {} : { default: fallback }
     for (;;) {
@@ -71,7 +71,7 @@ export class Asker {
   }
 
   /** As {@link ask}, without showing what is typed; `keeps` is what an empty answer means. */
-  async askSecret(wanted: Wanted, keeps?: string): Promise<string> {
+  async askSecret(wanted: Question, keeps?: string): Promise<string> {
     this.#checkMayAsk(wanted)
     const question = keeps === undefined ? wanted.question : `${wanted.question} [***]`
     for (;;) {
@@ -127,7 +127,7 @@ export class Asker {
     }
   }
 
-  #checkMayAsk({ label, option }: Wanted): void {
+  #checkMayAsk({ label, option }: Question): void {
     if (this.#options.prompt !== 'none') return
     throw new AgentError(
       'no-terminal',

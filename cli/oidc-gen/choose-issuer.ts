@@ -1,7 +1,7 @@
 import { sameIssuer } from '../../protocol/account.ts'
 import { AgentError } from '../../protocol/errors.ts'
 import type { KnownIssuer } from '../../protocol/issuer-config.ts'
-import type { GenSetting } from './setting.ts'
+import type { GenContext } from './setting.ts'
 
 /** An issuer, and what the issuer files say of it. */
 export interface ChosenIssuer {
@@ -13,19 +13,19 @@ export interface ChosenIssuer {
 export async function chooseIssuer(
   name: string,
   known: readonly KnownIssuer[],
-  { options, asker }: GenSetting,
+  { options, prompter }: GenContext,
   stored?: string,
 ): Promise<ChosenIssuer> {
   const given = options.issuer ?? stored
   if (given !== undefined) return chosen(givenUrl(given, known), known)
   const urls = known.map(({ issuer }) => issuer)
-  asker.say(listed(urls, urls))
+  prompter.say(listed(urls, urls))
   const favourite = urls.find((url) => url.includes(name)) ?? urls[0]
   for (;;) {
-    const answer = await asker.ask(wanted, favourite)
+    const answer = await prompter.ask(wanted, favourite)
     const found = find(answer, known)
     if (found.kind === 'one') return chosen(found.url, known)
-    asker.say(found.kind === 'several' ? listed(found.urls, urls) : found.reason)
+    prompter.say(found.kind === 'several' ? listed(found.urls, urls) : found.reason)
   }
 }
 

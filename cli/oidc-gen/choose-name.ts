@@ -1,7 +1,7 @@
 import { type AccountDirectory, checkAccountName } from '../../protocol/account-directory.ts'
 import { AgentError } from '../../protocol/errors.ts'
-import { shellWord } from '../../protocol/shell-word.ts'
-import type { GenSetting } from './setting.ts'
+import { shellQuote } from '../../protocol/shell-word.ts'
+import type { GenContext } from './setting.ts'
 
 /**
  * The short name of an account that is to be made.
@@ -11,7 +11,7 @@ import type { GenSetting } from './setting.ts'
 export async function newAccountName(
   given: string | undefined,
   directory: AccountDirectory | undefined,
-  setting: GenSetting,
+  context: GenContext,
 ): Promise<string> {
   const exists = async (name: string): Promise<boolean> => (await directory?.has(name)) ?? false
   if (given !== undefined) {
@@ -20,22 +20,22 @@ export async function newAccountName(
     return given
   }
   for (;;) {
-    const name = await askName(setting)
+    const name = await askName(context)
     if (!(await exists(name))) return name
-    setting.asker.say(alreadyConfigured)
+    context.prompter.say(alreadyConfigured)
   }
 }
 
 /** The short name of an account that may exist. */
-export async function askName({ asker, options }: GenSetting): Promise<string> {
+export async function askName({ prompter, options }: GenContext): Promise<string> {
   if (options.prompt === 'none') {
     throw new AgentError('no-terminal', 'No account short name given.')
   }
   for (;;) {
-    const name = await asker.ask(wanted)
+    const name = await prompter.ask(wanted)
     const fault = faultOf(name)
     if (fault === undefined) return name
-    asker.say(fault)
+    prompter.say(fault)
   }
 }
 
@@ -62,11 +62,11 @@ function configured(name: string): AgentError {
   return new AgentError('bad-request', alreadyConfigured, {
     hint: [
       'For a new refresh token run',
-      `\t$ oidc-gen --reauthenticate ${shellWord(name)}`,
+      `\t$ oidc-gen --reauthenticate ${shellQuote(name)}`,
       'to change it',
-      `\t$ oidc-gen -m ${shellWord(name)}`,
+      `\t$ oidc-gen -m ${shellQuote(name)}`,
       'and to delete it',
-      `\t$ oidc-gen -d ${shellWord(name)}`,
+      `\t$ oidc-gen -d ${shellQuote(name)}`,
     ].join('\n'),
   })
 }

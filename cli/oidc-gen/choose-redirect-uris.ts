@@ -2,7 +2,7 @@ import { words } from '../../protocol/account.ts'
 import type { JsonObject } from '../../protocol/messages.ts'
 import { fieldTexts } from './account-field.ts'
 import { redirectUris } from './draft.ts'
-import type { GenSetting } from './setting.ts'
+import type { GenContext } from './setting.ts'
 
 const wanted = {
   label: 'redirect uri',
@@ -13,11 +13,11 @@ const wanted = {
 /** The redirect URIs of a client registered beforehand; the flow `code` alone cannot do without. */
 export async function chooseRedirectUris(
   stored: JsonObject,
-  setting: GenSetting,
+  context: GenContext,
 ): Promise<readonly string[]> {
-  const given = redirectUris(setting)
+  const given = redirectUris(context)
   if (given.length > 0) return given
   const before = fieldTexts(stored, 'redirect_uris')
-  if (setting.options.flow[0] !== 'code') return before
-  return words(await setting.asker.ask(wanted, before.join(' ') || undefined))
+  if (context.options.flow[0] !== 'code') return before
+  return words(await context.prompter.ask(wanted, before.join(' ') || undefined))
 }

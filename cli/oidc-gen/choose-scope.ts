@@ -2,10 +2,10 @@ import { words } from '../../protocol/account.ts'
 import { callAgent } from '../../protocol/client.ts'
 import { AgentError } from '../../protocol/errors.ts'
 import type { SpaceSeparated } from '../../protocol/messages.ts'
-import type { ProviderPlace } from './draft.ts'
-import { isRobotFlow } from './own-fields.ts'
+import type { ProviderConfig } from './draft.ts'
+import { isUnattendedGrant } from './own-fields.ts'
 import { type Supported, withIamRules } from './scope-rules.ts'
-import type { GenSetting } from './setting.ts'
+import type { GenContext } from './setting.ts'
 
 /** What is proposed, as by the C tool. */
 const PROPOSED = 'openid profile offline_access'
@@ -19,7 +19,7 @@ const wanted = {
 } as const
 
 /** Where the scopes come from, and what for. */
-interface ScopeWish {
+interface ScopeChoice {
   readonly given?: string | undefined
   readonly proposed?: string | undefined
   /** `new`: it will be registered with these scopes. */
@@ -31,25 +31,25 @@ interface ScopeWish {
  * Asking the provider comes first: a wrong issuer shows before anything is made there.
  */
 export async function chooseScope(
-  place: ProviderPlace,
-  setting: GenSetting,
-  wish: ScopeWish,
+  place: ProviderConfig,
+  context: GenContext,
+  choice: ScopeChoice,
 ): Promise<SpaceSeparated> {
-  const { options, asker, io } = setting
-  const supported = await supportedScopes(place, setting)
+  const { options, prompter, io } = context
+  const supported = await supportedScopes(place, context)
   const given = options.scopeMax
     ? ['max', ...options.scope].join(' ')
-    : options.scope.join(' ') || (wish.given ?? '')
+    : options.scope.join(' ') || (choice.given ?? '')
   if (given === '' && supported.scopes.length > 0) {
-    asker.say(`The following scopes are supported: ${supported.scopes.join(' ')}`)
+    prompter.say(`The following scopes are supported: ${supported.scopes.join(' ')}`)
   }
-  const proposed = wish.proposed ?? (isForRobot(setting) ? undefined : PROPOSED)
-  const answer = words(given === '' ? await asker.ask(wanted, proposed) : given)
+  const proposed = choice.proposed ?? (isUnattended(context) ? undefined : PROPOSED)
+  const answer = words(given === '' ? await prompter.ask(wanted, proposed) : given)
   const tell = (line: string): void => void io.stderr.write(`${line}\n`)
   const named = answer.filter((scope) => scope !== 'max')
   const all = answer.includes('max') ? [...maximum(supported.scopes), ...named] : named
-  const scopes = withRequired([...new Set(all)], supported.scopes, setting)
-  return withIamRules(scopes, { named, supported, client: wish.client }, tell).join(' ')
+  const scopes = withRequired([...new Set(all)], supported.scopes, context)
+  return withIamRules(scopes, { named, supported, client: choice.client }, tell).join(' ')
 }
 
 /** All the provider supports; some list none. */
@@ -64,9 +64,9 @@ function maximum(supported: readonly string[]): readonly string[] {
 function withRequired(
   scopes: readonly string[],
   supported: readonly string[],
-  setting: GenSetting,
+  context: GenContext,
 ): readonly string[] {
-  if (setting.options.onlyToken || isForRobot(setting)) {
+  if (context.options.onlyToken || isUnattended(context)) {
     return scopes.filter((scope) => scope !== OFFLINE)
   }
   const required = ['openid', OFFLINE]
@@ -77,13 +77,13 @@ function withRequired(
   ]
 }
 
-function isForRobot({ options, refreshToken }: GenSetting): boolean {
-  return refreshToken === undefined && isRobotFlow(options.flow[0])
+function isUnattended({ options, refreshToken }: GenContext): boolean {
+  return refreshToken === undefined && isUnattendedGrant(options.flow[0])
 }
 
 async function supportedScopes(
-  { issuer, configEndpoint, certPath }: ProviderPlace,
-  { agent }: GenSetting,
+  { issuer, configEndpoint, certPath }: ProviderConfig,
+  { agent }: GenContext,
 ): Promise<Supported> {
   try {
     const { info, family } = await callAgent(agent, {

@@ -3,7 +3,7 @@ import { AgentError } from '../../protocol/errors.ts'
 import type { AccessTokenReply, BrowserStartedReply, ConfigReply } from '../../protocol/messages.ts'
 import { untilUnlocked } from './locked-agent.ts'
 import { mayPaste, pastedAnswer } from './paste-redirect.ts'
-import type { GenSetting } from './setting.ts'
+import type { GenContext } from './setting.ts'
 import { hasDisplay, showAddress } from './show-address.ts'
 
 /** How long the agent waits for the browser. */
@@ -21,21 +21,21 @@ export type BrowserEnd = ConfigReply | AccessTokenReply | undefined
  */
 export async function waitForBrowser(
   started: BrowserStartedReply,
-  setting: GenSetting,
+  context: GenContext,
   signal: AbortSignal,
 ): Promise<BrowserEnd> {
-  const { agent, host, io, options, explain } = setting
+  const { agent, host, io, options, explain } = context
   // The C agent 4.x does not encode the values in it (protocol.md §2.5).
   const uri = started.uri.replaceAll(' ', '%20')
-  const { served } = showAddress(uri, setting)
+  const { served } = showAddress(uri, context)
   if (!options.noUrlCall && hasDisplay(io.env)) {
     host.openBrowser(uri, () => explain('could not open a browser by xdg-open'))
   }
-  const pastes = mayPaste(setting)
+  const pastes = mayPaste(context)
   // As the C tool: whoever is handed the redirect completes the account.
   if (!served && !pastes) return undefined
   try {
-    return await firstAnswer(started, pastes, setting, signal)
+    return await firstAnswer(started, pastes, context, signal)
   } finally {
     const request = { request: 'term_http_server', state: started.state } as const
     await callAgent(agent, request, { timeoutMs: GIVE_UP_TIMEOUT_MS }).catch(() => undefined)
@@ -45,13 +45,13 @@ export async function waitForBrowser(
 async function firstAnswer(
   started: BrowserStartedReply,
   pastes: boolean,
-  setting: GenSetting,
+  context: GenContext,
   signal: AbortSignal,
 ): Promise<BrowserEnd> {
   const settled = new AbortController()
   const either = AbortSignal.any([signal, settled.signal])
-  const ways = [polledAnswer(started.state, setting, either)]
-  if (pastes) ways.push(pastedAnswer(setting, either))
+  const ways = [polledAnswer(started.state, context, either)]
+  if (pastes) ways.push(pastedAnswer(context, either))
   try {
     return await Promise.race(ways)
   } finally {
@@ -63,11 +63,11 @@ async function firstAnswer(
 
 async function polledAnswer(
   state: string,
-  setting: GenSetting,
+  context: GenContext,
   signal: AbortSignal,
 ): Promise<BrowserEnd> {
-  const { agent, host, io } = setting
-  const isLocked = untilUnlocked(setting)
+  const { agent, host, io } = context
+  const isLocked = untilUnlocked(context)
   const deadline = io.now() + WAIT_MS
   while (io.now() < deadline) {
     await host.pause(POLL_MS, signal)

@@ -4,29 +4,29 @@ import { type AgentAddress, callAgent } from '../../protocol/client.ts'
 import { AgentError } from '../../protocol/errors.ts'
 import type { AccessTokenReply, ConfigReply } from '../../protocol/messages.ts'
 import type { Io } from '../run.ts'
-import { tellInfo } from '../tell-info.ts'
+import { printInfo } from '../tell-info.ts'
 import { existingAccount } from './configure-account.ts'
 import { type PlannedPassword, plannedPassword } from './encryption-password.ts'
 import { DONE_AT_ONCE } from './login.ts'
 import { checkRedirected, socketIn } from './redirected.ts'
 import { type Sealing, saveAccount } from './save-account.ts'
-import type { GenSetting } from './setting.ts'
+import type { GenContext } from './setting.ts'
 
 /** `--codeExchange`: finishes a login by browser that another oidc-gen started. */
-export async function completeByRedirect(uri: string, setting: GenSetting): Promise<void> {
+export async function completeByRedirect(uri: string, context: GenContext): Promise<void> {
   const state = checkRedirected(uri)
-  const agent = setting.agent ?? agentOf(state, setting.io)
-  const password = await planned(state, setting)
+  const agent = context.agent ?? agentOf(state, context.io)
+  const password = await planned(state, context)
   const request = { request: 'code_exchange', redirect_uri: uri, from_gen: true } as const
-  await keep(await callAgent(agent, request), password, { ...setting, agent })
+  await keep(await callAgent(agent, request), password, { ...context, agent })
 }
 
 /** `--state`: fetches the account of a login by browser that has ended since. */
-export async function completeByState(state: string, setting: GenSetting): Promise<void> {
-  const password = await planned(state, setting)
-  const reply = await callAgent(setting.agent, { request: 'state_lookup', state })
+export async function completeByState(state: string, context: GenContext): Promise<void> {
+  const password = await planned(state, context)
+  const reply = await callAgent(context.agent, { request: 'state_lookup', state })
   if (reply.status === 'success') {
-    await keep(reply, password, setting)
+    await keep(reply, password, context)
     return
   }
   throw new AgentError(
@@ -37,30 +37,30 @@ export async function completeByState(state: string, setting: GenSetting): Promi
 }
 
 /** Settled before the account is fetched: that can be done once. */
-async function planned(state: string, setting: GenSetting): Promise<PlannedPassword> {
+async function planned(state: string, context: GenContext): Promise<PlannedPassword> {
   const onlyToken = /^\d:1/.test(state)
-  return onlyToken || setting.options.noSave ? { kind: 'ask' } : await plannedPassword(setting)
+  return onlyToken || context.options.noSave ? { kind: 'ask' } : await plannedPassword(context)
 }
 
 async function keep(
   reply: ConfigReply | AccessTokenReply,
   password: PlannedPassword,
-  setting: GenSetting,
+  context: GenContext,
 ): Promise<void> {
-  const { io, options } = setting
+  const { io, options } = context
   if ('access_token' in reply) {
     io.stdout.write(`${reply.access_token}\n`)
     return
   }
   io.stdout.write(DONE_AT_ONCE)
-  tellInfo(reply.info, io)
+  printInfo(reply.info, io)
   const old = options.noSave
     ? undefined
-    : await existingAccount(accountOf(reply.config).name, setting)
+    : await existingAccount(accountOf(reply.config).name, context)
   // A login again: the file keeps its password.
   const sealing: Sealing =
     old === undefined ? { kind: 'new', password } : { kind: 'same', key: old.key }
-  await saveAccount(reply.config, sealing, setting)
+  await saveAccount(reply.config, sealing, context)
 }
 
 /**

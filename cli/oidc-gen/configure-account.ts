@@ -9,15 +9,15 @@ import { type ChosenIssuer, chooseIssuer } from './choose-issuer.ts'
 import { askName } from './choose-name.ts'
 import { chooseRedirectUris } from './choose-redirect-uris.ts'
 import { chooseScope } from './choose-scope.ts'
-import { draftAccount, type ProviderPlace, providerPlace } from './draft.ts'
+import { newAccountJson, type ProviderConfig, providerConfig } from './draft.ts'
 import { plannedPassword } from './encryption-password.ts'
 import { givenClient } from './given-client.ts'
 import { login } from './login.ts'
-import { checkOwnFields, ownFields } from './own-fields.ts'
+import { checkExtensionFields, extensionFields } from './own-fields.ts'
 import { publicClient } from './public-client.ts'
 import { readConfiguration } from './read-configuration.ts'
 import { type Sealing, saveAccount } from './save-account.ts'
-import { type GenSetting, passwordWays } from './setting.ts'
+import { type GenContext, passwordWays } from './setting.ts'
 
 /**
  * Makes an account with a client that was registered beforehand, or changes an existing account: what
@@ -25,38 +25,38 @@ import { type GenSetting, passwordWays } from './setting.ts'
  */
 export async function configureAccount(
   given: string | undefined,
-  setting: GenSetting,
+  context: GenContext,
 ): Promise<void> {
-  const { agent, io } = setting
+  const { agent, io } = context
   await callAgent(agent, { request: 'check' })
-  const name = given ?? (await askName(setting))
+  const name = given ?? (await askName(context))
   checkAccountName(name)
-  const old = await existingAccount(name, setting)
+  const old = await existingAccount(name, context)
   if (old === undefined) {
     io.stdout.write('No account exists with this short name. Creating new configuration ...\n')
   }
-  const fields = await configured(name, old?.fields ?? {}, setting)
-  const sealing = await sealingFor(old, setting)
+  const fields = await configured(name, old?.fields ?? {}, context)
+  const sealing = await sealingFor(old, context)
   io.stdout.write('Generating account configuration ...\n')
-  const account = await login(fields, setting)
-  if (account !== undefined) await saveAccount(account, sealing, setting)
+  const account = await login(fields, context)
+  if (account !== undefined) await saveAccount(account, sealing, context)
 }
 
 /** The account of that name, opened, if there is one. */
 export async function existingAccount(
   name: string,
-  setting: GenSetting,
+  context: GenContext,
 ): Promise<UnlockedAccount | undefined> {
-  const path = findConfigDirectory(setting.io.env)
+  const path = findConfigDirectory(context.io.env)
   if (path === undefined) return undefined
   const directory = new AccountDirectory(path)
   if (!(await directory.has(name))) return undefined
-  return unlockAccount(name, await directory.read(name), passwordWays(setting))
+  return unlockAccount(name, await directory.read(name), passwordWays(context))
 }
 
-async function sealingFor(old: UnlockedAccount | undefined, setting: GenSetting): Promise<Sealing> {
-  if (setting.options.noSave) return { kind: 'new', password: { kind: 'ask' } }
-  const password = await plannedPassword(setting)
+async function sealingFor(old: UnlockedAccount | undefined, context: GenContext): Promise<Sealing> {
+  if (context.options.noSave) return { kind: 'new', password: { kind: 'ask' } }
+  const password = await plannedPassword(context)
   if (old === undefined) return { kind: 'new', password }
   return { kind: 'changed', password, key: old.key }
 }
@@ -65,32 +65,32 @@ async function sealingFor(old: UnlockedAccount | undefined, setting: GenSetting)
 export async function configured(
   name: string,
   old: JsonObject,
-  setting: GenSetting,
+  context: GenContext,
 ): Promise<JsonObject> {
-  const { io, host, options } = setting
-  const file = options.file === undefined ? {} : await readConfiguration(options.file, setting)
+  const { io, host, options } = context
+  const file = options.file === undefined ? {} : await readConfiguration(options.file, context)
   const stored = { ...old, ...file }
-  await checkOwnFields({ ...stored, ...ownFields(options) }, options)
+  await checkExtensionFields({ ...stored, ...extensionFields(options) }, options)
   const known = await readKnownIssuers(findConfigDirectory(io.env), host.systemDirectory)
   const storedIssuer = fieldText(stored, 'issuer_url') ?? fieldText(stored, 'issuer')
-  const issuer = await chooseIssuer(name, known, setting, storedIssuer)
-  const place = placeWith(stored, providerPlace(issuer, setting), setting)
-  const client = usesPublicClient(stored, issuer, setting)
+  const issuer = await chooseIssuer(name, known, context, storedIssuer)
+  const place = placeWith(stored, providerConfig(issuer, context), context)
+  const client = usesPublicClient(stored, issuer, context)
     ? publicClient(issuer)
-    : await givenClient(file, old, setting)
-  const scope = await chooseScope(place, setting, {
+    : await givenClient(file, old, context)
+  const scope = await chooseScope(place, context, {
     given: scopeIn(file),
     proposed: scopeIn(old),
     client: 'given',
   })
-  const redirect_uris = await chooseRedirectUris(stored, setting)
+  const redirect_uris = await chooseRedirectUris(stored, context)
 
-  const draft = draftAccount({ name, issuer, place, scope }, setting)
+  const draft = newAccountJson({ name, issuer, place, scope }, context)
   return {
     ...draft,
     ...filled(stored),
-    ...decided(draft, setting),
-    ...ownFields(options),
+    ...decided(draft, context),
+    ...extensionFields(options),
     redirect_uris,
     ...client,
   }
@@ -104,7 +104,7 @@ function scopeIn(fields: JsonObject): string | undefined {
 function usesPublicClient(
   stored: JsonObject,
   { known }: ChosenIssuer,
-  { options }: GenSetting,
+  { options }: GenContext,
 ): boolean {
   if (options.clientId !== undefined) return false
   if (options.pub || stored['client_id'] !== undefined) return options.pub
@@ -114,9 +114,9 @@ function usesPublicClient(
 /** An option wins over what is stored, which wins over what the issuer files say. */
 function placeWith(
   stored: JsonObject,
-  place: ProviderPlace,
-  { options }: GenSetting,
-): ProviderPlace {
+  place: ProviderConfig,
+  { options }: GenContext,
+): ProviderConfig {
   return {
     issuer: place.issuer,
     configEndpoint:
@@ -134,7 +134,7 @@ function filled(fields: JsonObject): JsonObject {
 }
 
 /** The members of the draft that were decided now and replace what is stored. */
-function decided(draft: JsonObject, { options }: GenSetting): JsonObject {
+function decided(draft: JsonObject, { options }: GenContext): JsonObject {
   const keys = [
     'name',
     'issuer_url',

@@ -1,6 +1,6 @@
 import type { JsonObject } from '../../protocol/messages.ts'
 import { fieldText } from './account-field.ts'
-import type { GenSetting } from './setting.ts'
+import type { GenContext } from './setting.ts'
 
 const wantedName = {
   label: 'username',
@@ -20,7 +20,7 @@ const wantedPassword = {
 export async function withCredentials(
   fields: JsonObject,
   flows: readonly string[],
-  { options, asker, io }: GenSetting,
+  { options, prompter, io }: GenContext,
 ): Promise<JsonObject> {
   if (options.password !== undefined) {
     io.stderr.write(
@@ -29,8 +29,8 @@ export async function withCredentials(
   }
   if (flows[0] !== 'password') return fields
   const username =
-    options.username ?? fieldText(fields, 'username') ?? (await asker.ask(wantedName))
+    options.username ?? fieldText(fields, 'username') ?? (await prompter.ask(wantedName))
   const password =
-    options.password ?? fieldText(fields, 'password') ?? (await asker.askSecret(wantedPassword))
+    options.password ?? fieldText(fields, 'password') ?? (await prompter.askSecret(wantedPassword))
   return { ...fields, username, password }
 }

@@ -2,20 +2,20 @@ import { callAgent } from '../../protocol/client.ts'
 import { AgentError } from '../../protocol/errors.ts'
 import { removeIssuerAccount } from '../../protocol/issuer-accounts.ts'
 import type { JsonObject } from '../../protocol/messages.ts'
-import { shellWord } from '../../protocol/shell-word.ts'
+import { shellQuote } from '../../protocol/shell-word.ts'
 import { accountDirectory } from '../account-directory.ts'
 import { unlockAccount } from '../unlock-account.ts'
 import type { Answer } from './asker.ts'
 import { clientDeletion } from './client-deletion.ts'
-import { type GenSetting, passwordWays } from './setting.ts'
+import { type GenContext, passwordWays } from './setting.ts'
 import { unloadAccount } from './unload-account.ts'
 
 /**
  * `-d`: revokes an account's token, deletes its client where it was registered for it, unloads it,
  * and removes its file.
  */
-export async function deleteAccount(name: string, setting: GenSetting): Promise<void> {
-  const { agent, io, asker } = setting
+export async function deleteAccount(name: string, context: GenContext): Promise<void> {
+  const { agent, io, prompter } = context
   await callAgent(agent, { request: 'check' })
   const directory = accountDirectory(io.env)
   if (!(await directory.has(name))) {
@@ -24,14 +24,14 @@ export async function deleteAccount(name: string, setting: GenSetting): Promise<
     })
   }
   const text = await directory.read(name)
-  const { fields } = await unlockAccount(name, text, passwordWays(setting))
-  const sure = await asker.confirm('Do you really want to delete this configuration?', 'no')
+  const { fields } = await unlockAccount(name, text, passwordWays(context))
+  const sure = await prompter.confirm('Do you really want to delete this configuration?', 'no')
   if (sure !== 'yes') {
     io.stderr.write('Nothing was deleted.\n')
     return
   }
 
-  if (!(await forgetAtProvider(name, fields, setting))) return
+  if (!(await forgetAtProvider(name, fields, context))) return
   await unloadAccount(name, agent)
   io.stdout.write(
     "The generated account was successfully removed from oidc-agent. You don't have to run oidc-add.\n",
@@ -45,29 +45,29 @@ export async function deleteAccount(name: string, setting: GenSetting): Promise<
 async function forgetAtProvider(
   name: string,
   fields: JsonObject,
-  setting: GenSetting,
+  context: GenContext,
 ): Promise<boolean> {
-  const wish = await clientWish(fields, setting)
-  if (wish === 'quit') return false
+  const choice = await clientDeletionChoice(fields, context)
+  if (choice === 'quit') return false
   // Before the client goes, which it takes to revoke.
-  const failure = await revoked(fields, setting)
-  const isDeleted = wish === 'yes' && (await deleteClient(fields, setting))
+  const failure = await revoked(fields, context)
+  const isDeleted = choice === 'yes' && (await deleteClient(fields, context))
   // Tokens do not outlive their client.
   if (failure === undefined || isDeleted) return true
-  return await mayGoAnyway(failure, name, setting)
+  return await mayGoAnyway(failure, name, context)
 }
 
 /** Whether the client that was registered for this account alone is to go with it. */
-async function clientWish(fields: JsonObject, { asker }: GenSetting): Promise<Answer> {
+async function clientDeletionChoice(fields: JsonObject, { prompter }: GenContext): Promise<Answer> {
   if (clientDeletion(fields) === undefined) return 'no'
-  return asker.confirm(
+  return prompter.confirm(
     'The used OIDC client was dynamically registered by oidc-agent. Should this client be automatically deleted?',
     'yes',
   )
 }
 
 /** Revokes the refresh token; what the provider has against it. */
-async function revoked(fields: JsonObject, { agent }: GenSetting): Promise<AgentError | undefined> {
+async function revoked(fields: JsonObject, { agent }: GenContext): Promise<AgentError | undefined> {
   try {
     await callAgent(agent, { request: 'delete', config: fields })
     return undefined
@@ -81,12 +81,12 @@ async function revoked(fields: JsonObject, { agent }: GenSetting): Promise<Agent
 async function mayGoAnyway(
   failure: AgentError,
   name: string,
-  { io, asker }: GenSetting,
+  { io, prompter }: GenContext,
 ): Promise<boolean> {
   io.stderr.write(
-    `Error: ${failure.message}\nTo revoke the refresh token by hand, see it first with\n\t$ oidc-gen -p ${shellWord(name)}\n`,
+    `Error: ${failure.message}\nTo revoke the refresh token by hand, see it first with\n\t$ oidc-gen -p ${shellQuote(name)}\n`,
   )
-  const anyway = await asker.confirm(
+  const anyway = await prompter.confirm(
     'Do you want to unload and delete anyway. You then have to revoke the refresh token manually.',
     'no',
   )
@@ -98,7 +98,7 @@ async function mayGoAnyway(
 }
 
 /** Whether the client is gone (RFC 7592 §2.3). */
-async function deleteClient(fields: JsonObject, { agent, io }: GenSetting): Promise<boolean> {
+async function deleteClient(fields: JsonObject, { agent, io }: GenContext): Promise<boolean> {
   const request = clientDeletion(fields)
   if (request === undefined) return false
   try {

@@ -3,7 +3,7 @@ import { AgentError, type ErrorCode } from '../../protocol/errors.ts'
 import type { DeviceAuthorization, Replies } from '../../protocol/messages.ts'
 import { showDeviceCode } from './device-code.ts'
 import { untilUnlocked } from './locked-agent.ts'
-import type { GenSetting } from './setting.ts'
+import type { GenContext } from './setting.ts'
 
 /** RFC 8628 §3.5: what `slow_down` adds to the pause, in seconds. */
 const SLOW_DOWN_SECONDS = 5
@@ -17,15 +17,15 @@ const DEFAULT_INTERVAL_SECONDS = 5
 export async function waitForApproval(
   device: DeviceAuthorization,
   onlyToken: boolean,
-  setting: GenSetting,
+  context: GenContext,
   signal: AbortSignal,
 ): Promise<Replies['device']> {
-  const { io, host, agent } = setting
+  const { io, host, agent } = context
   const deadline = io.now() + device.expires_in * 1000
   await showDeviceCode(device, io)
   const { device_code } = device
   const request = { request: 'device', oidc_device: { device_code }, only_at: onlyToken } as const
-  const isLocked = untilUnlocked(setting)
+  const isLocked = untilUnlocked(context)
   let interval = device.interval > 0 ? device.interval : DEFAULT_INTERVAL_SECONDS
   while (io.now() < deadline) {
     await host.pause(interval * 1000, signal)

@@ -1,21 +1,21 @@
 import { resolve } from 'node:path'
 import type { JsonObject, SpaceSeparated } from '../../protocol/messages.ts'
 import type { ChosenIssuer } from './choose-issuer.ts'
-import { ownFields } from './own-fields.ts'
-import type { GenSetting } from './setting.ts'
+import { extensionFields } from './own-fields.ts'
+import type { GenContext } from './setting.ts'
 
 /** Where the provider is and whom to trust for it. */
-export interface ProviderPlace {
+export interface ProviderConfig {
   readonly issuer: string
   readonly configEndpoint: string | undefined
   readonly certPath: string | undefined
 }
 
 /** The provider's place, by option or as the issuer files say it. */
-export function providerPlace(
+export function providerConfig(
   { url, known }: ChosenIssuer,
-  { options }: GenSetting,
-): ProviderPlace {
+  { options }: GenContext,
+): ProviderConfig {
   return {
     issuer: withSlash(url),
     configEndpoint: options.configEndpoint ?? known?.configEndpoint,
@@ -28,7 +28,7 @@ export function providerPlace(
 export interface AccountPlan {
   readonly name: string
   readonly issuer: ChosenIssuer
-  readonly place: ProviderPlace
+  readonly place: ProviderConfig
   readonly scope: SpaceSeparated
 }
 
@@ -36,17 +36,17 @@ export interface AccountPlan {
  * The account's JSON, with all the keys that the C tools write and in their order (protocol.md §3.4).
  * It has no client yet.
  */
-export function draftAccount(plan: AccountPlan, setting: GenSetting): JsonObject {
-  const { options, host } = setting
+export function newAccountJson(plan: AccountPlan, context: GenContext): JsonObject {
+  const { options, host } = context
   return {
     name: plan.name,
     client_name: `oidc-agent:${plan.name}-${options.clientName ?? host.hostName}`,
     issuer_url: plan.place.issuer,
     mytoken_url: '',
-    ...endpoints(plan, setting),
+    ...endpoints(plan, context),
     client_id: '',
     client_secret: '',
-    refresh_token: setting.refreshToken ?? '',
+    refresh_token: context.refreshToken ?? '',
     cert_path: plan.place.certPath ?? '',
     scope: plan.scope,
     auth_scope: plan.scope,
@@ -55,10 +55,10 @@ export function draftAccount(plan: AccountPlan, setting: GenSetting): JsonObject
     oauth: options.oauth2 ? 1 : 0,
     uses_pub_client: 0,
     mytoken_profile: {},
-    redirect_uris: redirectUris(setting),
+    redirect_uris: redirectUris(context),
     username: options.username ?? '',
     password: options.password ?? '',
-    ...ownFields(options),
+    ...extensionFields(options),
   }
 }
 
@@ -67,7 +67,7 @@ function withSlash(issuer: string): string {
   return issuer.endsWith('/') ? issuer : `${issuer}/`
 }
 
-function endpoints({ issuer, place }: AccountPlan, { options }: GenSetting): JsonObject {
+function endpoints({ issuer, place }: AccountPlan, { options }: GenContext): JsonObject {
   const device = options.deviceEndpoint ?? issuer.known?.deviceAuthorizationEndpoint
   return {
     config_endpoint: place.configEndpoint ?? '',
@@ -77,7 +77,7 @@ function endpoints({ issuer, place }: AccountPlan, { options }: GenSetting): Jso
 }
 
 /** The redirect URIs that were given. */
-export function redirectUris({ options }: GenSetting): readonly string[] {
+export function redirectUris({ options }: GenContext): readonly string[] {
   return [
     ...options.redirectUri.flatMap((uris) => uris.split(' ').filter((uri) => uri !== '')),
     ...options.port.map((port) => `http://localhost:${port}`),

@@ -1,5 +1,5 @@
 import { sourcedPassword } from '../password-source.ts'
-import type { GenSetting } from './setting.ts'
+import type { GenContext } from './setting.ts'
 
 /** The password a new file is to have, as far as it is known before the login. */
 export type PlannedPassword =
@@ -14,23 +14,23 @@ export type PlannedPassword =
 export async function plannedPassword({
   sources,
   io,
-  asker,
-}: GenSetting): Promise<PlannedPassword> {
+  prompter,
+}: GenContext): Promise<PlannedPassword> {
   const warn = (line: string): void => void io.stderr.write(`${line}\n`)
   const password = await sourcedPassword(sources, { env: io.env, warn })
   if (password !== undefined) return { kind: 'given', password }
   // Opened now, to fail now.
-  asker.passwords()
+  prompter.passwords()
   return { kind: 'ask' }
 }
 
 /** Asks for a new password until it was entered twice the same; undefined: keep the old one. */
 export async function askNewPassword(
   account: string,
-  { asker }: GenSetting,
+  { prompter }: GenContext,
   old: 'may be kept' | 'none',
 ): Promise<string | undefined> {
-  const terminal = asker.passwords()
+  const terminal = prompter.passwords()
   const question = `Enter encryption password for account configuration '${account}'`
   for (;;) {
     const password = await terminal.askSecret(old === 'none' ? question : `${question} [***]`)

@@ -1,7 +1,7 @@
 import type { JsonObject } from '../../protocol/messages.ts'
 import { fieldText } from './account-field.ts'
-import { ownFields } from './own-fields.ts'
-import type { GenSetting } from './setting.ts'
+import { extensionFields } from './own-fields.ts'
+import type { GenContext } from './setting.ts'
 
 /**
  * The members of an account for a client that was registered beforehand: as given by options or in
@@ -10,14 +10,14 @@ import type { GenSetting } from './setting.ts'
 export async function givenClient(
   file: JsonObject,
   stored: JsonObject,
-  setting: GenSetting,
+  context: GenContext,
 ): Promise<JsonObject> {
-  const { options, asker } = setting
+  const { options, prompter } = context
   const storedId = fieldText(stored, 'client_id')
   const givenId = options.clientId ?? fieldText(file, 'client_id')
-  const client_id = givenId ?? (await asker.ask(wantedId, storedId))
+  const client_id = givenId ?? (await prompter.ask(wantedId, storedId))
   const givenSecret = options.clientSecret ?? secretIn(file)
-  const client_secret = givenSecret ?? (await askedSecret(stored, setting))
+  const client_secret = givenSecret ?? (await askedSecret(stored, context))
   const isStored = client_id === storedId
   // A public client sends its id in another place.
   const uses_pub_client = options.pub ? 1 : isStored ? (stored['uses_pub_client'] ?? 0) : 0
@@ -42,17 +42,17 @@ function secretIn(file: JsonObject): string | undefined {
     : (fieldText(file, 'client_secret') ?? '')
 }
 
-async function askedSecret(stored: JsonObject, { options, asker }: GenSetting): Promise<string> {
+async function askedSecret(stored: JsonObject, { options, prompter }: GenContext): Promise<string> {
   // A public client is one that cannot keep a secret.
   if (options.pub || hasOtherProof(stored, options)) return ''
   // An account that has a client without secret is not asked for one again.
   if (fieldText(stored, 'client_id') !== undefined && stored['client_secret'] === '') return ''
-  return await asker.askSecret(wantedSecret, fieldText(stored, 'client_secret'))
+  return await prompter.askSecret(wantedSecret, fieldText(stored, 'client_secret'))
 }
 
 /** A client that shows who it is by a key, or by nothing. */
-function hasOtherProof(stored: JsonObject, options: GenSetting['options']): boolean {
+function hasOtherProof(stored: JsonObject, options: GenContext['options']): boolean {
   const method =
-    ownFields(options)['token_endpoint_auth_method'] ?? stored['token_endpoint_auth_method']
+    extensionFields(options)['token_endpoint_auth_method'] ?? stored['token_endpoint_auth_method']
   return method === 'private_key_jwt' || method === 'none'
 }

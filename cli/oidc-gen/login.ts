@@ -5,13 +5,13 @@ import type { JsonObject } from '../../protocol/messages.ts'
 import { interruptible } from '../interruptible.ts'
 import { isNonInteractive } from '../non-interactive.ts'
 import { passwordEntry } from '../password-source.ts'
-import { tellInfo } from '../tell-info.ts'
+import { printInfo } from '../tell-info.ts'
 import { fieldText } from './account-field.ts'
 import { type BrowserEnd, waitForBrowser } from './code-flow.ts'
 import { withCredentials } from './credentials.ts'
 import { waitForApproval } from './device-flow.ts'
-import { isRobotFlow } from './own-fields.ts'
-import type { GenSetting } from './setting.ts'
+import { isUnattendedGrant } from './own-fields.ts'
+import type { GenContext } from './setting.ts'
 import { hasDisplay } from './show-address.ts'
 import { unloadAccount } from './unload-account.ts'
 
@@ -20,17 +20,19 @@ export const DONE_AT_ONCE =
   "success\nThe generated account config was successfully added to oidc-agent. You don't have to run oidc-add.\n"
 
 /** Flow names for the agent, most wanted first. A refresh token at hand is tried before all else. */
-export function wantedFlows({ io, options, refreshToken }: GenSetting): readonly string[] {
+export function wantedFlows({ io, options, refreshToken }: GenContext): readonly string[] {
   if (refreshToken !== undefined) return [...new Set(['refresh', ...options.flow])]
   if (options.flow.length > 0) return options.flow
   return hasDisplay(io.env) ? ['code', 'device'] : ['device']
 }
 
 /** An account that was made without a person is made anew without one. */
-function flowsFor(fields: JsonObject, setting: GenSetting): readonly string[] {
+function flowsFor(fields: JsonObject, context: GenContext): readonly string[] {
   const grant = fieldText(fields, 'grant')
-  const isChosen = setting.options.flow.length > 0 || setting.refreshToken !== undefined
-  return grant !== undefined && isRobotFlow(grant) && !isChosen ? [grant] : wantedFlows(setting)
+  const isChosen = context.options.flow.length > 0 || context.refreshToken !== undefined
+  return grant !== undefined && isUnattendedGrant(grant) && !isChosen
+    ? [grant]
+    : wantedFlows(context)
 }
 
 /**
@@ -39,21 +41,21 @@ function flowsFor(fields: JsonObject, setting: GenSetting): readonly string[] {
  */
 export async function login(
   fields: JsonObject,
-  setting: GenSetting,
+  context: GenContext,
 ): Promise<JsonObject | undefined> {
-  if (setting.options.skipCheck) return unchecked(fields, setting)
-  const reply = await runFlow(fields, false, setting).catch((error: unknown) => {
+  if (context.options.skipCheck) return unchecked(fields, context)
+  const reply = await runFlow(fields, false, context).catch((error: unknown) => {
     throw isWithoutSubject(error) ? elsewhere(error) : error
   })
   if (reply === undefined) return undefined
   if (!('config' in reply)) throw malformed('replied to a login without the account')
-  tellInfo(reply.info, setting.io)
+  printInfo(reply.info, context.io)
   // What the C agent does not know, such as the client's registration, is not in its reply.
   return { ...fields, ...reply.config }
 }
 
 /** The account as it is, for each token of which the flow is repeated; the agent is to read it anew. */
-async function unchecked(fields: JsonObject, { agent, options }: GenSetting): Promise<JsonObject> {
+async function unchecked(fields: JsonObject, { agent, options }: GenContext): Promise<JsonObject> {
   await unloadAccount(accountOf(fields).name, agent)
   return { ...fields, grant: options.flow[0] ?? '' }
 }
@@ -71,26 +73,26 @@ function elsewhere(error: AgentError): AgentError {
 /** Logs in for one access token: the agent keeps nothing. */
 export async function loginForToken(
   fields: JsonObject,
-  setting: GenSetting,
+  context: GenContext,
 ): Promise<string | undefined> {
-  const reply = await runFlow(fields, true, setting)
+  const reply = await runFlow(fields, true, context)
   if (reply === undefined) return undefined
   if (!('access_token' in reply)) throw malformed('replied without a token')
-  tellInfo(reply.info, setting.io)
+  printInfo(reply.info, context.io)
   return reply.access_token
 }
 
 async function runFlow(
   fields: JsonObject,
   onlyToken: boolean,
-  setting: GenSetting,
+  context: GenContext,
 ): Promise<BrowserEnd> {
-  const { agent, host, io, options, sources } = setting
+  const { agent, host, io, options, sources } = context
   return interruptible(host.onInterrupt, async (signal) => {
-    const flow = flowsFor(fields, setting)
+    const flow = flowsFor(fields, context)
     const request = {
       request: 'gen',
-      config: await withCredentials(fields, flow, setting),
+      config: await withCredentials(fields, flow, context),
       flow,
       pw_entry: passwordEntry(accountOf(fields).name, sources, undefined, io.now),
       no_webserver: options.noWebserver,
@@ -98,7 +100,7 @@ async function runFlow(
       only_at: onlyToken,
     } as const
     const started = await callAgent(agent, request, { signal }).catch((error: unknown) => {
-      throw refused(error, setting)
+      throw refused(error, context)
     })
     if (started.status === 'success') {
       if (!onlyToken) io.stdout.write(DONE_AT_ONCE)
@@ -107,13 +109,13 @@ async function runFlow(
     if (isNonInteractive(io.env)) throw needsPerson()
     io.stdout.write('accepted\n')
     return 'oidc_device' in started
-      ? waitForApproval(started.oidc_device, onlyToken, setting, signal)
-      : waitForBrowser(started, setting, signal)
+      ? waitForApproval(started.oidc_device, onlyToken, context, signal)
+      : waitForBrowser(started, context, signal)
   })
 }
 
 /** With what a person can do about a provider that refused what it was given. */
-function refused(error: unknown, { refreshToken }: GenSetting): AgentError {
+function refused(error: unknown, { refreshToken }: GenContext): AgentError {
   if (!(error instanceof AgentError) || error.hint !== undefined) throw error
   const { code, message } = error
   if (code === 'invalid-client') {

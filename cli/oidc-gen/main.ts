@@ -1,4 +1,4 @@
-import { endWith, processIo } from '../process-io.ts'
+import { exitWith, processIo } from '../process-io.ts'
 import { run } from '../run.ts'
 import { generate } from './oidc-gen.ts'
 import { oidcGen } from './options.ts'
@@ -7,4 +7,4 @@ import { thisHost } from './this-host.ts'
 // What `ps` shows of this process from here on: --op-password, --rt and --client-secret do not stay there.
 process.title = 'oidc-gen'
 
-void run(oidcGen, (args, io) => generate(args, io, thisHost(io.env)), processIo()).then(endWith)
+void run(oidcGen, (args, io) => generate(args, io, thisHost(io.env)), processIo()).then(exitWith)

@@ -1,6 +1,6 @@
 import { type Arguments, usageError } from '../argv.ts'
 import type { oidcGen } from './options.ts'
-import { isRobotFlow } from './own-fields.ts'
+import { isUnattendedGrant } from './own-fields.ts'
 
 /** What `oidc-gen` was called for, by the precedence of the C tool (cli.md §1.4). */
 export type GenMode =
@@ -71,7 +71,7 @@ function loginMode(
     options.clientId !== undefined ||
     // Providers register no client that needs nobody's approval, nor one with a key of ours.
     options.privateKey !== undefined ||
-    isRobotFlow(options.flow[0])
+    isUnattendedGrant(options.flow[0])
   return options.manual || hasClient ? { kind: 'configure', account } : { kind: 'create', account }
 }
 

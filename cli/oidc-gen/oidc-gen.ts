@@ -1,10 +1,10 @@
 import { AgentError } from '../../protocol/errors.ts'
-import { agentFor } from '../agent-for.ts'
+import { selectAgent } from '../agent-for.ts'
 import { type Arguments, usageError } from '../argv.ts'
 import { listAccounts } from '../list-accounts.ts'
 import { passwordSources } from '../password-source.ts'
 import type { Io } from '../run.ts'
-import { Asker } from './asker.ts'
+import { Prompter } from './asker.ts'
 import { completeByRedirect, completeByState } from './complete-login.ts'
 import { configureAccount } from './configure-account.ts'
 import { createAccount } from './create-account.ts'
@@ -12,12 +12,12 @@ import { deleteAccount } from './delete-account.ts'
 import { type GenMode, isManaging, type ManagingMode, modeOf } from './mode.ts'
 import { printOnlyToken } from './only-token.ts'
 import type { GenOptions, oidcGen } from './options.ts'
-import { isRobotFlow } from './own-fields.ts'
+import { isUnattendedGrant } from './own-fields.ts'
 import { printFile } from './print-file.ts'
 import { reauthenticate } from './reauthenticate.ts'
 import { givenRefreshToken } from './refresh-token.ts'
 import { renameAccount } from './rename-account.ts'
-import type { GenHost, GenSetting } from './setting.ts'
+import type { GenContext, GenHost } from './setting.ts'
 import { updateFile } from './update-file.ts'
 
 /** `oidc-gen`: makes, changes and deletes accounts. */
@@ -29,13 +29,13 @@ export async function generate(
   const { options } = args
   checkPromptModes(options)
   checkSkipping(options)
-  const asker = new Asker(options, host)
-  const setting: GenSetting = {
+  const prompter = new Prompter(options, host)
+  const context: GenContext = {
     options,
     io,
     host,
-    agent: agentFor(io, 'local'),
-    asker,
+    agent: selectAgent(io, 'local'),
+    prompter,
     sources: passwordSources(options),
     refreshToken: givenRefreshToken(options, io.env),
     explain: (line) => {
@@ -43,42 +43,42 @@ export async function generate(
     },
   }
   try {
-    await perform(modeOf(args), setting)
+    await perform(modeOf(args), context)
   } finally {
-    asker.close()
+    prompter.close()
   }
 }
 
-async function perform(mode: GenMode, setting: GenSetting): Promise<void> {
-  if (isManaging(mode)) return manage(mode, setting)
+async function perform(mode: GenMode, context: GenContext): Promise<void> {
+  if (isManaging(mode)) return manage(mode, context)
   switch (mode.kind) {
     case 'complete-by-redirect':
-      return completeByRedirect(mode.uri, setting)
+      return completeByRedirect(mode.uri, context)
     case 'complete-by-state':
-      return completeByState(mode.state, setting)
+      return completeByState(mode.state, context)
     case 'reauthenticate':
-      return reauthenticate(mode.account, setting)
+      return reauthenticate(mode.account, context)
     case 'only-token':
-      return printOnlyToken(mode.account, setting)
+      return printOnlyToken(mode.account, context)
     case 'configure':
-      return configureAccount(mode.account, setting)
+      return configureAccount(mode.account, context)
     case 'create':
-      return createAccount(mode.account, setting)
+      return createAccount(mode.account, context)
   }
 }
 
-async function manage(mode: ManagingMode, setting: GenSetting): Promise<void> {
+async function manage(mode: ManagingMode, context: GenContext): Promise<void> {
   switch (mode.kind) {
     case 'list':
-      return listAccounts(setting.io)
+      return listAccounts(context.io)
     case 'print':
-      return printFile(mode.file, setting)
+      return printFile(mode.file, context)
     case 'update':
-      return updateFile(mode.file, setting)
+      return updateFile(mode.file, context)
     case 'rename':
-      return renameAccount(mode.from, mode.to, setting)
+      return renameAccount(mode.from, mode.to, context)
     case 'delete':
-      return deleteAccount(mode.account, setting)
+      return deleteAccount(mode.account, context)
   }
 }
 
@@ -92,7 +92,7 @@ function checkPromptModes({ prompt, pwPrompt }: GenOptions): void {
 
 /** Where a person logs in there is nothing to save before; and unsaved, nothing would come of it. */
 function checkSkipping({ skipCheck, flow, noSave, onlyToken }: GenOptions): void {
-  if (!skipCheck || (isRobotFlow(flow[0]) && !noSave && !onlyToken)) return
+  if (!skipCheck || (isUnattendedGrant(flow[0]) && !noSave && !onlyToken)) return
   throw usageError(
     '--skip-check saves an account made with -w client_credentials or -w token-exchange',
   )

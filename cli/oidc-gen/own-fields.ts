@@ -7,7 +7,7 @@ import { fieldText } from './account-field.ts'
 import type { GenOptions } from './options.ts'
 
 /** Flows whose accounts have no refresh token: what gave the first token gives the next. */
-const robotFlows: readonly string[] = ['client_credentials', 'token-exchange']
+const unattendedGrants: readonly string[] = ['client_credentials', 'token-exchange']
 
 /** Members that say where the token to exchange comes from. */
 const sources: readonly string[] = [
@@ -17,12 +17,12 @@ const sources: readonly string[] = [
 ]
 
 /** Whether no person logs in, but a robot or a job. */
-export function isRobotFlow(flow: string | undefined): boolean {
-  return flow !== undefined && robotFlows.includes(flow)
+export function isUnattendedGrant(flow: string | undefined): boolean {
+  return flow !== undefined && unattendedGrants.includes(flow)
 }
 
 /** The members of an account that the C tools do not know, as far as options give them. */
-export function ownFields(options: GenOptions): JsonObject {
+export function extensionFields(options: GenOptions): JsonObject {
   const fields: Record<string, JsonValue | undefined> = {
     subject_token_audience: options.subjectTokenAudience,
     subject_token_type: options.subjectTokenType,
@@ -40,7 +40,10 @@ export function ownFields(options: GenOptions): JsonObject {
  * Tells what is missing before anything is asked of the provider.
  * @throws AgentError `usage` or `file-not-found`
  */
-export async function checkOwnFields(fields: JsonObject, { flow }: GenOptions): Promise<void> {
+export async function checkExtensionFields(
+  fields: JsonObject,
+  { flow }: GenOptions,
+): Promise<void> {
   const hasSource = sources.some((name) => fieldText(fields, name) !== undefined)
   if (flow[0] === 'token-exchange' && !hasSource) {
     throw usageError(

@@ -3,14 +3,14 @@ import { isJsonObject, parseTolerantJson } from '../../protocol/json.ts'
 import type { JsonObject } from '../../protocol/messages.ts'
 import { unlockAccount } from '../unlock-account.ts'
 import { namedFile } from './named-file.ts'
-import { type GenSetting, passwordWays } from './setting.ts'
+import { type GenContext, passwordWays } from './setting.ts'
 
 /** What the file of -f says of a client: JSON as it is, or in an account file. */
-export async function readConfiguration(file: string, setting: GenSetting): Promise<JsonObject> {
-  const named = namedFile(file, setting.io.env)
+export async function readConfiguration(file: string, context: GenContext): Promise<JsonObject> {
+  const named = namedFile(file, context.io.env)
   const text = await named.read()
   if (!text.trimStart().startsWith('{')) {
-    return (await unlockAccount(named.name, text, passwordWays(setting))).fields
+    return (await unlockAccount(named.name, text, passwordWays(context))).fields
   }
   try {
     const value = parseTolerantJson(text)

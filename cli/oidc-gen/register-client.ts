@@ -2,13 +2,13 @@ import { words } from '../../protocol/account.ts'
 import { callAgent } from '../../protocol/client.ts'
 import { AgentError, type ErrorCode } from '../../protocol/errors.ts'
 import type { JsonObject } from '../../protocol/messages.ts'
-import { shellWord } from '../../protocol/shell-word.ts'
+import { shellQuote } from '../../protocol/shell-word.ts'
 import { fieldText } from './account-field.ts'
 import { clientDeletion } from './client-deletion.ts'
 import type { AccountPlan } from './draft.ts'
 import { wantedFlows } from './login.ts'
 import { publicClient } from './public-client.ts'
-import type { GenSetting } from './setting.ts'
+import type { GenContext } from './setting.ts'
 
 /** How long the provider may take to delete a client that is not needed after all. */
 const WITHDRAW_TIMEOUT_MS = 10_000
@@ -33,18 +33,18 @@ const refusals: readonly ErrorCode[] = [
 export async function withRegisteredClient(
   draft: JsonObject,
   plan: AccountPlan,
-  setting: GenSetting,
+  context: GenContext,
 ): Promise<JsonObject> {
-  const { io, agent, options } = setting
+  const { io, agent, options } = context
   io.stdout.write('Registering Client ...\n')
   try {
     const { client } = await callAgent(agent, {
       request: 'register',
       config: draft,
-      flow: wantedFlows(setting),
+      flow: wantedFlows(context),
       authorization: options.accessToken,
     })
-    return withGrantedScope(withClient(draft, client), client, setting)
+    return withGrantedScope(withClient(draft, client), client, context)
   } catch (error) {
     if (!(error instanceof AgentError) || !refusals.includes(error.code)) throw error
     if (plan.issuer.known?.publicClient === undefined) throw unregistered(error, plan)
@@ -69,7 +69,7 @@ function withClient(draft: JsonObject, client: JsonObject): JsonObject {
 }
 
 /** Asking for scopes that the client may not have would fail the login. */
-function withGrantedScope(fields: JsonObject, client: JsonObject, { io }: GenSetting): JsonObject {
+function withGrantedScope(fields: JsonObject, client: JsonObject, { io }: GenContext): JsonObject {
   const asked = words(fieldText(fields, 'auth_scope'))
   const granted = typeof client['scope'] === 'string' ? words(client['scope']) : asked
   const missing = asked.filter((scope) => !granted.includes(scope))
@@ -83,7 +83,7 @@ function withGrantedScope(fields: JsonObject, client: JsonObject, { io }: GenSet
 }
 
 /** Deletes at the provider the client that was registered for an account that did not come about. */
-export async function withdrawClient(fields: JsonObject, { agent, io }: GenSetting): Promise<void> {
+export async function withdrawClient(fields: JsonObject, { agent, io }: GenContext): Promise<void> {
   const request = clientDeletion(fields)
   if (request === undefined) return
   try {
@@ -99,7 +99,7 @@ export async function withdrawClient(fields: JsonObject, { agent, io }: GenSetti
 function unregistered(error: AgentError, { name, issuer: { known } }: AccountPlan): AgentError {
   const next = [
     'If the provider wants a token for registration, pass it by --at. Else register a client by hand and run',
-    `\t$ oidc-gen -m ${shellWord(name)}`,
+    `\t$ oidc-gen -m ${shellQuote(name)}`,
     ...(known?.registerHint === undefined
       ? []
       : [`A client is registered at ${known.registerHint}`]),

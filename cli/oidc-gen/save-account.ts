@@ -7,12 +7,12 @@ import { AgentError } from '../../protocol/errors.ts'
 import { type FileKey, newFileKey } from '../../protocol/file-key.ts'
 import { addIssuerAccount } from '../../protocol/issuer-accounts.ts'
 import type { JsonObject } from '../../protocol/messages.ts'
-import { shellWord } from '../../protocol/shell-word.ts'
+import { shellQuote } from '../../protocol/shell-word.ts'
 import { addRequest } from '../load-account.ts'
 import { passwordEntry } from '../password-source.ts'
 import { storesPassword } from '../stores-password.ts'
 import { askNewPassword, type PlannedPassword } from './encryption-password.ts'
-import type { GenSetting } from './setting.ts'
+import type { GenContext } from './setting.ts'
 
 /** What an account's file is sealed with. */
 export type Sealing =
@@ -31,15 +31,15 @@ interface Sealed {
 export async function saveAccount(
   fields: JsonObject,
   sealing: Sealing,
-  setting: GenSetting,
+  context: GenContext,
 ): Promise<void> {
-  const { io, options } = setting
+  const { io, options } = context
   const { name } = accountOf(fields)
   if (!options.noSave) {
     try {
-      const sealed = await sealedWith(name, sealing, setting)
-      await writeUntilSaved(name, fields, sealed.key, setting)
-      await introduceFile(fields, sealed, setting)
+      const sealed = await sealedWith(name, sealing, context)
+      await writeUntilSaved(name, fields, sealed.key, context)
+      await introduceFile(fields, sealed, context)
     } catch (error) {
       throw error instanceof AgentError ? unsaved(name, sealing, error) : error
     }
@@ -47,12 +47,12 @@ export async function saveAccount(
   io.stdout.write('Everything setup correctly!\n')
 }
 
-async function sealedWith(name: string, sealing: Sealing, setting: GenSetting): Promise<Sealed> {
+async function sealedWith(name: string, sealing: Sealing, context: GenContext): Promise<Sealed> {
   if (sealing.kind === 'same') return { key: sealing.key, password: undefined }
   const password =
     sealing.password.kind === 'given'
       ? sealing.password.password
-      : await askNewPassword(name, setting, sealing.kind === 'new' ? 'none' : 'may be kept')
+      : await askNewPassword(name, context, sealing.kind === 'new' ? 'none' : 'may be kept')
   if (password !== undefined) return { key: await newFileKey(password), password }
   if (sealing.kind === 'changed') return { key: sealing.key, password }
   throw new TypeError('a new account has a new password')
@@ -63,7 +63,7 @@ async function writeUntilSaved(
   name: string,
   fields: JsonObject,
   key: FileKey,
-  { io, asker, options, explain }: GenSetting,
+  { io, prompter, options, explain }: GenContext,
 ): Promise<void> {
   for (;;) {
     try {
@@ -76,7 +76,7 @@ async function writeUntilSaved(
       if (!(error instanceof AgentError) || automatic) throw error
       io.stderr.write(`Error: ${error.message}\n`)
       const again = await orUnanswered(
-        asker.confirm('Do you want to try to save it again?', 'yes'),
+        prompter.confirm('Do you want to try to save it again?', 'yes'),
         error,
       )
       if (again !== 'yes') throw error
@@ -97,9 +97,9 @@ async function orUnanswered<T>(answer: Promise<T>, error: AgentError): Promise<T
 async function introduceFile(
   fields: JsonObject,
   sealed: Sealed,
-  setting: GenSetting,
+  context: GenContext,
 ): Promise<void> {
-  const { io } = setting
+  const { io } = context
   const { name, issuer } = accountOf(fields)
   const warn = (error: unknown): void => {
     if (!(error instanceof AgentError)) throw error
@@ -107,7 +107,7 @@ async function introduceFile(
     const lines = [`Warning: account ${name} is saved, but: ${message}`, hint ?? []].flat()
     io.stderr.write(`${lines.join('\n')}\n`)
   }
-  await introduceToAgent(fields, sealed, setting).catch(warn)
+  await introduceToAgent(fields, sealed, context).catch(warn)
   await addIssuerAccount(createConfigDirectory(io.env), issuer, name).catch(warn)
 }
 
@@ -115,7 +115,7 @@ async function introduceFile(
 async function introduceToAgent(
   fields: JsonObject,
   { key, password }: Sealed,
-  { io, agent, sources, host }: GenSetting,
+  { io, agent, sources, host }: GenContext,
 ): Promise<void> {
   const { name, issuer } = accountOf(fields)
   const isKept =
@@ -133,8 +133,8 @@ async function introduceToAgent(
 function unsaved(name: string, { kind }: Sealing, error: AgentError): AgentError {
   const next =
     kind === 'new'
-      ? `\t$ oidc-add -r ${shellWord(name)}\nand make it again.`
-      : `\t$ oidc-gen --reauthenticate ${shellWord(name)}`
+      ? `\t$ oidc-add -r ${shellQuote(name)}\nand make it again.`
+      : `\t$ oidc-gen --reauthenticate ${shellQuote(name)}`
   const hint = [
     ...(error.hint === undefined ? [] : [error.hint]),
     `Account ${name} is loaded in the agent and works as long as the agent runs, but it is not saved. Once it can be, run`,

@@ -3,11 +3,11 @@ import type { OnInterrupt } from '../interruptible.ts'
 import type { PasswordSources } from '../password-source.ts'
 import type { Io } from '../run.ts'
 import type { PasswordWays } from '../unlock-account.ts'
-import type { Asker, Reach } from './asker.ts'
+import type { PromptChannels, Prompter } from './asker.ts'
 import type { GenOptions } from './options.ts'
 
 /** The machine `oidc-gen` runs on, where it is more than {@link Io}. */
-export interface GenHost extends Reach {
+export interface GenHost extends PromptChannels {
   readonly hostName: string
   /** Where the administrator's issuer files are, if not at the usual place. */
   readonly systemDirectory?: string
@@ -19,12 +19,12 @@ export interface GenHost extends Reach {
 }
 
 /** What each thing `oidc-gen` does works with. */
-export interface GenSetting {
+export interface GenContext {
   readonly options: GenOptions
   readonly io: Io
   readonly host: GenHost
   readonly agent: AgentAddress | undefined
-  readonly asker: Asker
+  readonly prompter: Prompter
   readonly sources: PasswordSources
   /** From --rt or --rt-env. */
   readonly refreshToken: string | undefined
@@ -33,6 +33,6 @@ export interface GenSetting {
 }
 
 /** How an existing account file's password is come by. */
-export function passwordWays({ sources, io, asker }: GenSetting): PasswordWays {
-  return { sources, io, terminal: () => asker.passwords() }
+export function passwordWays({ sources, io, prompter }: GenContext): PasswordWays {
+  return { sources, io, terminal: () => prompter.passwords() }
 }

@@ -1,6 +1,6 @@
 import type { Io } from '../run.ts'
 import { visibleText } from '../visible-text.ts'
-import type { GenSetting } from './setting.ts'
+import type { GenContext } from './setting.ts'
 
 /** Where the person's browser comes back to. */
 interface Shown {
@@ -9,7 +9,7 @@ interface Shown {
 }
 
 /** Tells the person, on stderr, where to log in, and what to do if the browser cannot come back. */
-export function showAddress(uri: string, { io, options }: GenSetting): Shown {
+export function showAddress(uri: string, { io, options }: GenContext): Shown {
   const { stderr } = io
   stderr.write(
     `\nTo continue and approve the registered client visit the following URL in a Browser of your choice:\n${visibleText(uri)}\n\n`,

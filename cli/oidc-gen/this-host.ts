@@ -3,7 +3,7 @@ import { hostname } from 'node:os'
 import { setTimeout as pause } from 'node:timers/promises'
 import { AgentError } from '../../protocol/errors.ts'
 import { onInterrupt } from '../interruptible.ts'
-import { PipedAnswers } from '../piped-answers.ts'
+import { PipedPrompter } from '../piped-answers.ts'
 import type { Io } from '../run.ts'
 import { openTerminal } from '../terminal.ts'
 import type { GenHost } from './setting.ts'
@@ -13,7 +13,7 @@ export function thisHost(env: Io['env']): GenHost {
   return {
     hostName: hostname(),
     openTerminal: () => openTerminal(env),
-    openPipe: () => new PipedAnswers(process.stdin, process.stderr),
+    openPipe: () => new PipedPrompter(process.stdin, process.stderr),
     onInterrupt,
     openBrowser,
     pause: async (milliseconds, signal) => {

@@ -1,6 +1,6 @@
-import { endWith, processIo } from '../process-io.ts'
+import { exitWith, processIo } from '../process-io.ts'
 import { run } from '../run.ts'
 import { getToken } from './oidc-token.ts'
 import { oidcToken } from './options.ts'
 
-void run(oidcToken, getToken, processIo()).then(endWith)
+void run(oidcToken, getToken, processIo()).then(exitWith)

@@ -1,7 +1,7 @@
 import { afterEach, describe, expect, test } from 'vitest'
 import type { JsonObject } from '../../protocol/messages.ts'
 import { type ScriptedAgent, scriptedAgent } from '../../test/support/scripted-agent.ts'
-import { type Ending, run } from '../run.ts'
+import { type ExitOutcome, run } from '../run.ts'
 import { testIo } from '../test-io.ts'
 import { getToken } from './oidc-token.ts'
 import { oidcToken } from './options.ts'
@@ -33,7 +33,7 @@ async function oidcTokenOf(
   argv: readonly string[],
   env: Record<string, string>,
   terminal = false,
-): Promise<{ status: Ending; stdout: string; stderr: string }> {
+): Promise<{ status: ExitOutcome; stdout: string; stderr: string }> {
   // No account directory: nothing can be loaded from disk.
   const home = { HOME: '/nonexistent', TMPDIR: '/nonexistent' }
   const io = {

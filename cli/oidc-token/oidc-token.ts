@@ -2,10 +2,10 @@ import type { AccessTokenReply } from '../../protocol/messages.ts'
 import { type Arguments, usageError } from '../argv.ts'
 import { loginEndWarning } from '../login-end.ts'
 import type { Io } from '../run.ts'
-import { tellInfo } from '../tell-info.ts'
+import { printInfo } from '../tell-info.ts'
 import type { oidcToken, TokenOptions } from './options.ts'
 import { outputOf, printable, printed } from './output.ts'
-import { askForIdToken, askForToken, wantedToken } from './wanted-token.ts'
+import { requestAccessToken, requestIdToken, tokenSelection } from './wanted-token.ts'
 
 /**
  * `oidc-token`: asks for one token and prints it, and nothing else, on stdout; or keeps it in a file,
@@ -35,7 +35,7 @@ async function printOrKeep(
   }
   const [operand] = operands
   if (operand === undefined) throw usageError('missing argument: ACCOUNT | https://ISSUER')
-  const wanted = wantedToken(operand, options)
+  const wanted = tokenSelection(operand, options)
   if (options.file !== undefined) {
     const { keepFile } = await import('./token-file.ts')
     await keepFile(wanted, options, io)
@@ -44,11 +44,11 @@ async function printOrKeep(
   refuseFileOptions(options)
   const output = outputOf(options)
   if (options.idToken) {
-    const { id_token } = await askForIdToken(wanted, io)
+    const { id_token } = await requestIdToken(wanted, io)
     io.stdout.write(`${printable('id token', id_token)}\n`)
     return
   }
-  const reply = await askForToken(wanted, options, io)
+  const reply = await requestAccessToken(wanted, options, io)
   const text = printed(output, reply)
   tellPerson(reply, wanted.account, io)
   io.stdout.write(text)
@@ -71,7 +71,7 @@ function refuseFileOptions({ purpose, once, leave }: TokenOptions): void {
 /** What was granted otherwise than asked for; and, where a person reads it, that the login ends soon. */
 function tellPerson(reply: AccessTokenReply, account: string | undefined, io: Io): void {
   const { stderr } = io
-  tellInfo(reply.info, io)
+  printInfo(reply.info, io)
   const warning = stderr.isTTY === true ? loginEndWarning(reply, account, io.now()) : undefined
   if (warning !== undefined) stderr.write(`${warning}\n`)
 }

@@ -1,20 +1,24 @@
 import { TOKEN_TIMEOUT_MS } from '../../protocol/ask-agents.ts'
 import { agentAddresses, callAgent } from '../../protocol/client.ts'
 import { usageError } from '../argv.ts'
-import { orLoaded } from '../or-loaded.ts'
+import { withAutoload } from '../or-loaded.ts'
 import type { Io } from '../run.ts'
 import { exportLine } from '../shell-words.ts'
-import { tellInfo } from '../tell-info.ts'
+import { printInfo } from '../tell-info.ts'
 import type { TokenOptions } from './options.ts'
 import { tokenFilePath } from './token-file-path.ts'
-import type { WantedToken } from './wanted-token.ts'
+import type { TokenSelection } from './wanted-token.ts'
 
 /**
  * `oidc-token --file`: lets the agent write the token to a file and keep it fresh. Prints the path;
  * with --env, the line that points programs to it. Only the local agent is asked: another machine's
  * would write there.
  */
-export async function keepFile(wanted: WantedToken, options: TokenOptions, io: Io): Promise<void> {
+export async function keepFile(
+  wanted: TokenSelection,
+  options: TokenOptions,
+  io: Io,
+): Promise<void> {
   refuseOthers(options)
   const path = tokenFilePath(options.file ?? true, options.purpose, io)
   const agents = agentAddresses(io.env, io.uid)
@@ -27,10 +31,10 @@ export async function keepFile(wanted: WantedToken, options: TokenOptions, io: I
     once: options.once || undefined,
     leave: options.leave || undefined,
   } as const
-  const reply = await orLoaded({ account: wanted.account, agents, env: io.env }, () =>
+  const reply = await withAutoload({ account: wanted.account, agents, env: io.env }, () =>
     callAgent(agents.local, request, { timeoutMs: TOKEN_TIMEOUT_MS }),
   )
-  tellInfo(reply.info, io)
+  printInfo(reply.info, io)
   if ((io.env['BEARER_TOKEN'] ?? '') !== '') {
     io.stderr.write('BEARER_TOKEN is set: programs take that token, not the one in the file.\n')
   }

@@ -1,12 +1,12 @@
-import { askAgents } from '../../protocol/ask-agents.ts'
+import { callLocalOrRemote } from '../../protocol/ask-agents.ts'
 import { agentAddresses } from '../../protocol/client.ts'
 import type { AccessTokenReply, IdTokenReply } from '../../protocol/messages.ts'
-import { type LoadableAccount, orLoaded, targetOf } from '../or-loaded.ts'
+import { type LoadableAccount, targetOf, withAutoload } from '../or-loaded.ts'
 import type { Io } from '../run.ts'
 import { oidcToken, type TokenOptions } from './options.ts'
 
 /** The token a command line asks for, in the words of a request. */
-export interface WantedToken {
+export interface TokenSelection {
   readonly account?: string
   readonly issuer?: string
   readonly scope: string | undefined
@@ -15,7 +15,7 @@ export interface WantedToken {
 }
 
 /** `operand`: the account, or the issuer as a URL. */
-export function wantedToken(operand: string, options: TokenOptions): WantedToken {
+export function tokenSelection(operand: string, options: TokenOptions): TokenSelection {
   return {
     ...targetOf(operand),
     scope: options.scope.length > 0 ? options.scope.join(' ') : undefined,
@@ -28,8 +28,8 @@ export function wantedToken(operand: string, options: TokenOptions): WantedToken
  * Asks for an access token; loads the account first, where it is only on disk.
  * @throws AgentError why there is none
  */
-export function askForToken(
-  wanted: WantedToken,
+export function requestAccessToken(
+  wanted: TokenSelection,
   { forceNew, time, strict }: TokenOptions,
   io: Io,
 ): Promise<AccessTokenReply> {
@@ -40,15 +40,17 @@ export function askForToken(
     min_valid_period: forceNew ? -1 : time,
     strict: strict || undefined,
   } as const
-  return orLoaded(loading, () => askAgents(loading.agents, request))
+  return withAutoload(loading, () => callLocalOrRemote(loading.agents, request))
 }
 
-/** As {@link askForToken}, for an ID token: always a new one. */
-export function askForIdToken(wanted: WantedToken, io: Io): Promise<IdTokenReply> {
+/** As {@link requestAccessToken}, for an ID token: always a new one. */
+export function requestIdToken(wanted: TokenSelection, io: Io): Promise<IdTokenReply> {
   const loading = loadable(wanted, io)
-  return orLoaded(loading, () => askAgents(loading.agents, { ...wanted, request: 'id_token' }))
+  return withAutoload(loading, () =>
+    callLocalOrRemote(loading.agents, { ...wanted, request: 'id_token' }),
+  )
 }
 
-function loadable({ account }: WantedToken, io: Io): LoadableAccount {
+function loadable({ account }: TokenSelection, io: Io): LoadableAccount {
   return { account, agents: agentAddresses(io.env, io.uid), env: io.env }
 }

@@ -1,6 +1,6 @@
-import { endWith, processIo } from '../process-io.ts'
+import { exitWith, processIo } from '../process-io.ts'
 import { run } from '../run.ts'
 import { runWithToken } from './oidc-tokensh.ts'
 import { oidcTokensh } from './options.ts'
 
-void run(oidcTokensh, runWithToken, processIo()).then(endWith)
+void run(oidcTokensh, runWithToken, processIo()).then(exitWith)

@@ -4,10 +4,10 @@ import { AgentError } from '../../protocol/errors.ts'
 import { instantOf } from '../../protocol/instant.ts'
 import type { TokenFileReply } from '../../protocol/messages.ts'
 import type { Arguments } from '../argv.ts'
-import { orLoaded, targetOf } from '../or-loaded.ts'
-import type { Ending, Io } from '../run.ts'
+import { targetOf, withAutoload } from '../or-loaded.ts'
+import type { ExitOutcome, Io } from '../run.ts'
 import { runCommand } from '../run-command.ts'
-import { tellInfo } from '../tell-info.ts'
+import { printInfo } from '../tell-info.ts'
 import { chooseAccount } from './choose-account.ts'
 import type { oidcTokensh } from './options.ts'
 import { withPrivateDirectory } from './private-directory.ts'
@@ -21,13 +21,13 @@ type TokenshArguments = Arguments<typeof oidcTokensh.options>
  * `oidc-tokensh`: runs a command with a token in a private file that the agent keeps fresh. The agent
  * watches this process: should it be killed, the file goes all the same.
  */
-export async function runWithToken(args: TokenshArguments, io: Io): Promise<Ending> {
+export async function runWithToken(args: TokenshArguments, io: Io): Promise<ExitOutcome> {
   const agent = agentAddresses(io.env, io.uid).local
   const words = args.operands.length > 0 ? args.operands : [io.env['SHELL'] ?? '/bin/sh']
   return await withPrivateDirectory(io.env, async (directory) => {
     const path = join(directory, `bt_u${io.uid}`)
     const reply = await keepFile(path, args, io)
-    tellInfo(reply.info, io)
+    printInfo(reply.info, io)
     if (args.options.verbose) {
       io.stderr.write(`token in ${path} until ${instantOf(reply.expires_at)}\n`)
     }
@@ -58,7 +58,7 @@ async function keepFile(
       owner_pid: process.pid,
       application_hint: 'oidc-tokensh',
     } as const
-    return await orLoaded({ account: target.account, agents, env: io.env }, () =>
+    return await withAutoload({ account: target.account, agents, env: io.env }, () =>
       callAgent(agents.local, request),
     )
   } catch (error) {

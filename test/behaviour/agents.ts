@@ -1,7 +1,7 @@
 import { mkdirSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { composeServices } from '../../agent/compose.ts'
+import { createAgent } from '../../agent/compose.ts'
 import { dispatch } from '../../agent/dispatch.ts'
 import { silentLog } from '../../agent/log.ts'
 import { startServer } from '../../agent/server.ts'
@@ -38,20 +38,20 @@ function typed(send: (request: Request) => Promise<unknown>): AgentUnderTest['ca
 
 /** The agent without a socket: requests go straight to dispatch. */
 export const inProcess: StartAgent = (options, derive) => {
-  const { services, provider, directory, remove } = compose(options, derive)
+  const { context, provider, directory, remove } = compose(options, derive)
   const { signal } = new AbortController()
   return Promise.resolve({
     provider,
     directory,
     call: typed(async (request) => {
-      const reply = await dispatch(request, services, signal)
+      const reply = await dispatch(request, context, signal)
       if (reply.status === 'failure') throw errorOfReply(reply)
       return reply
     }),
     close: async () => {
-      await services.codeLogins.close()
-      services.tokens.close()
-      await services.tokens.settled()
+      await context.authorizationSessions.close()
+      context.tokens.close()
+      await context.tokens.settled()
       remove()
     },
   })
@@ -62,14 +62,14 @@ export const overSealedSocket: StartAgent = overSocket(callAgentSealed)
 
 function overSocket(call: Call): StartAgent {
   return async (options, derive) => {
-    const { services, provider, directory, home, remove } = compose(options, derive)
+    const { context, provider, directory, home, remove } = compose(options, derive)
     const sodium = await loadSodium()
     const path = join(home, 'agent.sock')
     const server = await startServer(path, {
       openChannel: (key) => openSealedChannel(sodium, key, newKeyPair()),
-      answer: (request, signal) => dispatch(request, services, signal),
+      answer: (request, signal) => dispatch(request, context, signal),
       requestTimeoutMs: 10_000,
-      admits: () => true,
+      authorizePeer: () => true,
       log: silentLog,
     })
     return {
@@ -78,9 +78,9 @@ function overSocket(call: Call): StartAgent {
       call: typed((request) => call({ kind: 'unix', path }, request)),
       close: async () => {
         await server.close()
-        await services.codeLogins.close()
-        services.tokens.close()
-        await services.tokens.settled()
+        await context.authorizationSessions.close()
+        context.tokens.close()
+        await context.tokens.settled()
         remove()
       },
     }
@@ -88,7 +88,7 @@ function overSocket(call: Call): StartAgent {
 }
 
 interface Composed {
-  readonly services: ReturnType<typeof composeServices>
+  readonly context: ReturnType<typeof createAgent>
   readonly provider: ScriptedProvider
   readonly directory: AccountDirectory
   readonly home: string
@@ -100,9 +100,9 @@ function compose(options: Partial<AgentOptions> = {}, derive: DeriveKey = derive
   const configDirectory = join(home, 'config')
   mkdirSync(configDirectory, { mode: 0o700 })
   const provider = new ScriptedProvider()
-  const services = composeServices({
+  const context = createAgent({
     options: { ...defaultAgentOptions, ...options },
-    world: { now: () => Date.now(), random: () => 0.5 },
+    runtime: { now: () => Date.now(), random: () => 0.5 },
     log: silentLog,
     provider,
     derive,
@@ -110,7 +110,7 @@ function compose(options: Partial<AgentOptions> = {}, derive: DeriveKey = derive
     env: { CI_TOKEN: 'platform token' },
   })
   return {
-    services,
+    context,
     provider,
     directory: new AccountDirectory(configDirectory),
     home,

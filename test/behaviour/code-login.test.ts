@@ -136,7 +136,7 @@ describe.each([
   test('only an access token: no account comes of it', async () => {
     const { state } = await begin({ only_at: true })
     expect(state).toMatch(/^0:1/)
-    expect(agent.provider.authorizations[0]?.offline).toBe(false)
+    expect(agent.provider.authorizations[0]?.offlineAccess).toBe(false)
     expect((await visit({ code: 'c', state })).html).toContain('access token')
     expect(await lookUp(state)).toMatchObject({ status: 'success', access_token: 'at-0' })
     expect(await agent.call({ request: 'loaded_accounts' })).toMatchObject({ info: [] })

@@ -2,7 +2,7 @@ import { outputOf, runCommand } from '../support/command.ts'
 import { seedAccount } from '../support/seed-account.ts'
 import { startWlcgProvider } from '../support/wlcg-provider.ts'
 import * as cases from './cases.ts'
-import { ourSide, type Side, theirSide, whyNoPeer } from './side.ts'
+import { type Contender, ourContender, peerContender, whyNoPeer } from './side.ts'
 
 /** What a token endpoint across Europe takes. */
 const LATENCY_MS = 200
@@ -13,18 +13,18 @@ const SLOW_MS = 4000
 async function bench(): Promise<void> {
   const provider = await startWlcgProvider()
   const slowProvider = await startWlcgProvider()
-  const sides: Side[] = []
+  const sides: Contender[] = []
   try {
-    const ours = await ourSide(provider)
+    const ours = await ourContender(provider)
     sides.push(ours)
-    const theirs = await theirSide(provider)
+    const theirs = await peerContender(provider)
     if (theirs !== undefined) sides.push(theirs)
     for (const side of sides) {
       await seedAccount(side.sandbox, slowProvider, 'slow')
       await side.run('oidc-add', '--pw-env', 'slow')
     }
-    provider.dials.latencyMs = LATENCY_MS
-    slowProvider.dials.latencyMs = SLOW_MS
+    provider.settings.latencyMs = LATENCY_MS
+    slowProvider.settings.latencyMs = SLOW_MS
     await printTable({ provider, slowProvider, ours, theirs })
   } finally {
     for (const side of sides) await side.sandbox.close()
@@ -32,8 +32,8 @@ async function bench(): Promise<void> {
   }
 }
 
-async function printTable(setting: cases.Setting): Promise<void> {
-  const { theirs } = setting
+async function printTable(context: cases.Setting): Promise<void> {
+  const { theirs } = context
   const version = theirs === undefined ? `C (${whyNoPeer ?? ''})` : await peerVersion()
   print(`| case | ${version} | this agent | compared |`)
   print('| --- | --- | --- | --- |')
@@ -49,7 +49,7 @@ async function printTable(setting: cases.Setting): Promise<void> {
     cases.loading,
     cases.memoryAfterwards,
   ]) {
-    const { what, theirs, ours, compared } = await row(setting)
+    const { what, theirs, ours, compared } = await row(context)
     print(`| ${what} | ${theirs} | ${ours} | ${compared} |`)
   }
 }

@@ -4,14 +4,14 @@ import { outputOf, runCommand } from '../support/command.ts'
 import { seedAccount } from '../support/seed-account.ts'
 import type { WlcgProvider } from '../support/wlcg-provider.ts'
 import { median, medianOf, mediansOf, milliseconds, ratio, timed } from './measure.ts'
-import { type Side, whyNoLibrary } from './side.ts'
+import { type Contender, whyNoLibrary } from './side.ts'
 
 /** What is measured against: the provider both sides ask, and one that answers only after seconds. */
 export interface Setting {
   readonly provider: WlcgProvider
   readonly slowProvider: WlcgProvider
-  readonly ours: Side
-  readonly theirs: Side | undefined
+  readonly ours: Contender
+  readonly theirs: Contender | undefined
 }
 
 export interface Row {
@@ -28,7 +28,7 @@ const NO_PEER = 'not installed'
 /** The same audience and scope, asked again and again: with a provider request each, or none. */
 export async function askedAgain({ provider, ours, theirs }: Setting): Promise<Row> {
   const args = ['--aud=ce.example.org:9619', '-s', 'compute.read', 'wlcg']
-  const ask = (side: Side) => () => side.run('oidc-token', ...args)
+  const ask = (side: Contender) => () => side.run('oidc-token', ...args)
   await ask(ours)()
   const before = requests(provider)
   const own = await mediansOf(ROUNDS, { token: ask(ours), bare: bareNode(ours) })
@@ -44,7 +44,7 @@ export async function askedAgain({ provider, ours, theirs }: Setting): Promise<R
 
 /** Fifty processes at once, each with an audience of its own. */
 export async function processesAtOnce({ ours, theirs }: Setting): Promise<Row> {
-  const burst = (side: Side, tag: string) => () =>
+  const burst = (side: Contender, tag: string) => () =>
     all((index) => side.run('oidc-token', `--aud=${tag}${index}`, 'wlcg'))
   const own = await timed(burst(ours, 'process'))
   const other = theirs === undefined ? undefined : await timed(burst(theirs, 'process'))
@@ -53,7 +53,7 @@ export async function processesAtOnce({ ours, theirs }: Setting): Promise<Row> {
 
 /** The same from one process, over the socket. */
 export async function socketsAtOnce({ ours, theirs }: Setting): Promise<Row> {
-  const burst = (side: Side) => () => all((index) => side.ask('wlcg', `socket${index}`))
+  const burst = (side: Contender) => () => all((index) => side.ask('wlcg', `socket${index}`))
   const own = await timed(burst(ours))
   const other = theirs === undefined ? undefined : await timed(burst(theirs))
   return compared(`the same from one process over the socket`, other, own)
@@ -64,7 +64,7 @@ export async function besideSlowProvider({ slowProvider, ours, theirs }: Setting
   const own = await whileWaiting(ours, slowProvider)
   const other = theirs === undefined ? undefined : await whileWaiting(theirs, slowProvider)
   return {
-    what: `cached token while another account's provider takes ${slowProvider.dials.latencyMs / 1000} s`,
+    what: `cached token while another account's provider takes ${slowProvider.settings.latencyMs / 1000} s`,
     theirs: shown(other?.waiting),
     ours: milliseconds(own.waiting),
     compared: `${milliseconds(own.waiting - own.quiet)} more than without it`,
@@ -73,7 +73,7 @@ export async function besideSlowProvider({ slowProvider, ours, theirs }: Setting
 
 /** Fifty clients that want one token. */
 export async function oneTokenForAll({ provider, ours, theirs }: Setting): Promise<Row> {
-  const count = async (side: Side): Promise<number> => {
+  const count = async (side: Contender): Promise<number> => {
     const before = requests(provider)
     await all(() => side.ask('wlcg', 'shared'))
     return requests(provider) - before
@@ -90,7 +90,7 @@ export async function oneTokenForAll({ provider, ours, theirs }: Setting): Promi
 
 /** What a command costs that has nothing to wait for. */
 export async function cachedCommand({ ours, theirs }: Setting): Promise<Row> {
-  const token = (side: Side) => () => side.run('oidc-token', 'wlcg')
+  const token = (side: Contender) => () => side.run('oidc-token', 'wlcg')
   await token(ours)()
   const own = await mediansOf(2 * ROUNDS, { token: token(ours), bare: bareNode(ours) })
   const other = theirs === undefined ? undefined : await medianOf(ROUNDS, token(theirs))
@@ -110,7 +110,7 @@ export async function libraryLoop({ ours, theirs }: Setting): Promise<Row> {
   }
   const times = 4000
   const client = await libraryClient(ours.sandbox)
-  const loop = (side: Side) => async () =>
+  const loop = (side: Contender) => async () =>
     outputOf(await side.sandbox.run(client, ['wlcg', '', String(times)]))
   // Run once before, for the compilers of both sides.
   await loop(ours)()
@@ -127,7 +127,7 @@ export async function libraryLoop({ ours, theirs }: Setting): Promise<Row> {
 
 /** From the password to the loaded account; the provider is asked once for it. */
 export async function loading({ ours, theirs }: Setting): Promise<Row> {
-  const load = async (side: Side): Promise<number> => {
+  const load = async (side: Contender): Promise<number> => {
     const times: number[] = []
     for (let round = 0; round < 5; round += 1) {
       await side.run('oidc-add', '-r', 'wlcg')
@@ -169,7 +169,7 @@ export function memoryAfterwards({ ours }: Setting): Promise<Row> {
 }
 
 async function whileWaiting(
-  side: Side,
+  side: Contender,
   slow: WlcgProvider,
 ): Promise<{ quiet: number; waiting: number }> {
   const cached = (): Promise<unknown> => side.ask('wlcg')
@@ -196,7 +196,7 @@ function requests(provider: WlcgProvider): number {
   return provider.counters.tokenRequests['refresh_token'] ?? 0
 }
 
-function bareNode(side: Side): () => Promise<unknown> {
+function bareNode(side: Contender): () => Promise<unknown> {
   const { env } = side.sandbox
   return () => runCommand(process.execPath, ['-e', '0'], { env, cwd: side.sandbox.home })
 }
@@ -218,7 +218,7 @@ function shown(time: number | undefined): string {
   return time === undefined ? NO_PEER : milliseconds(time)
 }
 
-function residentMegabytes({ agent }: Side): number {
+function residentMegabytes({ agent }: Contender): number {
   const status = readFileSync(`/proc/${agent.pid}/status`, 'utf8')
   const kilobytes = /VmRSS:\s+(\d+) kB/.exec(status)?.[1]
   return Number(kilobytes) / 1024

@@ -6,7 +6,7 @@ import { PASSWORD, seedAccount } from '../support/seed-account.ts'
 import type { WlcgProvider } from '../support/wlcg-provider.ts'
 
 /** One of the two programs that are compared: its agent, in a sandbox of its own, and its commands. */
-export interface Side {
+export interface Contender {
   readonly sandbox: Sandbox
   readonly agent: SandboxAgent
   /** Runs a command of this side and gives what it printed. */
@@ -16,7 +16,7 @@ export interface Side {
 }
 
 /** Our programs, with the account `wlcg` loaded. */
-export async function ourSide(provider: WlcgProvider): Promise<Side> {
+export async function ourContender(provider: WlcgProvider): Promise<Contender> {
   const sandbox = await Sandbox.create()
   return loaded(provider, sandbox, await sandbox.startAgent(), async (command, args) =>
     outputOf(await sandbox.run(command, args, { env })),
@@ -24,7 +24,7 @@ export async function ourSide(provider: WlcgProvider): Promise<Side> {
 }
 
 /** The C programs, likewise; undefined where they are not installed. */
-export async function theirSide(provider: WlcgProvider): Promise<Side | undefined> {
+export async function peerContender(provider: WlcgProvider): Promise<Contender | undefined> {
   if (noPeerReason !== undefined) return undefined
   const sandbox = await Sandbox.create()
   return loaded(provider, sandbox, await startPeerAgent(sandbox), async (command, args) =>
@@ -42,7 +42,7 @@ async function loaded(
   sandbox: Sandbox,
   agent: SandboxAgent,
   run: (command: string, args: readonly string[]) => Promise<string>,
-): Promise<Side> {
+): Promise<Contender> {
   await seedAccount(sandbox, provider, 'wlcg')
   await run('oidc-add', ['--pw-env', 'wlcg'])
   return {

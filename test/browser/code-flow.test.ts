@@ -6,7 +6,7 @@ import { outputOf } from '../support/command.ts'
 import { freePort } from '../support/free-port.ts'
 import { Sandbox } from '../support/sandbox.ts'
 import { PASSWORD, SCOPE } from '../support/seed-account.ts'
-import { type BrowserLogin, startBrowserLogin } from '../support/shown-address.ts'
+import { type StartedBrowserLogin, startBrowserLogin } from '../support/shown-address.ts'
 import { startWlcgProvider, type WlcgProvider } from '../support/wlcg-provider.ts'
 import { launchBrowser, noBrowserReason } from './chromium.ts'
 
@@ -72,7 +72,7 @@ describe.skipIf(noBrowserReason !== undefined)(
       await provider.close()
     })
 
-    function start(): Promise<BrowserLogin> {
+    function start(): Promise<StartedBrowserLogin> {
       return startBrowserLogin(
         sandbox,
         [

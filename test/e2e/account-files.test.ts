@@ -99,7 +99,7 @@ describe('an account file that cannot be used', () => {
 
 describe('a new refresh token that cannot be saved', () => {
   beforeEach(() => {
-    provider.dials.rotate = true
+    provider.settings.rotate = true
   })
 
   async function forceNew(): Promise<string> {

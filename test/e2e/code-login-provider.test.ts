@@ -3,7 +3,7 @@ import { afterEach, beforeEach, expect, test } from 'vitest'
 import { logIn } from '../support/approve.ts'
 import { outputOf } from '../support/command.ts'
 import { freePort } from '../support/free-port.ts'
-import type { Dials } from '../support/issuer/provider.ts'
+import type { Settings } from '../support/issuer/provider.ts'
 import { type Issuer, startIssuer } from '../support/issuer/start-issuer.ts'
 import { Sandbox } from '../support/sandbox.ts'
 import { PASSWORD } from '../support/seed-account.ts'
@@ -14,7 +14,7 @@ let sandbox: Sandbox
 let client: readonly string[]
 
 beforeEach(async () => {
-  issuer = await startIssuer({ dials: { person: 'approves' } })
+  issuer = await startIssuer({ settings: { person: 'approves' } })
   sandbox = await Sandbox.create()
   await sandbox.startAgent()
   const redirectUri = `http://localhost:${await freePort()}/redirect`
@@ -33,9 +33,9 @@ afterEach(async () => {
 
 /** Logs in with a provider that answers as `dials` say; gives the page shown and what oidc-gen said. */
 async function outcome(
-  dials: Partial<Dials>,
+  settings: Partial<Settings>,
 ): Promise<{ page: string; status: number | null; stdout: string; stderr: string }> {
-  issuer.set(dials)
+  issuer.set(settings)
   const { address, finished } = await startBrowserLogin(sandbox, client, {
     OIDC_ENCRYPTION_PW: PASSWORD,
   })

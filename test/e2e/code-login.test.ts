@@ -8,7 +8,7 @@ import { until } from '../support/process-table.ts'
 import { noTerminalReason, runInTerminal } from '../support/pseudo-terminal.ts'
 import { Sandbox } from '../support/sandbox.ts'
 import { PASSWORD, SCOPE } from '../support/seed-account.ts'
-import { addressIn, type BrowserLogin, startBrowserLogin } from '../support/shown-address.ts'
+import { addressIn, type StartedBrowserLogin, startBrowserLogin } from '../support/shown-address.ts'
 import { startWlcgProvider, type WlcgProvider } from '../support/wlcg-provider.ts'
 
 let provider: WlcgProvider
@@ -56,7 +56,7 @@ function given(client = 'given', secret = 'of the person'): string[] {
   ]
 }
 
-function start(...options: readonly string[]): Promise<BrowserLogin> {
+function start(...options: readonly string[]): Promise<StartedBrowserLogin> {
   return startBrowserLogin(sandbox, [...options, 'wlcg'], env)
 }
 

@@ -27,7 +27,7 @@ function refreshes(): number {
 
 describe('many at once', () => {
   test('who wants the same gets it from one refresh', async () => {
-    provider.dials.latencyMs = 200
+    provider.settings.latencyMs = 200
     const before = refreshes()
     const tokens = await Promise.all(
       Array.from({ length: 50 }, () => tokenFrom(agent, { audience: 'se.example.org' })),
@@ -39,7 +39,7 @@ describe('many at once', () => {
   })
 
   test('who wants different things does not wait in line', async () => {
-    provider.dials.latencyMs = 200
+    provider.settings.latencyMs = 200
     provider.counters.mostAtOnce = 0
     const audiences = Array.from({ length: 24 }, (_, index) => `se${index}.example.org`)
     const tokens = await Promise.all(audiences.map((audience) => tokenFrom(agent, { audience })))
@@ -62,7 +62,7 @@ describe('many at once', () => {
       await seedAccount(sandbox, dead, 'dead')
       await addAccount(sandbox, 'dead')
       // It takes requests and never answers.
-      dead.dials.onRequest = () => true
+      dead.settings.onRequest = () => true
       const waiting = tokenFrom(agent, { account: 'dead', force: true }).catch((e: unknown) => e)
       await expect.poll(() => dead.counters.tokenRequests['refresh_token'], { interval: 5 }).toBe(2)
       const startedAt = performance.now()

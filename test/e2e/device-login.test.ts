@@ -91,7 +91,7 @@ describe('a login by device code', () => {
   })
 
   test('not approved in time: says so, keeps nothing', async () => {
-    provider.dials.deviceCodeSeconds = 2
+    provider.settings.deviceCodeSeconds = 2
     const { finished } = await startLogin(...bySelf)
     const { status, stderr } = await finished
     expect(status).toBe(1)

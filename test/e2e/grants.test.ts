@@ -3,13 +3,13 @@ import { join } from 'node:path'
 import { exportJWK } from 'jose'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { shown } from '../support/command.ts'
-import { Desk, PASSWORD } from '../support/desk.ts'
+import { CliFixture, PASSWORD } from '../support/desk.ts'
 import { newTestKeyPair } from '../support/key-pair.ts'
 
-let desk: Desk
+let desk: CliFixture
 
 beforeEach(async () => {
-  desk = await Desk.open({ mode: 'conforming' }, { CI_TOKEN: 'what the job began with' })
+  desk = await CliFixture.open({ mode: 'conforming' }, { CI_TOKEN: 'what the job began with' })
 })
 
 afterEach(async () => {

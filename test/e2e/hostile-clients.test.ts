@@ -58,14 +58,14 @@ describe('clients that do not behave', () => {
   })
 
   test('a client that leaves before its answer takes nobody with it', async () => {
-    provider.dials.latencyMs = 300
+    provider.settings.latencyMs = 300
     const wish = '{"request":"access_token","account":"wlcg","audience":"leaving.example"}'
     const leaving = await RawClient.open(agent.socketPath)
     await leaving.send(wish)
     const staying = exchange(agent.socketPath, wish)
     leaving.vanish()
     expect(JSON.parse(await staying)).toMatchObject(SUCCESS)
-    provider.dials.latencyMs = 0
+    provider.settings.latencyMs = 0
   })
 
   test('a request in 1-byte pieces is read whole', async () => {

@@ -1,16 +1,16 @@
 import { readdir } from 'node:fs/promises'
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
 import { shown } from '../support/command.ts'
-import { Desk } from '../support/desk.ts'
+import { CliFixture } from '../support/desk.ts'
 import type { Fault } from '../support/issuer/faults.ts'
 import type { Refusals } from '../support/issuer/refusals.ts'
 import { startIssuer } from '../support/issuer/start-issuer.ts'
 
-let desk: Desk
+let desk: CliFixture
 
 /** An account that has logged in; the rows below share it, as one that is in use for long. */
 async function open(mode: 'conforming' | 'iam'): Promise<void> {
-  desk = await Desk.open({ mode })
+  desk = await CliFixture.open({ mode })
   const { id, secret = '' } = desk.issuer.addClient()
   const scope = '--scope=openid wlcg compute.read storage.read:/'
   const client = [`--client-id=${id}`, `--client-secret=${secret}`] as const
@@ -149,9 +149,9 @@ describe('what goes wrong is told, and the next request is good', () => {
       'the token is not for the audience https://here but for elsewhere',
     ],
     [{ scopeAnswered: 'openid' }, 'the provider did not grant the scope compute.read'],
-  ] as const)('%j: said; with --strict refused', async (dials, difference) => {
-    const { audienceAnswered, scopeAnswered } = desk.issuer.dials()
-    desk.issuer.set(dials)
+  ] as const)('%j: said; with --strict refused', async (settings, difference) => {
+    const { audienceAnswered, scopeAnswered } = desk.issuer.settings()
+    desk.issuer.set(settings)
     const wish = ['-f', '--aud=https://here', '-s', 'compute.read'] as const
     const loose = await desk.run('oidc-token', ...wish, 'wlcg')
     expect({ status: loose.status, stderr: loose.stderr }).toEqual({
@@ -263,7 +263,7 @@ describe('INDIGO IAM', () => {
 
 describe('logins', () => {
   beforeAll(async () => {
-    desk = await Desk.open({ mode: 'iam' })
+    desk = await CliFixture.open({ mode: 'iam' })
   })
   afterAll(() => desk.close())
 
@@ -306,7 +306,7 @@ describe('logins', () => {
 })
 
 test('a provider that hangs keeps nobody else waiting, and not for ever', async () => {
-  desk = await Desk.open({ mode: 'conforming' })
+  desk = await CliFixture.open({ mode: 'conforming' })
   const other = await startIssuer({ mode: 'conforming' })
   try {
     const robot = (issuer: typeof other): readonly string[] => {

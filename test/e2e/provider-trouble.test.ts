@@ -27,7 +27,7 @@ afterEach(async () => {
 
 /** Has the token endpoint answered by `answer` instead. */
 function answerTokens(answer: (response: ServerResponse) => void): void {
-  provider.dials.onRequest = (request, response) => {
+  provider.settings.onRequest = (request, response) => {
     if (request.url !== TOKEN_PATH) return false
     answer(response)
     return true
@@ -64,13 +64,13 @@ describe('a provider in trouble is named, and used again when it is well', () =>
     const startedAt = performance.now()
     expect(await failure()).toContain(new URL(provider.issuer).host)
     expect(performance.now() - startedAt).toBeLessThan(20_000)
-    provider.dials.onRequest = undefined
+    provider.settings.onRequest = undefined
   })
 
   trouble('slow, but in time', async () => {
-    provider.dials.latencyMs = 3000
+    provider.settings.latencyMs = 3000
     expect(outputOf(await sandbox.run('oidc-token', ['-f', 'wlcg']))).toMatch(/^ey\S+\n$/)
-    provider.dials.latencyMs = 0
+    provider.settings.latencyMs = 0
   })
 
   trouble('answering HTML', async () => {
@@ -78,13 +78,13 @@ describe('a provider in trouble is named, and used again when it is well', () =>
       response.writeHead(200, { 'content-type': 'text/html' }).end('<html>captive portal</html>')
     })
     expect(await failure()).toMatch(/^Error: localhost:\d+ answered 200 with text\/html/)
-    provider.dials.onRequest = undefined
+    provider.settings.onRequest = undefined
   })
 
   trouble('500, then 200', async () => {
     answerTokens((response) => response.writeHead(500).end())
     expect(await failure()).toMatch(/^Error: localhost:\d+ answered 500/)
-    provider.dials.onRequest = undefined
+    provider.settings.onRequest = undefined
   })
 
   trouble('an answer without end', async () => {
@@ -97,12 +97,12 @@ describe('a provider in trouble is named, and used again when it is well', () =>
       more()
     })
     await failure()
-    provider.dials.onRequest = undefined
+    provider.settings.onRequest = undefined
   })
 
   trouble('redirecting the token endpoint', async () => {
     let followed = 0
-    provider.dials.onRequest = (request, response) => {
+    provider.settings.onRequest = (request, response) => {
       if (request.url === '/elsewhere') followed += 1
       if (request.url !== TOKEN_PATH) return false
       response.writeHead(307, { location: '/elsewhere' }).end()
@@ -110,7 +110,7 @@ describe('a provider in trouble is named, and used again when it is well', () =>
     }
     await failure()
     expect(followed).toBe(0)
-    provider.dials.onRequest = undefined
+    provider.settings.onRequest = undefined
   })
 
   trouble('its own error', async () => {
@@ -119,7 +119,7 @@ describe('a provider in trouble is named, and used again when it is well', () =>
       response.writeHead(400, { 'content-type': 'application/json' }).end(JSON.stringify(body))
     })
     expect(await failure()).toMatch(/^Error: invalid_scope: Up-scoping is not allowed\.\n./)
-    provider.dials.onRequest = undefined
+    provider.settings.onRequest = undefined
   })
 
   trouble('a scope it does not grant', async () => {

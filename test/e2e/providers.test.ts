@@ -1,9 +1,9 @@
 import { afterEach, describe, expect, test } from 'vitest'
 import { shown } from '../support/command.ts'
-import { Desk } from '../support/desk.ts'
+import { CliFixture } from '../support/desk.ts'
 import type { IssuerOptions } from '../support/issuer/start-issuer.ts'
 
-let desk: Desk
+let desk: CliFixture
 
 afterEach(async () => {
   await desk.checkSecrecy()
@@ -34,7 +34,7 @@ describe('INDIGO IAM, with nothing set by hand', () => {
   const gridScope = '--scope=compute.read storage.read:/home/alice'
 
   test('registered, used, deleted', async () => {
-    desk = await Desk.open({ mode: 'iam' })
+    desk = await CliFixture.open({ mode: 'iam' })
     const said = await desk.login('wlcg', ...byDevice, gridScope, '--scope=scim:read')
     expect(said).toMatch(
       /^Note: the scope wlcg was added: without it the tokens of INDIGO IAM carry no scope/m,
@@ -68,7 +68,7 @@ describe('INDIGO IAM, with nothing set by hand', () => {
   })
 
   test('one group of those the login was for', async () => {
-    desk = await Desk.open({ mode: 'iam' })
+    desk = await CliFixture.open({ mode: 'iam' })
     await desk.login('wlcg', ...byDevice, '--scope=wlcg wlcg.groups')
     const group = await desk.claims('-s', 'wlcg wlcg.groups:/wlcg/pilots', 'wlcg')
     expect(group['wlcg.groups']).toContain('/wlcg/pilots')
@@ -76,7 +76,7 @@ describe('INDIGO IAM, with nothing set by hand', () => {
   })
 
   test('scopes that a policy takes away at the login are named', async () => {
-    desk = await Desk.open({ mode: 'iam', dials: { scopesWithheld: ['storage.'] } })
+    desk = await CliFixture.open({ mode: 'iam', settings: { scopesWithheld: ['storage.'] } })
     expect(await desk.login('wlcg', ...byDevice, gridScope)).toContain(
       '\nthe provider did not grant the scope storage.read:/home/alice\n',
     )
@@ -88,7 +88,7 @@ describe('INDIGO IAM, with nothing set by hand', () => {
   })
 
   test("'max' leaves out whole storages and says so; what is asked by name stays", async () => {
-    desk = await Desk.open({ mode: 'iam' })
+    desk = await CliFixture.open({ mode: 'iam' })
     const stderr = await desk.login('wlcg', ...byDevice, '--scope=max storage.read:/')
     expect(stderr).toMatch(/^Note: 'max' leaves out storage\.create:\/ storage\.modify:\/ /m)
     expect(stderr).not.toContain('wlcg was added')
@@ -99,7 +99,7 @@ describe('INDIGO IAM, with nothing set by hand', () => {
   })
 
   test.each(['secret', 'public'] as const)('a given client: %s', async (kind) => {
-    desk = await Desk.open({ mode: 'iam' })
+    desk = await CliFixture.open({ mode: 'iam' })
     const stderr = await desk.login('wlcg', ...byDevice, gridScope, ...given(kind))
     expect(stderr).toContain('clients registered with the scope wlcg only')
     expect(desk.issuer.requestsTo('registration')).toEqual([])
@@ -111,7 +111,7 @@ describe('INDIGO IAM, with nothing set by hand', () => {
 
 describe('others', () => {
   async function open(options: IssuerOptions): Promise<void> {
-    desk = await Desk.open(options)
+    desk = await CliFixture.open(options)
   }
 
   test.each(['conforming', 'rotating'] as const)('%s', async (mode) => {

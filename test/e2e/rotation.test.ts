@@ -73,13 +73,13 @@ test('50 audiences at once use 50 refresh tokens, one after the other', async ()
 
 test('an agent that ends with refreshes under way saves what they bring', async () => {
   const { agent } = await startLoaded(sandbox, provider)
-  provider.dials.latencyMs = 500
+  provider.settings.latencyMs = 500
   const { length } = provider.counters.requests
   const pending = tokenFrom(agent, { force: true }).catch((error: unknown) => error)
   await expect.poll(() => provider.counters.requests.length, { interval: 5 }).toBe(length + 1)
   await sandbox.endAgent(agent)
   await pending
-  provider.dials.latencyMs = 0
+  provider.settings.latencyMs = 0
   await sandbox.startAgent()
   await addAccount(sandbox, 'wlcg')
 })

@@ -97,7 +97,7 @@ describe('secrets', () => {
       await run('oidc-gen', '-l')
 
       // What IAM answers for a refresh token it does not know has the token in it (wlcg.md §6).
-      provider.dials.onRequest = (request, response) => {
+      provider.settings.onRequest = (request, response) => {
         if (request.url !== '/token') return false
         const sent = provider.counters.requests.at(-1)?.form['refresh_token'] ?? ''
         const body = { error: 'invalid_token', error_description: `Invalid refresh token: ${sent}` }
@@ -143,9 +143,9 @@ describe('what is evaluated by sh', () => {
   const HOSTILE = `a'; touch pwned; '$(touch pwned)\`touch pwned\`; touch pwned #`
 
   test('a hostile provider cannot put commands there', async () => {
-    provider.dials.rotate = false
+    provider.settings.rotate = false
     await startLoaded(sandbox, provider)
-    provider.dials.onRequest = (request, response) => {
+    provider.settings.onRequest = (request, response) => {
       if (request.url !== '/token') return false
       const body = { access_token: HOSTILE, token_type: 'Bearer', expires_in: 3600, scope: HOSTILE }
       response.writeHead(200, { 'content-type': 'application/json' }).end(JSON.stringify(body))

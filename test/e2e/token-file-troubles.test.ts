@@ -89,7 +89,7 @@ test.skipIf(secondUser === undefined)(
 
 test('a kept file survives kills of the agent while it renews: whole, and kept on', async () => {
   sandbox = await Sandbox.create()
-  provider.dials.accessTokenSeconds = 3
+  provider.settings.accessTokenSeconds = 3
   await startLoaded(sandbox, provider)
   const path = outputOf(await sandbox.run('oidc-token', ['--file', '--aud=x', 'wlcg'])).trim()
   for (let round = 0; round < 4; round += 1) {

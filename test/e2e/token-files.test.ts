@@ -221,7 +221,7 @@ describe('a kept file', () => {
 
 describe('renewal', () => {
   test('comes ahead of expiry; where it fails the file is gone with its token, and comes back', async () => {
-    provider.dials.accessTokenSeconds = 10
+    provider.settings.accessTokenSeconds = 10
     // Another wish than the plain one, for which the agent has had a token of an hour since it was loaded.
     await keep('--aud=short', 'wlcg')
     const first = await tokenIn(found)

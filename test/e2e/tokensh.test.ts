@@ -2,7 +2,7 @@ import { existsSync } from 'node:fs'
 import { readdir } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import { shellWord } from '../../protocol/shell-word.ts'
+import { shellQuote } from '../../protocol/shell-word.ts'
 import { payloadOf } from '../support/access-token.ts'
 import { outputOf, type Started, shown } from '../support/command.ts'
 import { addAccount, startLoaded } from '../support/loaded.ts'
@@ -136,7 +136,7 @@ test('signals of a batch system come to the command', async () => {
 test.skipIf(noTerminalReason !== undefined)('Ctrl-C ends a loop around it, too', async () => {
   const loop =
     "for n in 1 2; do oidc-tokensh --oidc=wlcg -- sh -c 'echo running; exec sleep 1000'; echo next; done"
-  const { screen, status } = await runInTerminal(sandbox, `exec bash -c ${shellWord(loop)}`, [
+  const { screen, status } = await runInTerminal(sandbox, `exec bash -c ${shellQuote(loop)}`, [
     { question: 'running', answer: '\u0003' },
   ])
   expect(screen).not.toContain('next')
@@ -177,7 +177,7 @@ describe('the file goes', () => {
 })
 
 test('a command that outlives many tokens always has a good one, over a new agent, too', async () => {
-  provider.dials.accessTokenSeconds = 3
+  provider.settings.accessTokenSeconds = 3
   // Says every token it finds, at the moment it finds it.
   const script = `while sleep 0.05; do echo "$(date +%s) $(cat "$BEARER_TOKEN_FILE")"; done`
   const started = sandbox.start('oidc-tokensh', ['--oidc=wlcg', '--aud=x', 'sh', '-c', script])

@@ -32,7 +32,7 @@ describe.skipIf(noPeerReason !== undefined)(
     })
 
     test('ours, also rewritten after a rotation, are read by the C oidc-gen and oidc-add', async () => {
-      provider.dials.rotate = true
+      provider.settings.rotate = true
       const { account } = await startLoaded(sandbox, provider)
       outputOf(await sandbox.run('oidc-token', ['-f', 'wlcg']))
       const printed = outputOf(
@@ -75,7 +75,7 @@ describe.skipIf(noPeerReason !== undefined)(
         expect(made.screen).toContain('Everything setup correctly!')
         outputOf(await runPeer(sandbox, 'oidc-agent', ['-k']))
 
-        provider.dials.rotate = true
+        provider.settings.rotate = true
         await sandbox.startAgent()
         await addAccount(sandbox, 'wlcg')
         outputOf(await sandbox.run('oidc-token', ['-f', 'wlcg']))
@@ -89,7 +89,7 @@ describe.skipIf(noPeerReason !== undefined)(
 
     test('the C agent’s rotated token, in its file, loads here', async () => {
       await seedAccount(sandbox, provider, 'wlcg')
-      provider.dials.rotate = true
+      provider.settings.rotate = true
       await startPeerAgent(sandbox)
       outputOf(await runPeer(sandbox, 'oidc-add', ['--pw-env', '--pw-store', 'wlcg'], { env }))
       outputOf(await runPeer(sandbox, 'oidc-token', ['-f', 'wlcg']))

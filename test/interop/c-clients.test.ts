@@ -119,7 +119,7 @@ describe.skipIf(noPeerReason !== undefined)(
     test('rotated refresh tokens are saved for accounts a C oidc-add has loaded', async () => {
       outputOf(await peer('oidc-add', '-r', 'wlcg'))
       outputOf(await peer('oidc-add', '--pw-env', '--pw-store', 'wlcg'))
-      provider.dials.rotate = true
+      provider.settings.rotate = true
       for (let round = 0; round < 3; round += 1) outputOf(await peer('oidc-token', '-f', 'wlcg'))
       outputOf(await peer('oidc-add', '-r', 'wlcg'))
       outputOf(await peer('oidc-add', '--pw-env', 'wlcg'))

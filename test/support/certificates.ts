@@ -13,10 +13,10 @@ export interface CertificateAuthority {
   /** Its certificate, PEM: what clients are to trust. */
   readonly pem: string
   /** A certificate for localhost, 127.0.0.1 and ::1, unless told otherwise. */
-  issue(wish?: CertificateWish): ServerCertificate
+  issue(wish?: CertificateOptions): ServerCertificate
 }
 
-export interface CertificateWish {
+export interface CertificateOptions {
   readonly commonName?: string
   readonly dnsNames?: readonly string[]
   readonly notBefore?: Date
@@ -58,7 +58,7 @@ export function createAuthority(commonName = 'throw-away CA'): CertificateAuthor
 }
 
 /** The certificate of a server that nobody renewed. */
-export function expired(): CertificateWish {
+export function expired(): CertificateOptions {
   return {
     commonName: 'expired',
     notBefore: new Date(Date.now() - 20 * DAY_MS),
@@ -66,7 +66,11 @@ export function expired(): CertificateWish {
   }
 }
 
-function issue(issuer: Issuer, authorityKeyId: Buffer, wish: CertificateWish): ServerCertificate {
+function issue(
+  issuer: Issuer,
+  authorityKeyId: Buffer,
+  wish: CertificateOptions,
+): ServerCertificate {
   const keys = newKeys()
   const certificate = signed(issuer, {
     name: nameOf(wish.commonName ?? 'localhost'),
@@ -111,7 +115,7 @@ function authorityExtensions(keyInfo: Buffer): readonly Buffer[] {
   ]
 }
 
-function serverExtensions(authorityKeyId: Buffer, wish: CertificateWish): readonly Buffer[] {
+function serverExtensions(authorityKeyId: Buffer, wish: CertificateOptions): readonly Buffer[] {
   const dnsNames = wish.dnsNames ?? ['localhost']
   const addresses = wish.dnsNames === undefined ? LOOPBACK_ADDRESSES : []
   return [
@@ -146,7 +150,7 @@ function keyIdOf(keyInfo: Buffer): Buffer {
   return createHash('sha1').update(keyInfo).digest()
 }
 
-function validity(wish: CertificateWish): { notBefore: Date; notAfter: Date } {
+function validity(wish: CertificateOptions): { notBefore: Date; notAfter: Date } {
   return {
     notBefore: wish.notBefore ?? new Date(Date.now() - DAY_MS),
     notAfter: wish.notAfter ?? new Date(Date.now() + 30 * DAY_MS),

@@ -12,7 +12,7 @@ export const PASSWORD = 'correct horse battery staple'
  * A person with a machine, an agent that logs all it can, and one provider, who approves whatever is
  * shown. All that is said is kept.
  */
-export class Desk {
+export class CliFixture {
   readonly sandbox: Sandbox
   readonly issuer: Issuer
   readonly said: Finished[] = []
@@ -30,12 +30,12 @@ export class Desk {
   static async open(
     options: IssuerOptions = {},
     env: Readonly<Record<string, string>> = {},
-  ): Promise<Desk> {
-    const { dials } = options
-    const approving = { person: 'approves', deviceInterval: 1, ...dials } as const
-    const issuer = await startIssuer({ ...options, dials: approving })
+  ): Promise<CliFixture> {
+    const { settings } = options
+    const approving = { person: 'approves', deviceInterval: 1, ...settings } as const
+    const issuer = await startIssuer({ ...options, settings: approving })
     const sandbox = await Sandbox.create()
-    const desk = new Desk(sandbox, issuer, await sandbox.file('password', `${PASSWORD}\n`))
+    const desk = new CliFixture(sandbox, issuer, await sandbox.file('password', `${PASSWORD}\n`))
     const started = await sandbox.sh(`oidc-agent -g --log-stderr 2>'${desk.#log}'`, { env })
     sandbox.adopt(outputOf(started))
     return desk
@@ -57,10 +57,10 @@ export class Desk {
   }
 
   startGen(name: string, ...options: readonly string[]): Started {
-    const { origin, dials, caPath } = this.issuer
+    const { origin, settings, caPath } = this.issuer
     return this.sandbox.start('oidc-gen', [
       // As a person types it.
-      ...[`--iss=${origin}${dials().issuerPath.replace(/\/$/, '')}`, `--cp=${caPath}`],
+      ...[`--iss=${origin}${settings().issuerPath.replace(/\/$/, '')}`, `--cp=${caPath}`],
       ...[`--pw-file=${this.passwordFile}`, '--prompt=none', '--confirm-default'],
       ...options,
       name,

@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { generate } from '../../cli/oidc-gen/oidc-gen.ts'
 import { oidcGen } from '../../cli/oidc-gen/options.ts'
 import type { GenHost } from '../../cli/oidc-gen/setting.ts'
-import { type Ending, run } from '../../cli/run.ts'
+import { type ExitOutcome, run } from '../../cli/run.ts'
 import { testIo } from '../../cli/test-io.ts'
 import { AccountDirectory } from '../../protocol/account-directory.ts'
 import { unlockAccountFile } from '../../protocol/account-file.ts'
@@ -15,7 +15,7 @@ import { type ScriptedTerminal, scriptedTerminal, type Turn } from './scripted-t
 
 /** What a run of `oidc-gen` left to see. */
 export interface Ran {
-  readonly status: Ending
+  readonly status: ExitOutcome
   readonly stdout: string
   readonly stderr: string
   readonly terminal: ScriptedTerminal
@@ -117,7 +117,7 @@ export class GenSession {
           : Promise.resolve()
       },
     }
-    const status = await run(oidcGen, (args, world) => generate(args, world, host), io)
+    const status = await run(oidcGen, (args, runtime) => generate(args, runtime, host), io)
     return { status, stdout: io.stdout.text, stderr: io.stderr.text, terminal, pauses, opened }
   }
 }

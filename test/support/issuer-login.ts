@@ -33,9 +33,9 @@ export async function loginAt(
   client: Client,
   scope = 'openid offline_access',
 ): Promise<IssuerLogin> {
-  const device = await oidc.startDevice(client, { scope, audience: undefined }, noAbort())
+  const device = await oidc.deviceAuthorization(client, { scope, audience: undefined }, noAbort())
   issuer.approve(device.user_code)
-  const tokens = await oidc.pollDevice(client, device.device_code, noAbort())
+  const tokens = await oidc.deviceAccessToken(client, device.device_code, noAbort())
   if (tokens.refreshToken === undefined) throw new Error('no refresh token came')
   return { client, tokens, refreshToken: tokens.refreshToken }
 }

@@ -1,14 +1,14 @@
-import type { Client, ProviderAddress } from '../../agent/oidc/provider.ts'
+import type { Client, ProviderConfig } from '../../agent/oidc/provider.ts'
 import { AgentError } from '../../protocol/errors.ts'
 import { Secret } from '../../protocol/secret.ts'
 
 /** A provider as an account names it. */
-export function addressOf(issuer: string, certPath?: string): ProviderAddress {
+export function addressOf(issuer: string, certPath?: string): ProviderConfig {
   return { issuer, configEndpoint: undefined, certPath }
 }
 
 /** A confidential client. */
-export function clientAt(provider: ProviderAddress, changes: Partial<Client> = {}): Client {
+export function clientAt(provider: ProviderConfig, changes: Partial<Client> = {}): Client {
   return {
     provider,
     id: 'client-1',

@@ -24,7 +24,7 @@ export interface Counters {
 }
 
 /** What a test may turn while the provider runs. */
-export interface Dials {
+export interface FrontSettings {
   /** Milliseconds the token endpoint takes longer. */
   latencyMs: number
   /** Sees every request first; true: it has answered (or means to leave the caller hanging). */
@@ -44,7 +44,7 @@ export function newCounters(): Counters {
 /** Stands before the provider: reads each request whole, counts it, delays or intercepts it. */
 export function providerFront(
   counters: Counters,
-  dials: Dials,
+  settings: FrontSettings,
   answer: Answer,
 ): (request: IncomingMessage, response: ServerResponse) => void {
   let atOnce = 0
@@ -54,7 +54,7 @@ export function providerFront(
     const body = await bodyOf(request)
     const recorded = record(counters, request, body)
     if (recorded.path !== TOKEN_PATH) {
-      if (dials.onRequest?.(request, response) !== true) await answer(request, response, body)
+      if (settings.onRequest?.(request, response) !== true) await answer(request, response, body)
       return
     }
     atOnce += 1
@@ -62,8 +62,8 @@ export function providerFront(
       atOnce -= 1
     })
     counters.mostAtOnce = Math.max(counters.mostAtOnce, atOnce)
-    if (dials.onRequest?.(request, response) === true) return
-    if (dials.latencyMs > 0) await wait(dials.latencyMs)
+    if (settings.onRequest?.(request, response) === true) return
+    if (settings.latencyMs > 0) await wait(settings.latencyMs)
     await answer(request, response, body)
   }
   return (request, response) => {

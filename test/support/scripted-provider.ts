@@ -1,16 +1,16 @@
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import type {
-  AuthorizationAnswer,
+  AuthorizationCodeParameters,
   AuthorizationRequest,
   Client,
-  ExchangeGrant,
   OpenIdProvider,
-  PasswordGrant,
-  ProviderAddress,
+  PasswordParameters,
+  ProviderConfig,
   ProviderMetadata,
-  RefreshGrant,
+  RefreshParameters,
+  TokenExchangeParameters,
+  TokenParameters,
   TokenResponse,
-  TokenWish,
 } from '../../agent/oidc/provider.ts'
 import { AgentError } from '../../protocol/errors.ts'
 import type { DeviceAuthorization, JsonObject } from '../../protocol/messages.ts'
@@ -53,14 +53,14 @@ export class ScriptedProvider implements OpenIdProvider {
       hasDeviceFlow: true,
       hasRegistration: true,
       hasRevocation: true,
-      refreshWidens: false,
-      family: 'conforming',
-      familyTitle: 'a provider in memory',
+      allowsScopeUpgrade: false,
+      profile: 'conforming',
+      profileTitle: 'a provider in memory',
       refreshTokenSeconds: undefined,
     })
   }
 
-  async refresh(_client: Client, grant: RefreshGrant): Promise<TokenResponse> {
+  async refreshTokenGrant(_client: Client, grant: RefreshParameters): Promise<TokenResponse> {
     const sent = grant.refreshToken.reveal()
     this.refreshes.push(sent)
     this.#atOnce += 1
@@ -75,17 +75,17 @@ export class ScriptedProvider implements OpenIdProvider {
     return this.#answer(grant, this.rotates ? this.#rotate(sent) : undefined)
   }
 
-  startDevice(): Promise<DeviceAuthorization> {
+  deviceAuthorization(): Promise<DeviceAuthorization> {
     return Promise.reject(new AgentError('unsupported-by-provider', 'no device flow here'))
   }
 
-  pollDevice(): Promise<TokenResponse> {
+  deviceAccessToken(): Promise<TokenResponse> {
     return Promise.reject(new AgentError('unsupported-by-provider', 'no device flow here'))
   }
 
   /** Authorizations asked for, and the codes that came of them. */
   readonly authorizations: AuthorizationRequest[] = []
-  readonly exchanges: AuthorizationAnswer[] = []
+  readonly exchanges: AuthorizationCodeParameters[] = []
   /** False: the provider has no authorization endpoint. */
   hasCodeFlow = true
 
@@ -99,7 +99,10 @@ export class ScriptedProvider implements OpenIdProvider {
     return Promise.resolve(`https://published.example/authorize?${query.toString()}`)
   }
 
-  async exchangeCode(_client: Client, answer: AuthorizationAnswer): Promise<TokenResponse> {
+  async authorizationCodeGrant(
+    _client: Client,
+    answer: AuthorizationCodeParameters,
+  ): Promise<TokenResponse> {
     this.exchanges.push(answer)
     await nextTurn()
     await this.#held
@@ -111,16 +114,19 @@ export class ScriptedProvider implements OpenIdProvider {
   /** What was asked without a refresh token, as it was sent. */
   readonly grants: object[] = []
 
-  async password(_client: Client, grant: PasswordGrant): Promise<TokenResponse> {
+  async passwordGrant(_client: Client, grant: PasswordParameters): Promise<TokenResponse> {
     const response = await this.#grant({ grant: 'password', username: grant.username }, grant)
     return { ...response, refreshToken: new Secret('rt of a password') }
   }
 
-  clientCredentials(_client: Client, { scope, audience }: TokenWish): Promise<TokenResponse> {
+  clientCredentialsGrant(
+    _client: Client,
+    { scope, audience }: TokenParameters,
+  ): Promise<TokenResponse> {
     return this.#grant({ grant: 'client_credentials', scope, audience }, { scope, audience })
   }
 
-  exchangeToken(_client: Client, grant: ExchangeGrant): Promise<TokenResponse> {
+  tokenExchange(_client: Client, grant: TokenExchangeParameters): Promise<TokenResponse> {
     const subjectToken = grant.subjectToken.reveal()
     return this.#grant({ grant: 'token-exchange', subjectToken }, grant)
   }
@@ -133,7 +139,7 @@ export class ScriptedProvider implements OpenIdProvider {
     return Promise.reject(new AgentError('unsupported-by-provider', 'no registration here'))
   }
 
-  revoke(): Promise<void> {
+  revokeToken(): Promise<void> {
     return Promise.resolve()
   }
 
@@ -141,7 +147,7 @@ export class ScriptedProvider implements OpenIdProvider {
     return Promise.reject(new AgentError('no-subject-token', 'no CI job here'))
   }
 
-  keys({ issuer, certPath = '' }: ProviderAddress): Promise<JsonObject> {
+  jwks({ issuer, certPath = '' }: ProviderConfig): Promise<JsonObject> {
     return Promise.resolve({ keys: [], asked: [issuer, certPath] })
   }
 
@@ -149,7 +155,7 @@ export class ScriptedProvider implements OpenIdProvider {
     return Promise.resolve()
   }
 
-  async #grant(sent: object, wish: TokenWish): Promise<TokenResponse> {
+  async #grant(sent: object, wish: TokenParameters): Promise<TokenResponse> {
     this.grants.push(sent)
     await nextTurn()
     await this.#held
@@ -165,7 +171,7 @@ export class ScriptedProvider implements OpenIdProvider {
     return new Secret(next)
   }
 
-  #answer(grant: TokenWish, refreshToken: Secret | undefined): TokenResponse {
+  #answer(grant: TokenParameters, refreshToken: Secret | undefined): TokenResponse {
     return {
       accessToken: `at-${this.refreshes.length}`,
       expiresAt: this.lifetime === undefined ? undefined : Date.now() / 1000 + this.lifetime,

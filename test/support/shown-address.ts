@@ -3,7 +3,7 @@ import { until } from './process-table.ts'
 import type { Sandbox } from './sandbox.ts'
 
 /** An oidc-gen that waits for a browser, and where it sends it. */
-export interface BrowserLogin extends Started {
+export interface StartedBrowserLogin extends Started {
   readonly address: string
   /** Where the browser is to come back. */
   readonly redirectUri: string
@@ -20,7 +20,7 @@ export async function startBrowserLogin(
   sandbox: Sandbox,
   args: readonly string[],
   env: Readonly<Record<string, string>> = {},
-): Promise<BrowserLogin> {
+): Promise<StartedBrowserLogin> {
   const started = sandbox.start('oidc-gen', args, { env })
   let said = ''
   started.child.stderr?.on('data', (chunk: Buffer) => {

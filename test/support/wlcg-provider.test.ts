@@ -128,7 +128,7 @@ describe('the test provider, as IAM', () => {
   })
 
   test('rotates on demand, and revokes the grant when an old refresh token comes back', async () => {
-    provider.dials.rotate = true
+    provider.settings.rotate = true
     const token = await login()
     const next = await refresh(token['refresh_token'])
     expect(next['refresh_token']).not.toBe(token['refresh_token'])

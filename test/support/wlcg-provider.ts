@@ -5,7 +5,13 @@ import type { ClientMetadata, Configuration } from 'oidc-provider'
 import { Provider } from 'oidc-provider/lib/provider.js'
 import { createAuthority, type ServerCertificate } from './certificates.ts'
 import { type RequestListener, startLoopbackServer } from './loopback-server.ts'
-import { again, type Counters, type Dials, newCounters, providerFront } from './provider-front.ts'
+import {
+  again,
+  type Counters,
+  type FrontSettings,
+  newCounters,
+  providerFront,
+} from './provider-front.ts'
 import { answerInteraction } from './provider-pages.ts'
 import { newSigningKey, type SigningKey } from './signing-key.ts'
 import { type ProviderRules, wlcgConfiguration } from './wlcg-configuration.ts'
@@ -33,7 +39,7 @@ export interface WlcgProvider {
   /** Signs what the provider itself would not: a token that has expired, one with a claim missing. */
   readonly sign: SigningKey['sign']
   /** To be turned while it runs. */
-  readonly dials: Dials & ProviderRules
+  readonly settings: FrontSettings & ProviderRules
   /** Cuts all connections and refuses new ones, until {@link up}. Nothing issued is forgotten. */
   readonly down: () => Promise<void>
   readonly up: () => Promise<void>
@@ -50,7 +56,7 @@ export async function startWlcgProvider(options: WlcgProviderOptions = {}): Prom
   await chmod(directory, 0o755)
 
   const counters = newCounters()
-  const dials: Dials & ProviderRules = {
+  const settings: FrontSettings & ProviderRules = {
     latencyMs: options.latencyMs ?? 0,
     onRequest: undefined,
     accessTokenSeconds: options.accessTokenSeconds ?? 3600,
@@ -68,15 +74,15 @@ export async function startWlcgProvider(options: WlcgProviderOptions = {}): Prom
   const origin = `https://${options.host ?? 'localhost'}:${server.port}`
   const issuer = options.trailingSlash === true ? `${origin}/` : origin
   const key = newSigningKey()
-  const configuration = wlcgConfiguration(dials, options.clients ?? [], key)
-  listener = providerFront(counters, dials, answerWith(issuer, configuration, dials))
+  const configuration = wlcgConfiguration(settings, options.clients ?? [], key)
+  listener = providerFront(counters, settings, answerWith(issuer, configuration, settings))
   return {
     issuer,
     caPath,
     caPem: authority.pem,
     counters,
     sign: key.sign,
-    dials,
+    settings,
     down: server.down,
     up: server.up,
     close: async () => {

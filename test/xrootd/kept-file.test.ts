@@ -87,7 +87,7 @@ describe.skipIf(missing !== undefined)(`a kept token file and XRootD${skipped(mi
   })
 
   test('a job outlives its first token of 20 seconds and goes on copying', async () => {
-    site.issuer.dials.accessTokenSeconds = 20
+    site.issuer.settings.accessTokenSeconds = 20
     try {
       // Copies, says which token it had, waits to be told to go on, and copies again.
       const script = `
@@ -114,7 +114,7 @@ describe.skipIf(missing !== undefined)(`a kept token file and XRootD${skipped(mi
       expect(said).toContain('copied\n')
       expect(await stored(site, NEW)).toBe(NEW_CONTENT)
     } finally {
-      site.issuer.dials.accessTokenSeconds = 3600
+      site.issuer.settings.accessTokenSeconds = 3600
     }
   })
 

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { type Finished, shown } from '../support/command.ts'
 import { ALL_OPERATIONS, type Attempt, OPERATIONS, type Operation } from './operations.ts'
-import { CLAIM_ROWS, REFUSALS, SCOPE_ROWS, type Verdict } from './rows.ts'
+import { CLAIM_CASES, REFUSALS, SCOPE_CASES, type Verdict } from './rows.ts'
 import { newToken, openSite, present, restore, runClient, type Site } from './site.ts'
 import { skipped, xrootd55Missing } from './xrootd-missing.ts'
 
@@ -23,7 +23,7 @@ describe.skipIf(missing !== undefined)(
     afterAll(() => site.close())
     beforeEach(() => restore(site))
 
-    describe.each(SCOPE_ROWS)('$scope', ({ scope, permits }) => {
+    describe.each(SCOPE_CASES)('$scope', ({ scope, permits }) => {
       test.each(ALL_OPERATIONS)('%s', async (operation) => {
         const token = await present(site, newToken(site, { scope }))
         const attempt = { site, token, path: '/public/hello.txt' }
@@ -32,7 +32,7 @@ describe.skipIf(missing !== undefined)(
       })
     })
 
-    describe.each(CLAIM_ROWS)('$title: $verdict', (row) => {
+    describe.each(CLAIM_CASES)('$title: $verdict', (row) => {
       test.each(['root read', 'https get'] as const)('%s', async (operation) => {
         const token = await present(site, newToken(site, row.claims, row.header))
         const attempt = { site, token, path: row.path ?? '/public/hello.txt' }

@@ -9,7 +9,7 @@ import { AUDIENCE } from './site.ts'
  */
 
 /** Where a token fails, and the line in the server's log that says why. */
-interface Refusal {
+interface OAuthErrorResponse {
   /** `login`: the token as such is not taken; `access`: it is, but not for this. */
   readonly at: 'login' | 'access'
   readonly log: RegExp
@@ -36,12 +36,12 @@ export const REFUSALS = {
   'no issuer': { at: 'login', log: /'iss' claim is mandatory/ },
   'unknown key': { at: 'login', log: /Key ID is not published by the issuer/ },
   'another algorithm': { at: 'login', log: /wrong algorithm/ },
-} as const satisfies Readonly<Record<string, Refusal>>
+} as const satisfies Readonly<Record<string, OAuthErrorResponse>>
 
 export type Verdict = 'accepted' | keyof typeof REFUSALS
 
 /** What one scope claim permits in a directory it names; everything else is not covered by it. */
-export interface ScopeRow {
+export interface ScopeCase {
   readonly scope: string
   readonly permits: readonly Operation[]
 }
@@ -56,7 +56,7 @@ const READING: readonly Operation[] = [
 ]
 
 /** For `/public/hello.txt`. */
-export const SCOPE_ROWS: readonly ScopeRow[] = [
+export const SCOPE_CASES: readonly ScopeCase[] = [
   { scope: 'storage.read:/public', permits: READING },
   // Both writing scopes should permit stat. Here they do not, and xrdcp, which looks before it
   // writes, fails; so does anything else that wants to know whether the file is there.
@@ -108,7 +108,7 @@ export const SCOPE_ROWS: readonly ScopeRow[] = [
 ]
 
 /** What the server says to a token for reading, by `root read` and by `https get` alike. */
-export interface ClaimRow {
+export interface ClaimCase {
   readonly title: string
   readonly claims?: Claims
   readonly header?: Claims
@@ -122,7 +122,7 @@ const NO_VERSION: Claims = { 'wlcg.ver': undefined }
 const SCITOKEN: Claims = { ...NO_VERSION, ver: 'scitoken:2.0', scope: 'read:/public' }
 const PUBLIC: Claims = { scope: 'storage.read:/public' }
 
-export const CLAIM_ROWS: readonly ClaimRow[] = [
+export const CLAIM_CASES: readonly ClaimCase[] = [
   { title: 'everything as the profile has it', verdict: 'accepted' },
 
   { title: 'the directory itself', claims: PUBLIC, verdict: 'accepted' },

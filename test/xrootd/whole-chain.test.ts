@@ -122,7 +122,7 @@ bearer_token_command = oidc-token --aud ${AUDIENCE} ${scopes} wlcg
   })
 
   test('is refused once expired; oidc-token has a new one by then', async () => {
-    site.issuer.dials.accessTokenSeconds = 3
+    site.issuer.settings.accessTokenSeconds = 3
     try {
       const audience = `--aud='${AUDIENCE}' -s storage.read:/`
       const old = outputOf(await sh(`oidc-token ${audience} wlcg`)).trim()
@@ -138,7 +138,7 @@ bearer_token_command = oidc-token --aud ${AUDIENCE} ${scopes} wlcg
       await site.server.log.line(/User authentication failed; .*token expired/, { from })
       expect(outputOf(await read(`$(oidc-token ${audience} wlcg)`))).toBe(contentOf(HELLO))
     } finally {
-      site.issuer.dials.accessTokenSeconds = 3600
+      site.issuer.settings.accessTokenSeconds = 3600
     }
   })
 })

@@ -1,17 +1,21 @@
 import { type Check, notOk, ok } from './check.ts'
-import type { Host, Use } from './service.ts'
+import type { Host, Operation } from './service.ts'
 import { SCITOKENS_ANY, WLCG_ANY } from './token-checks.ts'
-import type { TokenFacts } from './token-facts.ts'
+import type { TokenClaims } from './token-facts.ts'
 
 /**
  * Whether a service takes the audience of a token. What a site calls itself only it knows: `own` where
  * the person does, too; else what the profile or the product says it should be.
  */
-export function audienceAt(token: TokenFacts, use: Use, own: string | undefined): Check {
+export function audienceAt(
+  token: TokenClaims,
+  operation: Operation,
+  own: string | undefined,
+): Check {
   const { audience } = token
   const any = anyAudience(token)
   if (any !== undefined && audience.includes(any)) return ok('audience', `${any}: everywhere`)
-  const names = own === undefined ? namesOf(use) : [own]
+  const names = own === undefined ? namesOf(operation) : [own]
   const [first = ''] = names
   if (audience.length === 0) {
     if (token.profile.kind === 'none') return ok('audience', 'none, so that it is not looked at')
@@ -26,16 +30,16 @@ export function audienceAt(token: TokenFacts, use: Use, own: string | undefined)
 }
 
 /** Each profile has its own word for it, and services do not take that of the other. */
-function anyAudience({ profile }: TokenFacts): string | undefined {
+function anyAudience({ profile }: TokenClaims): string | undefined {
   if (profile.kind === 'wlcg') return WLCG_ANY
   return profile.kind === 'scitokens' ? SCITOKENS_ANY : undefined
 }
 
-function namesOf(use: Use): readonly string[] {
-  const { name, port } = use.host
+function namesOf(operation: Operation): readonly string[] {
+  const { name, port } = operation.host
   // What HTCondor-CE is set up for unless it is told otherwise (wlcg.md §4).
-  if (use.kind === 'compute') return [`${name}:${port}`]
-  const https = usual('https', use.host, use.protocol === 'https')
+  if (operation.kind === 'compute') return [`${name}:${port}`]
+  const https = usual('https', operation.host, operation.protocol === 'https')
   const root = [`root://${name}:${port}`, `root://${name}`, `roots://${name}:${port}`]
   return [...https, ...root, `${name}:${port}`, name]
 }

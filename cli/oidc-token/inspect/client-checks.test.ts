@@ -5,7 +5,7 @@ import { afterEach, beforeEach, expect, test } from 'vitest'
 import type { Check } from './check.ts'
 import { clientChecks } from './client-checks.ts'
 import { discoveredToken } from './discovered-token.ts'
-import { useOf } from './service.ts'
+import { operationOf } from './service.ts'
 
 const ROOT = 'root://se.example.org//data/x'
 const HTTPS = 'https://se.example.org/data/x'
@@ -24,7 +24,7 @@ async function checksOf(content: string, mode: number, url: string): Promise<rea
   await writeFile(path, content)
   await chmod(path, mode)
   const found = await discoveredToken({ env: { XDG_RUNTIME_DIR: directory }, uid })
-  return clientChecks(found, useOf(url, 'read'))
+  return clientChecks(found, operationOf(url, 'read'))
 }
 
 test.each([
@@ -44,5 +44,5 @@ test.each([
 test('clients of HTTPS do not look at the file, and a token in the environment is in none', async () => {
   expect(await checksOf('t.o.k', 0o644, HTTPS)).toEqual([])
   const found = await discoveredToken({ env: { BEARER_TOKEN: 't.o.k' }, uid })
-  expect(clientChecks(found, useOf(ROOT, 'read'))).toEqual([])
+  expect(clientChecks(found, operationOf(ROOT, 'read'))).toEqual([])
 })

@@ -1,20 +1,20 @@
 import { type Check, notOk, ok } from './check.ts'
-import type { FoundToken } from './discovered-token.ts'
-import type { Use } from './service.ts'
+import type { TokenSource } from './discovered-token.ts'
+import type { Operation } from './service.ts'
 import { MAX_TOKEN_BYTES } from './token-checks.ts'
 
 /**
  * Whether the client of a service takes the file in which it finds a token. XRootD's looks at more
  * than what is in it (wlcg.md §5), and says only that no protocol was left to try.
  */
-export function clientChecks({ place, file }: FoundToken, use: Use): readonly Check[] {
+export function clientChecks({ place, file }: TokenSource, operation: Operation): readonly Check[] {
   if (file === undefined) return []
   if (!file.isBare) {
     return [
       notOk('file', `${place} holds JSON: programs want the token alone in BEARER_TOKEN_FILE`),
     ]
   }
-  if (use.kind !== 'storage' || use.protocol !== 'root') return []
+  if (operation.kind !== 'storage' || operation.protocol !== 'root') return []
   if ((file.mode & 0o077) !== 0) {
     const mode = (file.mode & 0o777).toString(8).padStart(4, '0')
     return [

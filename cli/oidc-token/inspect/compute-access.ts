@@ -1,6 +1,6 @@
 import { type Check, notOk, ok } from './check.ts'
 import type { ComputeOperation } from './operations.ts'
-import type { TokenFacts } from './token-facts.ts'
+import type { TokenClaims } from './token-facts.ts'
 
 /** HTCondor has one right for all that changes jobs, which all three scopes make together (wlcg.md §4). */
 const WRITE = ['compute.create', 'compute.modify', 'compute.cancel']
@@ -14,7 +14,7 @@ const needs: Readonly<
 }
 
 /** Whether the scopes of a token allow something with jobs. */
-export function computeAccess(token: TokenFacts, operation: ComputeOperation): Check {
+export function computeAccess(token: TokenClaims, operation: ComputeOperation): Check {
   const { wlcg, condor } = needs[operation]
   const scopes = token.scopes ?? []
   if (scopes.includes(condor)) return ok('access', `${condor} allows ${operation}`)

@@ -6,7 +6,7 @@ import type { Io } from '../../run.ts'
 import { boundedText } from './bounded-text.ts'
 
 /** A token and where it was, for a person. */
-export interface FoundToken {
+export interface TokenSource {
   readonly text: string
   readonly place: string
   /** Where programs find it in a file by themselves. */
@@ -28,7 +28,7 @@ export interface TokenFile {
  * file in $XDG_RUNTIME_DIR is missing.
  * @throws AgentError `file-not-found` where there is none anywhere, `file-malformed`, `file-unreadable`
  */
-export async function discoveredToken({ env, uid }: Pick<Io, 'env' | 'uid'>): Promise<FoundToken> {
+export async function discoveredToken({ env, uid }: Pick<Io, 'env' | 'uid'>): Promise<TokenSource> {
   const { BEARER_TOKEN: value = '', BEARER_TOKEN_FILE: named, XDG_RUNTIME_DIR: runtime } = env
   if (value.trim() !== '') return { text: tokenIn(value, '$BEARER_TOKEN'), place: '$BEARER_TOKEN' }
   const name = `bt_u${uid}`
@@ -52,7 +52,7 @@ export async function discoveredToken({ env, uid }: Pick<Io, 'env' | 'uid'>): Pr
  * The token in a file: alone, or in JSON as HTCondor's `.use` files have it.
  * @throws AgentError `file-not-found`, `file-unreadable`, `file-malformed`
  */
-export async function tokenInFile(path: string): Promise<FoundToken> {
+export async function tokenInFile(path: string): Promise<TokenSource> {
   const content = await contentOf(path)
   if (content === undefined)
     throw new AgentError('file-not-found', `${path}: there is no such file`)

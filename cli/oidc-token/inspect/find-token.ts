@@ -1,14 +1,14 @@
 import { usageError } from '../../argv.ts'
 import type { Io } from '../../run.ts'
-import { tellInfo } from '../../tell-info.ts'
+import { printInfo } from '../../tell-info.ts'
 import type { TokenOptions } from '../options.ts'
 import { printable } from '../output.ts'
-import { askForIdToken, askForToken, wantedToken } from '../wanted-token.ts'
+import { requestAccessToken, requestIdToken, tokenSelection } from '../wanted-token.ts'
 import { boundedText } from './bounded-text.ts'
-import { discoveredToken, type FoundToken, tokenIn, tokenInFile } from './discovered-token.ts'
+import { discoveredToken, type TokenSource, tokenIn, tokenInFile } from './discovered-token.ts'
 
 /** Where a token to be looked at may come from. */
-export interface Sources {
+export interface InspectIo {
   readonly io: Io
   /** Opens stdin. */
   readonly stdin: () => AsyncIterable<Buffer>
@@ -18,8 +18,8 @@ export interface Sources {
 export async function findToken(
   operand: string | undefined,
   options: TokenOptions,
-  { io, stdin }: Sources,
-): Promise<FoundToken> {
+  { io, stdin }: InspectIo,
+): Promise<TokenSource> {
   if (options.tokenFile !== undefined) {
     if (operand !== undefined) throw usageError('give an account or --token-file, not both')
     return tokenInFile(options.tokenFile)
@@ -30,9 +30,9 @@ export async function findToken(
 }
 
 async function tokenOf(operand: string, options: TokenOptions, io: Io): Promise<string> {
-  const wanted = wantedToken(operand, options)
-  if (options.idToken) return printable('id token', (await askForIdToken(wanted, io)).id_token)
-  const { access_token, info } = await askForToken(wanted, options, io)
-  tellInfo(info, io)
+  const wanted = tokenSelection(operand, options)
+  if (options.idToken) return printable('id token', (await requestIdToken(wanted, io)).id_token)
+  const { access_token, info } = await requestAccessToken(wanted, options, io)
+  printInfo(info, io)
   return printable('access token', access_token)
 }

@@ -5,7 +5,7 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import type { JsonObject } from '../../../protocol/messages.ts'
 import { type ScriptedAgent, scriptedAgent } from '../../../test/support/scripted-agent.ts'
 import { newSigningKey } from '../../../test/support/signing-key.ts'
-import { type Ending, run } from '../../run.ts'
+import { type ExitOutcome, run } from '../../run.ts'
 import { testIo } from '../../test-io.ts'
 import { oidcToken } from '../options.ts'
 import { inspectToken } from './inspect.ts'
@@ -56,7 +56,7 @@ interface Given {
 async function inspected(
   argv: readonly string[],
   { env = {}, stdin = '' }: Given = {},
-): Promise<{ status: Ending; stdout: string; stderr: string }> {
+): Promise<{ status: ExitOutcome; stdout: string; stderr: string }> {
   const io = testIo({
     argv: ['--inspect', ...argv],
     env: { HOME: directory, XDG_RUNTIME_DIR: directory, OIDC_SOCK: agent.path, ...env },

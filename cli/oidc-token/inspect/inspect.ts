@@ -7,15 +7,15 @@ import type { Io } from '../../run.ts'
 import type { TokenOptions } from '../options.ts'
 import { type Check, notOk } from './check.ts'
 import { clientChecks } from './client-checks.ts'
-import type { FoundToken } from './discovered-token.ts'
-import { findToken, type Sources } from './find-token.ts'
-import { judge, type Purpose } from './judge.ts'
+import type { TokenSource } from './discovered-token.ts'
+import { findToken, type InspectIo } from './find-token.ts'
+import { evaluate, type TargetService } from './judge.ts'
 import { isGood, type Report } from './report.ts'
 import { reportJson } from './report-json.ts'
 import { reportText } from './report-text.ts'
-import { useOf } from './service.ts'
+import { operationOf } from './service.ts'
 import { tokenChecks } from './token-checks.ts'
-import { readToken, type TokenFacts } from './token-facts.ts'
+import { readToken, type TokenClaims } from './token-facts.ts'
 
 /**
  * `oidc-token --inspect`: shows what is in a token, and with --verify and --for what a service would
@@ -25,26 +25,26 @@ import { readToken, type TokenFacts } from './token-facts.ts'
 export async function inspectToken(
   operand: string | undefined,
   options: TokenOptions,
-  { io, stdin = () => process.stdin }: Pick<Sources, 'io'> & Partial<Sources>,
+  { io, stdin = () => process.stdin }: Pick<InspectIo, 'io'> & Partial<InspectIo>,
 ): Promise<number> {
   refuseOthers(options)
   const purpose = purposeOf(options)
-  const found = await findToken(operand, options, { io, stdin })
-  const token = readToken(found.text)
+  const source = await findToken(operand, options, { io, stdin })
+  const token = readToken(source.text)
   if (token === undefined) {
     throw new AgentError(
       'provider-answer',
-      `the token from ${found.place} is no signed JWT: only its issuer knows what it stands for`,
+      `the token from ${source.place} is no signed JWT: only its issuer knows what it stands for`,
       { hint: 'Services on the grid take only JWTs.' },
     )
   }
   const now = Math.floor(io.now() / 1000)
   const report: Report = {
-    found,
+    source,
     token,
     now,
-    checks: await checksOf({ found, token, purpose, now, options, io }),
-    wanted:
+    checks: await checksOf({ source, token, purpose, now, options, io }),
+    target:
       options.for === undefined ? undefined : { url: options.for, operation: options.op ?? '' },
   }
   io.stdout.write(
@@ -54,20 +54,20 @@ export async function inspectToken(
 }
 
 interface Inspection {
-  readonly found: FoundToken
-  readonly token: TokenFacts
-  readonly purpose: Purpose | undefined
+  readonly source: TokenSource
+  readonly token: TokenClaims
+  readonly purpose: TargetService | undefined
   readonly now: UnixSeconds
   readonly options: TokenOptions
   readonly io: Io
 }
 
 async function checksOf(inspection: Inspection): Promise<readonly Check[]> {
-  const { found, token, purpose, now, options, io } = inspection
+  const { source, token, purpose, now, options, io } = inspection
   const forThis =
     purpose === undefined
       ? []
-      : [...clientChecks(found, purpose.use), ...judge(token, purpose, now)]
+      : [...clientChecks(source, purpose.operation), ...evaluate(token, purpose, now)]
   if (!options.verify) return forThis
   // What is judged for one service is not judged once more for all.
   const names = new Set(forThis.map(({ name }) => name))
@@ -76,7 +76,7 @@ async function checksOf(inspection: Inspection): Promise<readonly Check[]> {
 }
 
 /** The agent fetches the keys, since it knows whom to trust for an issuer; nothing of the token goes there. */
-async function signature(token: TokenFacts, { certPath }: TokenOptions, io: Io): Promise<Check> {
+async function signature(token: TokenClaims, { certPath }: TokenOptions, io: Io): Promise<Check> {
   const { issuer } = token
   if (issuer === undefined) return notOk('signature', 'cannot be checked: no issuer to ask')
   const cert_path = certPath === undefined ? undefined : resolve(certPath)
@@ -93,9 +93,9 @@ async function signature(token: TokenFacts, { certPath }: TokenOptions, io: Io):
   }
 }
 
-function purposeOf(options: TokenOptions): Purpose | undefined {
+function purposeOf(options: TokenOptions): TargetService | undefined {
   const { for: url, op, forAudience: audience } = options
-  if (url !== undefined) return { use: useOf(url, op), audience }
+  if (url !== undefined) return { operation: operationOf(url, op), audience }
   if (op === undefined && audience === undefined) return undefined
   throw usageError('--op and --for-audience go with --for=URL')
 }

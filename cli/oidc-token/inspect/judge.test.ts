@@ -2,14 +2,14 @@ import { describe, expect, test } from 'vitest'
 import type { JsonObject } from '../../../protocol/messages.ts'
 import { newSigningKey } from '../../../test/support/signing-key.ts'
 import { ALL_OPERATIONS, type Operation } from '../../../test/xrootd/operations.ts'
-import { CLAIM_ROWS, SCOPE_ROWS, type Verdict } from '../../../test/xrootd/rows.ts'
+import { CLAIM_CASES, SCOPE_CASES, type Verdict } from '../../../test/xrootd/rows.ts'
 import { AUDIENCE } from '../../../test/xrootd/site.ts'
 import type { CheckName } from './check.ts'
-import { judge } from './judge.ts'
+import { evaluate } from './judge.ts'
 import type { StorageOperation } from './operations.ts'
-import { useOf } from './service.ts'
+import { operationOf } from './service.ts'
 import { signatureBy } from './signature.ts'
-import { readToken, type TokenFacts } from './token-facts.ts'
+import { readToken, type TokenClaims } from './token-facts.ts'
 
 /*
  * The rows of test/xrootd say what a real XRootD 5.5.3 does with a token, and a test there lets it do
@@ -21,7 +21,7 @@ const key = newSigningKey()
 const publicKey = { ...key.jwk, d: undefined }
 
 /** As `newToken` of the XRootD tests makes them. */
-function token(claims: object, header = {}): TokenFacts {
+function token(claims: object, header = {}): TokenClaims {
   const good = {
     iss: 'https://issuer.example.org',
     sub: 'alice',
@@ -40,11 +40,11 @@ function token(claims: object, header = {}): TokenFacts {
 
 /** The first thing that speaks against a token. */
 async function fault(
-  facts: TokenFacts,
+  facts: TokenClaims,
   op: StorageOperation,
   url: string,
 ): Promise<CheckName | 'none'> {
-  const checks = judge(facts, { use: useOf(url, op), audience: AUDIENCE }, NOW)
+  const checks = evaluate(facts, { operation: operationOf(url, op), audience: AUDIENCE }, NOW)
   const signature = await signatureBy(
     facts,
     JSON.parse(JSON.stringify({ keys: [publicKey] })) as JsonObject,
@@ -78,7 +78,7 @@ function urlOf(operation: Operation, path: string): string {
     : `https://se.example.org:11094${path}`
 }
 
-describe.each(SCOPE_ROWS)('$scope', ({ scope, permits }) => {
+describe.each(SCOPE_CASES)('$scope', ({ scope, permits }) => {
   test.each(ALL_OPERATIONS)('%s', async (operation) => {
     const [op, path] = asked[operation]
     expect(await fault(token({ scope }), op, urlOf(operation, path))).toBe(
@@ -124,7 +124,7 @@ const otherwise: Readonly<Record<string, CheckName | 'none'>> = {
   'another issuer': 'none',
 }
 
-describe.each(CLAIM_ROWS)('$title: $verdict', ({ title, claims = {}, header, path, verdict }) => {
+describe.each(CLAIM_CASES)('$title: $verdict', ({ title, claims = {}, header, path, verdict }) => {
   test.each(['root read', 'https get'] as const)('%s', async (operation) => {
     const url = urlOf(operation, path ?? '/public/hello.txt')
     expect(await fault(token(claims, header), 'read', url)).toBe(otherwise[title] ?? names[verdict])
@@ -132,6 +132,6 @@ describe.each(CLAIM_ROWS)('$title: $verdict', ({ title, claims = {}, header, pat
 })
 
 test('every difference is one of a row', () => {
-  const titles = CLAIM_ROWS.map(({ title }) => title)
+  const titles = CLAIM_CASES.map(({ title }) => title)
   expect(Object.keys(otherwise).filter((title) => !titles.includes(title))).toEqual([])
 })

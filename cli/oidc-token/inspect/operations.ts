@@ -19,4 +19,4 @@ export type ComputeOperation = (typeof COMPUTE_OPERATIONS)[number]
 
 /** All that `--op` takes. */
 export const OPERATIONS = [...STORAGE_OPERATIONS, ...COMPUTE_OPERATIONS] as const
-export type Operation = (typeof OPERATIONS)[number]
+export type OperationName = (typeof OPERATIONS)[number]

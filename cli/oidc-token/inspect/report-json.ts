@@ -7,9 +7,9 @@ import { scopeInWords } from './scope-words.ts'
  * without which the rest is no token, is left out.
  */
 export function reportJson(report: Report): JsonObject {
-  const { found, token, now } = report
+  const { source, token, now } = report
   return {
-    from: found.place,
+    from: source.place,
     header: token.header,
     claims: token.claims,
     profile: token.profile.kind,
@@ -30,10 +30,10 @@ export function reportJson(report: Report): JsonObject {
 }
 
 /** Only where there was something to judge. */
-function judgement({ wanted, checks }: Report): JsonObject {
+function judgement({ target, checks }: Report): JsonObject {
   if (checks.length === 0) return {}
   return {
-    ...(wanted === undefined ? {} : { for: { url: wanted.url, op: wanted.operation } }),
+    ...(target === undefined ? {} : { for: { url: target.url, op: target.operation } }),
     checks: checks.map(({ name, ok, reason }) => ({ name, ok, reason })),
     ok: isGood({ checks }),
   }

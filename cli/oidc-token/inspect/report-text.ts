@@ -2,22 +2,22 @@ import { durationOf, instantOf } from '../../../protocol/instant.ts'
 import type { Check } from './check.ts'
 import { isGood, type Report } from './report.ts'
 import { scopeInWords } from './scope-words.ts'
-import type { Profile, TokenFacts } from './token-facts.ts'
+import type { Profile, TokenClaims } from './token-facts.ts'
 
 type Line = readonly [label: string, value: string]
 
 /** The report for a person. */
 export function reportText(report: Report): string {
-  const { found, token, now, checks } = report
+  const { source, token, now, checks } = report
   const sections = [
-    columns([['Token from', found.place], ...tokenLines(token, now)]),
+    columns([['Token from', source.place], ...tokenLines(token, now)]),
     columns(checks.map(checkLine)),
     answer(report),
   ].filter((section) => section !== '')
   return sections.join('\n')
 }
 
-function tokenLines(token: TokenFacts, now: number): readonly Line[] {
+function tokenLines(token: TokenClaims, now: number): readonly Line[] {
   return [
     ['Who', token.subject ?? 'nobody (no sub)'],
     ['Issuer', token.issuer ?? 'none (no iss)'],
@@ -75,9 +75,9 @@ function checkLine({ name, ok, reason }: Check): Line {
   return [`${ok ? 'ok    ' : 'not ok'}  ${name}`, reason]
 }
 
-function answer({ wanted, checks }: Report): string {
-  if (wanted === undefined) return ''
-  const what = `${wanted.operation} ${wanted.url}`
+function answer({ target, checks }: Report): string {
+  if (target === undefined) return ''
+  const what = `${target.operation} ${target.url}`
   if (isGood({ checks })) return oneLine(`This token should do for: ${what}`)
   const faults = checks.filter((check) => !check.ok).map(({ name }) => name)
   return oneLine(`This token will not do for: ${what} (${faults.join(', ')})`)

@@ -1,11 +1,11 @@
 import { describe, expect, test } from 'vitest'
 import { audienceAt } from './audience-at.ts'
 import { computeAccess } from './compute-access.ts'
-import type { ComputeOperation, Operation } from './operations.ts'
-import { useOf } from './service.ts'
-import { type Profile, readToken, type TokenFacts } from './token-facts.ts'
+import type { ComputeOperation, OperationName } from './operations.ts'
+import { operationOf } from './service.ts'
+import { type Profile, readToken, type TokenClaims } from './token-facts.ts'
 
-function token(claims: object): TokenFacts {
+function token(claims: object): TokenClaims {
   const part = (value: object): string => Buffer.from(JSON.stringify(value)).toString('base64url')
   const facts = readToken(`${part({ alg: 'ES256' })}.${part(claims)}.c2lnbmF0dXJl`)
   if (facts === undefined) throw new Error('it is no token')
@@ -21,11 +21,14 @@ describe('an address', () => {
     ['davs://se:8443/a/../b', 'se', 8443, '/b'],
     ['https://[::1]:2880/x', '[::1]', 2880, '/x'],
   ])('%s', (url, name, port, path) => {
-    expect(useOf(url, 'read')).toMatchObject({ kind: 'storage', host: { name, port }, path })
+    expect(operationOf(url, 'read')).toMatchObject({ kind: 'storage', host: { name, port }, path })
   })
 
   test('condor:// has a port of its own', () => {
-    expect(useOf('condor://ce', 'submit')).toMatchObject({ kind: 'compute', host: { port: 9619 } })
+    expect(operationOf('condor://ce', 'submit')).toMatchObject({
+      kind: 'compute',
+      host: { port: 9619 },
+    })
   })
 
   test.each([
@@ -36,8 +39,8 @@ describe('an address', () => {
     ['https://se/x', undefined, /--op is missing: one of read/],
     ['https://se/x', 'submit', /--op 'submit' is not for this URL/],
     ['condor://ce', 'read', /--op 'read' is not for this URL: one of submit/],
-  ] as const)('%s with %s is a mistake', (url, op: Operation | undefined, why) => {
-    expect(() => useOf(url, op)).toThrow(
+  ] as const)('%s with %s is a mistake', (url, op: OperationName | undefined, why) => {
+    expect(() => operationOf(url, op)).toThrow(
       expect.objectContaining({ code: 'usage', message: expect.stringMatching(why) as string }),
     )
   })
@@ -64,7 +67,7 @@ describe('an audience', () => {
     ['https://se.example.org/x', SCITOKENS, 'ANY', true],
     ['https://se.example.org/x', SCITOKENS, ANY, false],
   ])('at %s, of %j: %j is %s', (url, version, aud, expected) => {
-    const found = audienceAt(token({ ...version, aud }), useOf(url, 'read'), undefined)
+    const found = audienceAt(token({ ...version, aud }), operationOf(url, 'read'), undefined)
     expect(found.ok, found.reason).toBe(expected)
   })
 
@@ -74,13 +77,13 @@ describe('an audience', () => {
     ['ce.example.org', false],
     [ANY, true],
   ])('of a computing element: %s is %s', (aud, expected) => {
-    const use = useOf('condor://ce.example.org:9619', 'submit')
+    const use = operationOf('condor://ce.example.org:9619', 'submit')
     const found = audienceAt(token({ ...WLCG, aud }), use, undefined)
     expect(found.ok, found.reason).toBe(expected)
   })
 
   test('that is known is the only one, and a near miss is told from another', () => {
-    const use = useOf('https://se.example.org/x', 'read')
+    const use = operationOf('https://se.example.org/x', 'read')
     const at = (aud: string): object => audienceAt(token({ ...WLCG, aud }), use, 'https://own')
     expect(at('https://own')).toMatchObject({ ok: true })
     expect(at('https://se.example.org')).toMatchObject({

@@ -2,22 +2,22 @@ import { usageError } from '../../argv.ts'
 import {
   COMPUTE_OPERATIONS,
   type ComputeOperation,
-  type Operation,
+  type OperationName,
   STORAGE_OPERATIONS,
   type StorageOperation,
 } from './operations.ts'
 
 /** What a token is wanted for. */
-export type Use =
+export type Operation =
   | {
       readonly kind: 'storage'
       readonly protocol: 'root' | 'https'
-      readonly operation: StorageOperation
+      readonly name: StorageOperation
       readonly host: Host
       /** Absolute and normal, as it stands in scopes. */
       readonly path: string
     }
-  | { readonly kind: 'compute'; readonly operation: ComputeOperation; readonly host: Host }
+  | { readonly kind: 'compute'; readonly name: ComputeOperation; readonly host: Host }
 
 export interface Host {
   readonly name: string
@@ -39,7 +39,7 @@ const protocols = {
  * Reads `--for` and `--op`.
  * @throws AgentError `usage`
  */
-export function useOf(text: string, operation: Operation | undefined): Use {
+export function operationOf(text: string, operation: OperationName | undefined): Operation {
   if (!URL.canParse(text)) throw usageError(`--for: '${text}' is not a URL`)
   const url = new URL(text)
   const known = Object.entries(protocols).find(([scheme]) => scheme === url.protocol)?.[1]
@@ -48,20 +48,20 @@ export function useOf(text: string, operation: Operation | undefined): Use {
   }
   const host = hostOf(url, known.port)
   if (known.protocol === 'condor') {
-    return { kind: 'compute', operation: chosen(operation, COMPUTE_OPERATIONS), host }
+    return { kind: 'compute', name: chosen(operation, COMPUTE_OPERATIONS), host }
   }
   return {
     kind: 'storage',
     protocol: known.protocol,
-    operation: chosen(operation, STORAGE_OPERATIONS),
+    name: chosen(operation, STORAGE_OPERATIONS),
     host,
     path: pathOf(url, known.protocol),
   }
 }
 
 function chosen<O extends string>(operation: string | undefined, allowed: readonly O[]): O {
-  const found = allowed.find((one) => one === operation)
-  if (found !== undefined) return found
+  const source = allowed.find((one) => one === operation)
+  if (source !== undefined) return source
   const fault = operation === undefined ? 'is missing' : `'${operation}' is not for this URL`
   throw usageError(`--op ${fault}: one of ${allowed.join(', ')}`)
 }

@@ -1,10 +1,10 @@
 import { compactVerify, createLocalJWKSet, errors, type JSONWebKeySet } from 'jose'
 import type { JsonObject } from '../../../protocol/messages.ts'
 import { type Check, notOk, ok } from './check.ts'
-import type { TokenFacts } from './token-facts.ts'
+import type { TokenClaims } from './token-facts.ts'
 
 /** Checks the signature of a token by the keys its issuer publishes. */
-export async function signatureBy(token: TokenFacts, jwks: JsonObject): Promise<Check> {
+export async function signatureBy(token: TokenClaims, jwks: JsonObject): Promise<Check> {
   const key = token.keyId === undefined ? 'the only key' : `key ${token.keyId}`
   try {
     // What is no key set in there, jose says itself.

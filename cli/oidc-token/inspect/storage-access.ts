@@ -1,11 +1,11 @@
 import { type Check, notOk, ok } from './check.ts'
 import type { StorageOperation } from './operations.ts'
 import { covers, pathFault, scopeParts } from './scope-path.ts'
-import type { Use } from './service.ts'
-import type { TokenFacts } from './token-facts.ts'
+import type { Operation } from './service.ts'
+import type { TokenClaims } from './token-facts.ts'
 
 type Right = 'read' | 'create' | 'modify'
-type StorageUse = Extract<Use, { kind: 'storage' }>
+type StorageUse = Extract<Operation, { kind: 'storage' }>
 
 /** Sets of rights, of which one is enough, the one to ask for first. */
 type Needs = readonly (readonly Right[])[]
@@ -58,44 +58,44 @@ function rightsOf(scope: string): readonly Right[] {
 }
 
 /** Whether the scopes of a token cover an operation on a path. */
-export function storageAccess(token: TokenFacts, use: StorageUse): Check {
-  const held = heldAt(token, use.path)
-  const wanted = needs[use.protocol][use.operation]
+export function storageAccess(token: TokenClaims, operation: StorageUse): Check {
+  const held = heldAt(token, operation.path)
+  const wanted = needs[operation.protocol][operation.name]
   if (wanted.some((set) => set.every((right) => held.has(right)))) {
-    return ok('access', `the scopes cover ${use.operation} of ${use.path}`)
+    return ok('access', `the scopes cover ${operation.name} of ${operation.path}`)
   }
   const [first = []] = wanted
   const missing = first.filter((right) => !held.has(right))
-  const scopes = missing.map((right) => `${nameOf(right, token)}:${use.path}`).join(' ')
-  const because = missing.flatMap((right) => nearMisses(token, right, use.path))
+  const scopes = missing.map((right) => `${nameOf(right, token)}:${operation.path}`).join(' ')
+  const because = missing.flatMap((right) => nearMisses(token, right, operation.path))
   return notOk('access', [`missing scope: ${scopes}`, ...because].join('; '))
 }
 
-function heldAt(token: TokenFacts, path: string): ReadonlySet<Right> {
+function heldAt(token: TokenClaims, path: string): ReadonlySet<Right> {
   const counting = (token.scopes ?? []).map(scopeParts).filter(({ right }) => counts(right, token))
   const covering = counting.filter((parts) => covers(parts.path, path))
   return new Set(covering.flatMap(({ right }) => rightsOf(right)))
 }
 
 /** The names of WLCG are only known in a WLCG token; those of SciTokens in every one. */
-function counts(right: string, { profile }: TokenFacts): boolean {
+function counts(right: string, { profile }: TokenClaims): boolean {
   return profile.kind === 'wlcg' || !right.startsWith('storage.')
 }
 
-function nameOf(right: Right, { profile }: TokenFacts): string {
+function nameOf(right: Right, { profile }: TokenClaims): string {
   if (profile.kind !== 'scitokens') return `storage.${right}`
   return right === 'read' ? 'read' : 'write'
 }
 
 /** Why scopes that look like the missing one do not help. */
-function nearMisses(token: TokenFacts, right: Right, path: string): readonly string[] {
+function nearMisses(token: TokenClaims, right: Right, path: string): readonly string[] {
   const alike = (token.scopes ?? []).filter((one) =>
     rightsOf(scopeParts(one).right).includes(right),
   )
   return [...new Set(alike)].map((one) => `${one} ${whyNot(one, token, path)}`)
 }
 
-function whyNot(scope: string, token: TokenFacts, file: string): string {
+function whyNot(scope: string, token: TokenClaims, file: string): string {
   const { right, path = '' } = scopeParts(scope)
   if (!counts(right, token)) return 'means nothing in a token without wlcg.ver "1.0"'
   const fault = pathFault(path)

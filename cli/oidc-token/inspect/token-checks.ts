@@ -2,7 +2,7 @@ import { durationOf, instantOf } from '../../../protocol/instant.ts'
 import type { UnixSeconds } from '../../../protocol/messages.ts'
 import { type Check, type CheckName, notOk, ok } from './check.ts'
 import { pathFault, scopeParts } from './scope-path.ts'
-import type { TokenFacts } from './token-facts.ts'
+import type { TokenClaims } from './token-facts.ts'
 
 /** XRootD takes no larger one at the login of root:// (`maxsz` of ztn, wlcg.md §5). */
 export const MAX_TOKEN_BYTES = 4096
@@ -16,7 +16,7 @@ export const SCITOKENS_ANY = 'ANY'
  * for `signature.ts`. Where the SciTokens library wants more than the profile, so do we: nearly every
  * grid service reads tokens with it.
  */
-export function tokenChecks(token: TokenFacts, now: UnixSeconds): readonly Check[] {
+export function tokenChecks(token: TokenClaims, now: UnixSeconds): readonly Check[] {
   return [
     algorithm(token),
     profile(token),
@@ -32,12 +32,12 @@ export function tokenChecks(token: TokenFacts, now: UnixSeconds): readonly Check
   ]
 }
 
-function algorithm({ algorithm }: TokenFacts): Check {
+function algorithm({ algorithm }: TokenClaims): Check {
   if (algorithm === 'RS256' || algorithm === 'ES256') return ok('algorithm', algorithm)
   return notOk('algorithm', `${algorithm ?? 'no alg'}: services take only RS256 and ES256`)
 }
 
-function profile({ profile }: TokenFacts): Check {
+function profile({ profile }: TokenClaims): Check {
   switch (profile.kind) {
     case 'wlcg':
       return ok('profile', 'WLCG 1.0')
@@ -53,30 +53,30 @@ function profile({ profile }: TokenFacts): Check {
   }
 }
 
-function issuer({ issuer }: TokenFacts): Check {
+function issuer({ issuer }: TokenClaims): Check {
   if (issuer === undefined || issuer === '') return notOk('issuer', 'no iss')
   if (issuer.startsWith('https://')) return ok('issuer', issuer)
   return notOk('issuer', `${issuer} is no https address`)
 }
 
-function subject({ subject }: TokenFacts): Check {
+function subject({ subject }: TokenClaims): Check {
   if (subject === undefined || subject === '') return notOk('subject', 'no sub: nobody to act for')
   return ok('subject', subject)
 }
 
-function audience({ audience, profile }: TokenFacts): Check {
+function audience({ audience, profile }: TokenClaims): Check {
   if (audience.length > 0) return ok('audience', audience.join(' '))
   if (profile.kind === 'none') return ok('audience', 'none, so that it is not looked at')
   return notOk('audience', 'no aud: ask for one with --aud')
 }
 
-function issued({ issuedAt }: TokenFacts, now: UnixSeconds): Check {
+function issued({ issuedAt }: TokenClaims, now: UnixSeconds): Check {
   if (issuedAt === undefined) return notOk('issued', 'no iat')
   return notInFuture('issued', issuedAt, now)
 }
 
 /** The library wants `nbf`, though the profile does not, but not in an RFC 9068 token. */
-function starts({ notBefore, type }: TokenFacts, now: UnixSeconds): Check {
+function starts({ notBefore, type }: TokenClaims, now: UnixSeconds): Check {
   if (notBefore !== undefined) return notInFuture('starts', notBefore, now)
   if (type === 'at+jwt') return ok('starts', 'no nbf, which a token of type at+jwt may leave out')
   return notOk('starts', 'no nbf: optional in the profile, but the SciTokens library wants it')
@@ -87,13 +87,13 @@ function notInFuture(name: CheckName, at: UnixSeconds, now: UnixSeconds): Check 
   return notOk(name, `only from ${instantOf(at)}, in ${durationOf(at - now)}`)
 }
 
-function expires({ expiresAt }: TokenFacts, now: UnixSeconds): Check {
+function expires({ expiresAt }: TokenClaims, now: UnixSeconds): Check {
   if (expiresAt === undefined) return notOk('expires', 'no exp')
   if (expiresAt > now) return ok('expires', `${durationOf(expiresAt - now)} left`)
   return notOk('expires', `expired ${durationOf(now - expiresAt)} ago`)
 }
 
-function scope({ scopes, groups, claims }: TokenFacts): Check {
+function scope({ scopes, groups, claims }: TokenClaims): Check {
   if (scopes !== undefined) {
     if (scopes.length === 0) return notOk('scope', 'scope is empty: the token allows nothing')
     return ok('scope', scopes.join(' '))
@@ -108,7 +108,7 @@ function scope({ scopes, groups, claims }: TokenFacts): Check {
 }
 
 /** XRootD makes the best of such paths, dCache refuses the token: nothing to build on. */
-function paths({ scopes = [] }: TokenFacts): readonly Check[] {
+function paths({ scopes = [] }: TokenClaims): readonly Check[] {
   const storage = scopes.filter((one) => one.startsWith('storage.'))
   if (storage.length === 0) return []
   const faults = storage.flatMap((one) => {
@@ -118,7 +118,7 @@ function paths({ scopes = [] }: TokenFacts): readonly Check[] {
   return [faults.length === 0 ? ok('paths', 'all absolute') : notOk('paths', faults.join('; '))]
 }
 
-function size({ text }: TokenFacts): Check {
+function size({ text }: TokenClaims): Check {
   if (text.length <= MAX_TOKEN_BYTES) return ok('size', `${text.length} bytes`)
   return notOk(
     'size',

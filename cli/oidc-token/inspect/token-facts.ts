@@ -12,7 +12,7 @@ export type Profile =
   | { readonly kind: 'unknown'; readonly fault: string }
 
 /** What stands in a token, read but not judged. */
-export interface TokenFacts {
+export interface TokenClaims {
   readonly text: string
   readonly header: JsonObject
   readonly claims: JsonObject
@@ -33,7 +33,7 @@ export interface TokenFacts {
 }
 
 /** Reads a signed JWT (RFC 7519, in the compact form of RFC 7515); undefined where the text is none. */
-export function readToken(text: string): TokenFacts | undefined {
+export function readToken(text: string): TokenClaims | undefined {
   const parts = text.split('.')
   const [head = '', body = ''] = parts
   const header = partOf(head)

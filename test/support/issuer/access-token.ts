@@ -5,7 +5,7 @@ import { issuerOf, type Provider, secondsNow } from './provider.ts'
 import { apisOf, scopeOf } from './scopes.ts'
 
 /** What one access token is for. */
-export interface TokenWish {
+export interface AccessTokenOptions {
   readonly scope: readonly string[]
   readonly audience: readonly string[]
 }
@@ -20,16 +20,16 @@ const PROFILES = ['wlcg', 'iam', 'aarc', 'kc']
 export async function newAccessToken(
   provider: Provider,
   grant: Grant,
-  { scope, audience }: TokenWish,
+  { scope, audience }: AccessTokenOptions,
 ): Promise<string> {
-  const { dials, books, key } = provider
-  const expiresAt = secondsNow(provider) + dials.accessTokenSeconds
+  const { settings, store, key } = provider
+  const expiresAt = secondsNow(provider) + settings.accessTokenSeconds
   const aud = audienceOf(provider, grant, scope, audience)
   const value =
-    dials.accessTokenForm === 'opaque'
+    settings.accessTokenForm === 'opaque'
       ? `at.${unguessable(48)}`
       : await key.sign(claimsOf(provider, grant, scope, aud))
-  books.accessTokens.set(value, { value, grant, scope, audience: aud, expiresAt })
+  store.accessTokens.set(value, { value, grant, scope, audience: aud, expiresAt })
   return value
 }
 
@@ -39,7 +39,7 @@ function audienceOf(
   scope: readonly string[],
   asked: readonly string[],
 ): readonly string[] {
-  const { audienceAnswered, audienceFromScope, defaultAudience } = provider.dials
+  const { audienceAnswered, audienceFromScope, defaultAudience } = provider.settings
   if (audienceAnswered !== undefined) return [audienceAnswered]
   if (audienceFromScope) return apisOf(scope)
   if (asked.length > 0) return asked
@@ -53,19 +53,19 @@ function claimsOf(
   scope: readonly string[],
   audience: readonly string[],
 ): Fields {
-  const { dials } = provider
+  const { settings } = provider
   const iat = secondsNow(provider)
   const issuer = issuerOf(provider)
-  const slashless = dials.accessTokenIssuer === 'without trailing slash'
+  const slashless = settings.accessTokenIssuer === 'without trailing slash'
   const basis = {
     iss: slashless ? issuer.replace(/\/$/, '') : issuer,
     sub: grant.subject,
     iat,
-    exp: iat + dials.accessTokenSeconds,
+    exp: iat + settings.accessTokenSeconds,
     jti: randomUUID(),
     ...(audience.length === 0 ? {} : { aud: audience.length === 1 ? audience[0] : audience }),
   }
-  const said = dials.scopeAnswered ?? scope.join(' ')
+  const said = settings.scopeAnswered ?? scope.join(' ')
   switch (profileOf(provider, grant)) {
     case 'plain':
       return { ...basis, client_id: grant.clientId, scope: said }
@@ -79,7 +79,7 @@ function claimsOf(
         nbf: iat,
         scope: said,
         'wlcg.ver': '1.0',
-        ...groupsFor(dials.groups, scope),
+        ...groupsFor(settings.groups, scope),
       }
     case 'Keycloak':
       return { ...basis, typ: 'Bearer', azp: grant.clientId, sid: 'session-1', scope: said }
@@ -92,9 +92,9 @@ function profileOf(
   provider: Provider,
   grant: Grant,
 ): 'plain' | 'WLCG' | 'IAM' | 'Keycloak' | 'Entra' {
-  const { accessTokenProfile } = provider.dials
+  const { accessTokenProfile } = provider.settings
   if (accessTokenProfile !== 'by registered scope') return accessTokenProfile
-  const client = provider.books.clients.get(grant.clientId)
+  const client = provider.store.clients.get(grant.clientId)
   const registered = client === undefined ? [] : scopeOf(provider, client)
   const named = registered.filter((scope) => PROFILES.includes(scope))
   // Several: the default, as if none were named.

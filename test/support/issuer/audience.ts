@@ -4,7 +4,7 @@ import { type Provider, refuse } from './provider.ts'
 import { words } from './scopes.ts'
 
 /** The audience a request names. */
-export interface AudienceWish {
+export interface RequestedAudience {
   readonly audience: readonly string[]
   /** Asked for with `resource` (RFC 8707). */
   readonly byResource: boolean
@@ -14,11 +14,11 @@ export interface AudienceWish {
  * Reads the audience from a form.
  * @throws Refused for a resource that is none, or that is not taken.
  */
-export function audienceWish(provider: Provider, fields: URLSearchParams): AudienceWish {
-  const { dials } = provider
-  if (dials.resourceRefused && fields.has('resource')) refuse(provider, 'resourceUnsupported')
-  for (const name of dials.audienceParameters) {
-    const values = valuesOf(dials, fields, name)
+export function requestedAudience(provider: Provider, fields: URLSearchParams): RequestedAudience {
+  const { settings } = provider
+  if (settings.resourceRefused && fields.has('resource')) refuse(provider, 'resourceUnsupported')
+  for (const name of settings.audienceParameters) {
+    const values = valuesOf(settings, fields, name)
     if (values.length === 0) continue
     if (name === 'resource') checkResources(provider, values)
     return { audience: values, byResource: name === 'resource' }
@@ -34,7 +34,7 @@ export function audienceWish(provider: Provider, fields: URLSearchParams): Audie
 export function refreshAudience(
   provider: Provider,
   grant: Grant,
-  { audience, byResource }: AudienceWish,
+  { audience, byResource }: RequestedAudience,
 ): readonly string[] {
   if (audience.length === 0) return grant.audience
   if (byResource && !grant.bound) refuse(provider, 'resourceNotGranted')

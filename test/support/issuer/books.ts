@@ -71,7 +71,7 @@ export interface AccessToken extends Aging {
 }
 
 /** All the provider remembers. */
-export class Books {
+export class Store {
   readonly clients = new Map<string, KnownClient>()
   /** Good for one registration each (RFC 7591 §3), where the provider wants one. */
   readonly initialAccessTokens = new Set<string>()

@@ -1,5 +1,5 @@
 /** What is up at the moment with the person, the client, the clock and the truth of the answers. */
-export interface Circumstances {
+export interface Scenario {
   /** What the person does at the pages of the provider, unless told otherwise per device code. */
   readonly person: 'approves' | 'denies' | 'absent'
   /** Who the person is. */
@@ -27,7 +27,7 @@ export interface Circumstances {
 }
 
 /** A good day. */
-export const calm: Circumstances = {
+export const calm: Scenario = {
   person: 'absent',
   subject: 'alice',
   groups: ['/wlcg', '/wlcg/pilots'],

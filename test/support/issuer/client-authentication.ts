@@ -24,7 +24,7 @@ export async function authenticate(
 ): Promise<KnownClient> {
   const credentials = credentialsIn(request)
   if (credentials === undefined) return refuse(provider, 'parameterMissing', 'client_id')
-  const client = provider.books.clients.get(credentials.id)
+  const client = provider.store.clients.get(credentials.id)
   if (client === undefined) return refuse(provider, 'clientUnknown', credentials.id)
   await prove(provider, client, credentials)
   checkNotSuspended(provider, client)
@@ -33,7 +33,7 @@ export async function authenticate(
 
 /** @throws Refused where an administrator suspended the clients. */
 export function checkNotSuspended(provider: Provider, client: KnownClient): void {
-  if (provider.dials.clientsSuspended) refuse(provider, 'clientSuspended', client.id, client.id)
+  if (provider.settings.clientsSuspended) refuse(provider, 'clientSuspended', client.id, client.id)
 }
 
 /** The client id in a request, wherever it stands, unproved. */
@@ -76,7 +76,7 @@ async function prove(
   { method, proof }: Credentials,
 ): Promise<void> {
   if (client.authMethod === 'none') {
-    const refused = proof !== '' && provider.dials.secretOfPublicClient === 'refused'
+    const refused = proof !== '' && provider.settings.secretOfPublicClient === 'refused'
     if (refused) refuse(provider, 'clientSecretWrong', 'a public client has none', client.id)
     return
   }
@@ -85,11 +85,11 @@ async function prove(
   else if (proof !== client.secret) refuse(provider, 'clientSecretWrong', '', client.id)
 }
 
-function isAllowed({ dials }: Provider, client: KnownClient, method: ClientAuthMethod): boolean {
-  if (!dials.clientAuthMethods.includes(method)) return false
+function isAllowed({ settings }: Provider, client: KnownClient, method: ClientAuthMethod): boolean {
+  if (!settings.clientAuthMethods.includes(method)) return false
   if (client.authMethod === method) return true
   const bothSecrets = client.authMethod.startsWith('client_secret') && method.startsWith('client_')
-  return bothSecrets && !dials.onlyRegisteredAuthMethod
+  return bothSecrets && !settings.onlyRegisteredAuthMethod
 }
 
 /** RFC 7523 §3; an assertion counts once. */
@@ -107,8 +107,8 @@ async function checkAssertion(
       currentDate: new Date(secondsNow(provider) * 1000),
     })
     const jti = payload.jti ?? ''
-    if (provider.books.assertions.has(jti)) refuse(provider, 'clientSecretWrong', 'used before')
-    provider.books.assertions.add(jti)
+    if (provider.store.assertions.has(jti)) refuse(provider, 'clientSecretWrong', 'used before')
+    provider.store.assertions.add(jti)
   } catch (error) {
     if (!(error instanceof errors.JOSEError)) throw error
     refuse(provider, 'clientSecretWrong', error.message, client.id)

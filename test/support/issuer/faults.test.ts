@@ -5,25 +5,25 @@ import type { KnownClient } from './books.ts'
 import type { Fault } from './faults.ts'
 import { HOSTILE } from './hostile.ts'
 import { type CertificateChoice, type Issuer, startIssuer } from './start-issuer.ts'
-import { credentialsOf, type Heard, Visitor } from './visitor.ts'
+import { credentialsOf, HttpProbe, type ProbeResponse } from './visitor.ts'
 
 let issuer: Issuer
-let visitor: Visitor
+let probe: HttpProbe
 let client: KnownClient
 
 beforeEach(async () => {
   issuer = await startIssuer({ mode: 'iam' })
-  visitor = new Visitor(issuer)
+  probe = new HttpProbe(issuer)
   client = issuer.addClient()
 })
 
 afterEach(async () => {
-  await visitor.close()
+  await probe.close()
   await issuer.close()
 })
 
-function discover(): Promise<Heard> {
-  return visitor.ask(issuer.url('discovery'))
+function discover(): Promise<ProbeResponse> {
+  return probe.ask(issuer.url('discovery'))
 }
 
 /** Why a request failed, as Node says it. */
@@ -59,7 +59,7 @@ describe('how often', () => {
     issuer.fault('jwks', fault)
     expect((await discover()).status).toBe(503)
     expect((await discover()).headers.get('content-type')).toContain('text/html')
-    expect((await visitor.ask(issuer.url('jwks'))).status).toBe(503)
+    expect((await probe.ask(issuer.url('jwks'))).status).toBe(503)
   })
 })
 
@@ -74,12 +74,12 @@ describe('another answer', () => {
 
   test("any of the provider's own refusals", async () => {
     issuer.fault('token', { kind: 'refusal', reason: 'deviceSlowDown' })
-    expect((await visitor.poll(client, 'x')).json['error']).toBe('slow_down')
+    expect((await probe.poll(client, 'x')).json['error']).toBe('slow_down')
   })
 
   test('a redirect, which nobody has to follow', async () => {
     issuer.fault('token', { kind: 'redirect' })
-    const heard = await visitor.refresh(client, 'x')
+    const heard = await probe.refresh(client, 'x')
     expect(heard.status).toBe(307)
     expect(heard.headers.get('location')).toBe(`${issuer.origin}/elsewhere`)
     expect(issuer.requests.map(({ path }) => path)).toEqual(['/token'])
@@ -169,18 +169,18 @@ describe('no answer', () => {
 
   test('carried out, and the answer lost: the client knows nothing of the new token', async () => {
     issuer.set({ rotation: 'new one, old one dies' })
-    const first = await visitor.login(client)
+    const first = await probe.login(client)
     issuer.fault('token', { kind: 'reset' }, { afterEffect: true })
-    expect(await causeOf(visitor.refresh(client, first['refresh_token']))).toBe('ECONNRESET')
-    expect((await visitor.refresh(client, first['refresh_token'])).status).toBe(401)
+    expect(await causeOf(probe.refresh(client, first['refresh_token']))).toBe('ECONNRESET')
+    expect((await probe.refresh(client, first['refresh_token'])).status).toBe(401)
   })
 
   test('not carried out: the token is as good as before', async () => {
     issuer.set({ rotation: 'new one, old one dies' })
-    const first = await visitor.login(client)
+    const first = await probe.login(client)
     issuer.fault('token', { kind: 'status', status: 502, body: 'Bad Gateway' })
-    expect((await visitor.refresh(client, first['refresh_token'])).text).toBe('Bad Gateway')
-    expect((await visitor.refresh(client, first['refresh_token'])).status).toBe(200)
+    expect((await probe.refresh(client, first['refresh_token'])).text).toBe('Bad Gateway')
+    expect((await probe.refresh(client, first['refresh_token'])).status).toBe(200)
   })
 })
 
@@ -191,7 +191,7 @@ describe('a late answer', () => {
       letGo = resolve
     })
     issuer.fault('token', { kind: 'hold', until }, { times: 2 })
-    const asked = [visitor.refresh(client, 'x'), visitor.refresh(client, 'y')]
+    const asked = [probe.refresh(client, 'x'), probe.refresh(client, 'y')]
     await issuer.received('token', 2)
     expect((await discover()).status).toBe(200)
     letGo()
@@ -242,7 +242,7 @@ describe('untruths', () => {
     const now = Date.now() / 1000
     const dated = Date.parse((await discover()).headers.get('date') ?? '') / 1000
     expect(Math.abs(dated - now - clockOffsetSeconds)).toBeLessThan(5)
-    const { access_token: token } = await visitor.login(client)
+    const { access_token: token } = await probe.login(client)
     const { iat = 0 } = payloadOf(String(token))
     expect(Math.abs(iat - now - clockOffsetSeconds)).toBeLessThan(5)
   })
@@ -250,7 +250,7 @@ describe('untruths', () => {
   test('no expires_in, another audience, another scope', async () => {
     issuer.changeClient(client.id, { scope: ['openid', 'wlcg', 'compute.read'] })
     issuer.set({ expiresInShown: false, audienceAnswered: 'evil.example', scopeAnswered: 'less' })
-    const answer = await visitor.login(client, { audience: 'a.example' })
+    const answer = await probe.login(client, { audience: 'a.example' })
     expect(answer).not.toHaveProperty('expires_in')
     expect(answer['scope']).toBe('less')
     const payload = payloadOf(String(answer['access_token']))
@@ -259,8 +259,8 @@ describe('untruths', () => {
 })
 
 test('every request is written down, with form and headers, and counted', async () => {
-  await visitor.post('device', { ...credentialsOf(client), scope: 'openid' }, { 'x-test': 'yes' })
-  await visitor.poll(client, 'x')
+  await probe.post('device', { ...credentialsOf(client), scope: 'openid' }, { 'x-test': 'yes' })
+  await probe.poll(client, 'x')
   expect(issuer.requests[0]).toMatchObject({
     endpoint: 'device',
     method: 'POST',

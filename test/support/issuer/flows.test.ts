@@ -7,32 +7,32 @@ import type { KnownClient } from './books.ts'
 import { EXCHANGE_GRANT } from './grant-types.ts'
 import { newSigningKey, type SigningKey } from './signing.ts'
 import { type Issuer, startIssuer } from './start-issuer.ts'
-import { credentialsOf, type Heard, Visitor } from './visitor.ts'
+import { credentialsOf, HttpProbe, type ProbeResponse } from './visitor.ts'
 
 const REDIRECT = 'http://127.0.0.1:4242/'
 const VERIFIER = 'v'.repeat(43)
 
 let issuer: Issuer
-let visitor: Visitor
+let probe: HttpProbe
 let client: KnownClient
 
 beforeEach(async () => {
-  issuer = await startIssuer({ dials: { onlyRegisteredAuthMethod: false } })
-  visitor = new Visitor(issuer)
+  issuer = await startIssuer({ settings: { onlyRegisteredAuthMethod: false } })
+  probe = new HttpProbe(issuer)
   client = issuer.addClient({ redirectUris: [REDIRECT] })
 })
 
 afterEach(async () => {
-  await visitor.close()
+  await probe.close()
   await issuer.close()
 })
 
-function token(fields: Record<string, string>): Promise<Heard> {
-  return visitor.post('token', { ...credentialsOf(client), ...fields })
+function token(fields: Record<string, string>): Promise<ProbeResponse> {
+  return probe.post('token', { ...credentialsOf(client), ...fields })
 }
 
 describe('authorization code', () => {
-  function visit(change: Record<string, string> = {}): Promise<Heard> {
+  function visit(change: Record<string, string> = {}): Promise<ProbeResponse> {
     const query = new URLSearchParams({
       client_id: client.id,
       response_type: 'code',
@@ -44,14 +44,17 @@ describe('authorization code', () => {
       code_challenge_method: 'S256',
       ...change,
     })
-    return visitor.ask(`${issuer.url('authorization')}?${query.toString()}`)
+    return probe.ask(`${issuer.url('authorization')}?${query.toString()}`)
   }
 
-  function outcome({ headers }: Heard): URLSearchParams {
+  function outcome({ headers }: ProbeResponse): URLSearchParams {
     return new URL(headers.get('location') ?? '').searchParams
   }
 
-  function exchange(code: string | null, change: Record<string, string> = {}): Promise<Heard> {
+  function exchange(
+    code: string | null,
+    change: Record<string, string> = {},
+  ): Promise<ProbeResponse> {
     return token({
       grant_type: 'authorization_code',
       code: code ?? '',
@@ -72,7 +75,7 @@ describe('authorization code', () => {
     })
     const { json } = await exchange(outcome(heard).get('code'))
     expect(json).toMatchObject({ scope: 'openid offline_access', token_type: 'Bearer' })
-    const { keys } = (await visitor.ask(issuer.url('jwks'))).json
+    const { keys } = (await probe.ask(issuer.url('jwks'))).json
     const { payload } = await jwtVerify(
       String(json['id_token']),
       createLocalJWKSet({ keys: keys as [] }),
@@ -84,8 +87,8 @@ describe('authorization code', () => {
   test('a person who is asked gets a page with two buttons', async () => {
     const { text } = await visit()
     const action = /action="([^"]*)"/.exec(text)?.[1]?.replaceAll('&#38;', '&') ?? ''
-    const press = (decision: string): Promise<Heard> =>
-      visitor.ask(`${issuer.origin}${action}`, {
+    const press = (decision: string): Promise<ProbeResponse> =>
+      probe.ask(`${issuer.origin}${action}`, {
         method: 'POST',
         body: `decision=${decision}`,
         headers: { 'content-type': 'application/x-www-form-urlencoded' },
@@ -109,7 +112,7 @@ describe('authorization code', () => {
     const code = outcome(await visit()).get('code')
     const { json } = await exchange(code)
     expect((await exchange(code)).json['error']).toBe('invalid_grant')
-    expect((await visitor.refresh(client, json['refresh_token'])).status).toBe(400)
+    expect((await probe.refresh(client, json['refresh_token'])).status).toBe(400)
   })
 
   test('a code gets old', async () => {
@@ -124,8 +127,8 @@ describe('authorization code', () => {
     [{}, { code_challenge_method: 'plain' }, 'invalid_request'],
     [{}, { response_type: 'token' }, 'invalid_request'],
     [{}, { scope: 'made.up' }, 'invalid_scope'],
-  ] as const)('with %j and %j: %s', async (dials, change, error) => {
-    issuer.set({ person: 'approves', ...dials })
+  ] as const)('with %j and %j: %s', async (settings, change, error) => {
+    issuer.set({ person: 'approves', ...settings })
     expect(outcome(await visit(change)).get('error')).toBe(error)
   })
 
@@ -159,12 +162,12 @@ describe('authorization code', () => {
 
 describe('device', () => {
   test('the page takes the code and the decision', async () => {
-    const { json } = await visitor.post('device', credentialsOf(client))
-    const complete = await visitor.ask(String(json['verification_uri_complete']))
+    const { json } = await probe.post('device', credentialsOf(client))
+    const complete = await probe.ask(String(json['verification_uri_complete']))
     expect(complete.text).toContain(String(json['user_code']))
     const entered = { user_code: String(json['user_code']).toLowerCase(), decision: 'approve' }
-    expect((await visitor.post('verification', entered)).text).toContain('Device approved')
-    expect((await visitor.poll(client, json['device_code'])).status).toBe(200)
+    expect((await probe.post('verification', entered)).text).toContain('Device approved')
+    expect((await probe.poll(client, json['device_code'])).status).toBe(200)
   })
 
   test.each([
@@ -173,8 +176,8 @@ describe('device', () => {
     ['absent', 400],
   ] as const)('a person who %s needs no page: %i', async (person, status) => {
     issuer.set({ person })
-    const { json } = await visitor.post('device', credentialsOf(client))
-    expect((await visitor.poll(client, json['device_code'])).status).toBe(status)
+    const { json } = await probe.post('device', credentialsOf(client))
+    expect((await probe.poll(client, json['device_code'])).status).toBe(status)
   })
 })
 
@@ -200,7 +203,7 @@ describe('grants without a person', () => {
   })
 
   test('token exchange of what a platform hands its jobs, while that is good', async () => {
-    const exchange = (subjectToken: string): Promise<Heard> =>
+    const exchange = (subjectToken: string): Promise<ProbeResponse> =>
       token({
         grant_type: EXCHANGE_GRANT,
         subject_token: subjectToken,
@@ -228,7 +231,7 @@ describe('client authentication', () => {
     issuer.addClient({ id: 'urn:a b', secret: 'p:ss%w+rd' })
     const pair = `${encodeURIComponent('urn:a b')}:${encodeURIComponent('p:ss%w+rd')}`
     const authorization = `Basic ${Buffer.from(pair).toString('base64')}`
-    expect((await visitor.post('token', fields, { authorization })).status).toBe(200)
+    expect((await probe.post('token', fields, { authorization })).status).toBe(200)
   })
 
   test('only the registered method, where told so', async () => {
@@ -248,7 +251,7 @@ describe('client authentication', () => {
     async function ask(change: Fields, signer: SigningKey = key): Promise<number> {
       const exp = Math.floor(Date.now() / 1000) + 60
       const claims = { iss: 'robot', sub: 'robot', aud: issuer.url('token'), jti: 'one', exp }
-      const { status } = await visitor.post('token', {
+      const { status } = await probe.post('token', {
         ...fields,
         client_assertion_type: 'urn:ietf:params:oauth:client-assertion-type:jwt-bearer',
         client_assertion: await signer.sign({ ...claims, ...change }),
@@ -276,26 +279,26 @@ describe('client authentication', () => {
 })
 
 test('revoking a refresh token ends its access tokens too', async () => {
-  const first = await visitor.login(client)
+  const first = await probe.login(client)
   const value = String(first['refresh_token'])
-  await visitor.post('revocation', { token: value, ...credentialsOf(client) })
-  expect((await visitor.refresh(client, value)).status).toBe(400)
-  expect(await visitor.isActive(client, first['access_token'])).toBe(false)
+  await probe.post('revocation', { token: value, ...credentialsOf(client) })
+  expect((await probe.refresh(client, value)).status).toBe(400)
+  expect(await probe.isActive(client, first['access_token'])).toBe(false)
 })
 
 test('a repeated resource is a list, and can be narrowed only', async () => {
-  const started = await visitor.post('device', [
+  const started = await probe.post('device', [
     ...Object.entries(credentialsOf(client)),
     ['resource', 'https://a.example'],
     ['resource', 'https://b.example'],
   ])
   issuer.approve(String(started.json['user_code']))
-  const { json } = await visitor.poll(client, started.json['device_code'])
+  const { json } = await probe.poll(client, started.json['device_code'])
   expect(payloadOf(String(json['access_token'])).aud).toEqual([
     'https://a.example',
     'https://b.example',
   ])
-  const wider = await visitor.refresh(client, json['refresh_token'], {
+  const wider = await probe.refresh(client, json['refresh_token'], {
     resource: 'https://c.example',
   })
   expect(wider.json['error']).toBe('invalid_target')

@@ -5,20 +5,20 @@ import type { Fields } from './answer.ts'
 import type { KnownClient } from './books.ts'
 import { EXCHANGE_GRANT } from './grant-types.ts'
 import { type Issuer, startIssuer } from './start-issuer.ts'
-import { bearer, credentialsOf, Visitor } from './visitor.ts'
+import { bearer, credentialsOf, HttpProbe } from './visitor.ts'
 
 const SCOPE = 'openid offline_access wlcg compute.read compute.create storage.read:/'
 
 let issuer: Issuer
-let visitor: Visitor
+let probe: HttpProbe
 
 beforeEach(async () => {
   issuer = await startIssuer({ mode: 'iam' })
-  visitor = new Visitor(issuer)
+  probe = new HttpProbe(issuer)
 })
 
 afterEach(async () => {
-  await visitor.close()
+  await probe.close()
   await issuer.close()
 })
 
@@ -32,11 +32,11 @@ describe('refresh', () => {
 
   beforeEach(async () => {
     client = issuer.addClient({ scope: SCOPE.split(' ') })
-    first = await visitor.login(client)
+    first = await probe.login(client)
   })
 
-  function refresh(wish: Record<string, string> = {}): ReturnType<Visitor['refresh']> {
-    return visitor.refresh(client, first['refresh_token'], wish)
+  function refresh(wish: Record<string, string> = {}): ReturnType<HttpProbe['refresh']> {
+    return probe.refresh(client, first['refresh_token'], wish)
   }
 
   test('the refresh token is an unsigned JWT and comes back, with an ID token', async () => {
@@ -48,12 +48,12 @@ describe('refresh', () => {
   })
 
   test('earlier access tokens are deleted', async () => {
-    expect(await visitor.isActive(client, first['access_token'])).toBe(true)
+    expect(await probe.isActive(client, first['access_token'])).toBe(true)
     const { json } = await refresh()
-    expect(await visitor.isActive(client, first['access_token'])).toBe(false)
-    expect(await visitor.isActive(client, json['access_token'])).toBe(true)
+    expect(await probe.isActive(client, first['access_token'])).toBe(false)
+    expect(await probe.isActive(client, json['access_token'])).toBe(true)
     const headers = bearer(String(first['access_token']))
-    expect((await visitor.ask(issuer.url('userinfo'), { headers })).status).toBe(401)
+    expect((await probe.ask(issuer.url('userinfo'), { headers })).status).toBe(401)
   })
 
   test.each(['storage.read:/x', 'compute.read storage.read:/x/y'])(
@@ -67,16 +67,16 @@ describe('refresh', () => {
 
   test('compares paths as plain text', async () => {
     issuer.changeClient(client.id, { scope: ['offline_access', 'storage.read:/a'] })
-    const token = await visitor.login(client, { scope: 'offline_access storage.read:/a' })
-    const heard = await visitor.refresh(client, token['refresh_token'], {
+    const token = await probe.login(client, { scope: 'offline_access storage.read:/a' })
+    const heard = await probe.refresh(client, token['refresh_token'], {
       scope: 'storage.read:/ab',
     })
     expect(heard.json['scope']).toBe('storage.read:/ab')
   })
 
   test('refuses more than was granted, and what is not for the client', async () => {
-    const token = await visitor.login(client, { scope: 'offline_access compute.read' })
-    const wider = await visitor.refresh(client, token['refresh_token'], { scope: 'compute.create' })
+    const token = await probe.login(client, { scope: 'offline_access compute.read' })
+    const wider = await probe.refresh(client, token['refresh_token'], { scope: 'compute.create' })
     expect(wider).toMatchObject({
       status: 400,
       json: { error: 'invalid_scope', error_description: 'Up-scoping is not allowed.' },
@@ -99,7 +99,7 @@ describe('refresh', () => {
     const one = await refresh({ aud: 'c.example' })
     expect(claims(one.json)['aud']).toBe('c.example')
     const fields = { grant_type: 'refresh_token', refresh_token: String(first['refresh_token']) }
-    const repeated = await visitor.post('token', [
+    const repeated = await probe.post('token', [
       ...Object.entries({ ...fields, ...credentialsOf(client) }),
       ['audience', 'a.example'],
       ['audience', 'b.example'],
@@ -123,10 +123,10 @@ describe('refresh', () => {
 
   test('holds to the resources of the first request, even against audience', async () => {
     const resource = 'https://a.example https://b.example'
-    const token = await visitor.login(client, { resource })
+    const token = await probe.login(client, { resource })
     expect(claims(token)['aud']).toEqual(resource.split(' '))
-    const again = (wish: Record<string, string>): ReturnType<Visitor['refresh']> =>
-      visitor.refresh(client, token['refresh_token'], wish)
+    const again = (wish: Record<string, string>): ReturnType<HttpProbe['refresh']> =>
+      probe.refresh(client, token['refresh_token'], wish)
     expect(claims((await again({ resource: 'https://b.example' })).json)['aud']).toBe(
       'https://b.example',
     )
@@ -146,14 +146,14 @@ describe('refresh', () => {
 
   test('a lifetime of 0 is for ever', async () => {
     issuer.set({ offlineTokenSeconds: 0 })
-    const { refresh_token: token } = await visitor.login(client)
+    const { refresh_token: token } = await probe.login(client)
     issuer.age(1000 * 86_400)
-    expect((await visitor.refresh(client, token)).status).toBe(200)
+    expect((await probe.refresh(client, token)).status).toBe(200)
   })
 
   test('a refresh by another client deletes the token', async () => {
     const other = issuer.addClient({ scope: SCOPE.split(' ') })
-    expect((await visitor.refresh(other, first['refresh_token'])).status).toBe(401)
+    expect((await probe.refresh(other, first['refresh_token'])).status).toBe(401)
     expect((await refresh()).json['error']).toBe('invalid_token')
   })
 
@@ -162,7 +162,7 @@ describe('refresh', () => {
     const { json } = await refresh()
     expect(json['refresh_token']).not.toBe(first['refresh_token'])
     expect((await refresh()).json['error']).toBe('invalid_token')
-    expect((await visitor.refresh(client, json['refresh_token'])).status).toBe(200)
+    expect((await probe.refresh(client, json['refresh_token'])).status).toBe(200)
   })
 
   test.each([
@@ -187,15 +187,15 @@ describe('refresh', () => {
   })
 
   test('without offline_access there is no refresh token', async () => {
-    expect(await visitor.login(client, { scope: 'openid' })).not.toHaveProperty('refresh_token')
+    expect(await probe.login(client, { scope: 'openid' })).not.toHaveProperty('refresh_token')
   })
 })
 
 test('token exchange wants a scope, and knows only tokens that are alive', async () => {
   const client = issuer.addClient()
-  const { access_token: subject, refresh_token: refreshToken } = await visitor.login(client)
-  const exchange = (wish: Record<string, string>): ReturnType<Visitor['post']> =>
-    visitor.post('token', {
+  const { access_token: subject, refresh_token: refreshToken } = await probe.login(client)
+  const exchange = (wish: Record<string, string>): ReturnType<HttpProbe['post']> =>
+    probe.post('token', {
       grant_type: EXCHANGE_GRANT,
       subject_token: String(subject),
       subject_token_type: 'urn:ietf:params:oauth:token-type:access_token',
@@ -210,7 +210,7 @@ test('token exchange wants a scope, and knows only tokens that are alive', async
   expect((await exchange({ scope: 'openid', actor_token: 'x' })).json['error']).toBe(
     'invalid_token',
   )
-  await visitor.refresh(client, refreshToken)
+  await probe.refresh(client, refreshToken)
   const dead = await exchange({ scope: 'compute.read' })
   expect(dead).toMatchObject({ status: 401, json: { error: 'invalid_token' } })
 })

@@ -5,26 +5,26 @@ import type { Fields } from './answer.ts'
 import type { KnownClient } from './books.ts'
 import { DEVICE_GRANT, EXCHANGE_GRANT } from './grant-types.ts'
 import { type Issuer, startIssuer } from './start-issuer.ts'
-import { bearer, Visitor } from './visitor.ts'
+import { bearer, HttpProbe } from './visitor.ts'
 
 const SCOPE = 'openid offline_access wlcg compute.read compute.create storage.read:/'
 const DEVICE = { grant_types: [DEVICE_GRANT, 'refresh_token'] }
 
 let issuer: Issuer
-let visitor: Visitor
+let probe: HttpProbe
 
 beforeEach(async () => {
   issuer = await startIssuer({ mode: 'iam' })
-  visitor = new Visitor(issuer)
+  probe = new HttpProbe(issuer)
 })
 
 afterEach(async () => {
-  await visitor.close()
+  await probe.close()
   await issuer.close()
 })
 
 async function registered(scope: string): Promise<KnownClient> {
-  const { json } = await visitor.register({ client_name: 'test', scope, ...DEVICE })
+  const { json } = await probe.register({ client_name: 'test', scope, ...DEVICE })
   return issuer.client(String(json['client_id']))
 }
 
@@ -34,22 +34,22 @@ function claims(answer: Fields): Fields {
 
 describe('names', () => {
   test('the issuer ends in a slash in discovery and in ID tokens, not in access tokens', async () => {
-    const published = await visitor.ask(`${issuer.issuer}.well-known/openid-configuration`)
-    const token = await visitor.login(await registered(SCOPE))
+    const published = await probe.ask(`${issuer.issuer}.well-known/openid-configuration`)
+    const token = await probe.login(await registered(SCOPE))
     expect(published.json['issuer']).toBe(`${issuer.origin}/`)
     expect(decodeJwt(String(token['id_token'])).iss).toBe(`${issuer.origin}/`)
     expect(claims(token)['iss']).toBe(issuer.origin)
   })
 
   test('a doubled slash before .well-known is merged; there is no RFC 8414 document', async () => {
-    const doubled = await visitor.ask(`${issuer.issuer}/.well-known/openid-configuration`)
+    const doubled = await probe.ask(`${issuer.issuer}/.well-known/openid-configuration`)
     expect(doubled.status).toBe(200)
-    const other = await visitor.ask(`${issuer.origin}/.well-known/oauth-authorization-server`)
+    const other = await probe.ask(`${issuer.origin}/.well-known/oauth-authorization-server`)
     expect(other).toMatchObject({ status: 404, text: '' })
   })
 
   test('restricted scopes are not published, paths stand as the root path', async () => {
-    const { json } = await visitor.ask(issuer.url('discovery'))
+    const { json } = await probe.ask(issuer.url('discovery'))
     expect(json['scopes_supported']).toContain('storage.read:/')
     expect(json['scopes_supported']).not.toContain('scim:read')
     expect(json['code_challenge_methods_supported']).toEqual(['plain', 'S256'])
@@ -58,7 +58,7 @@ describe('names', () => {
 })
 
 test('the keys are for RS256, and good for six hours', async () => {
-  const { headers, json } = await visitor.ask(issuer.url('jwks'))
+  const { headers, json } = await probe.ask(issuer.url('jwks'))
   expect(headers.get('cache-control')).toBe('public, max-age=21600')
   expect(json['keys']).toEqual([expect.objectContaining({ kty: 'RSA', alg: 'RS256' })])
 })
@@ -67,7 +67,7 @@ describe('registration', () => {
   const wish = { client_name: 'test', scope: SCOPE, ...DEVICE }
 
   test('answers without client_secret_expires_at, with milliseconds', async () => {
-    const { status, json } = await visitor.register(wish)
+    const { status, json } = await probe.register(wish)
     expect(status).toBe(201)
     expect(json).not.toHaveProperty('client_secret_expires_at')
     expect(json).not.toHaveProperty('client_id_issued_at')
@@ -77,14 +77,14 @@ describe('registration', () => {
 
   test('drops restricted and unknown scopes without a word', async () => {
     issuer.set({ restrictedScopes: ['storage.'] })
-    const { json } = await visitor.register({ ...wish, scope: `${SCOPE} made.up storage.read:/a` })
+    const { json } = await probe.register({ ...wish, scope: `${SCOPE} made.up storage.read:/a` })
     expect(json['scope']).toBe('openid offline_access wlcg compute.read compute.create')
   })
 
   test('offline_access brings the grant; the default is the code', async () => {
-    const { json } = await visitor.register({ ...wish, grant_types: [DEVICE_GRANT] })
+    const { json } = await probe.register({ ...wish, grant_types: [DEVICE_GRANT] })
     expect(json['grant_types']).toEqual([DEVICE_GRANT, 'refresh_token'])
-    expect(await visitor.register({ client_name: 'test' })).toMatchObject({
+    expect(await probe.register({ client_name: 'test' })).toMatchObject({
       status: 400,
       json: { error: 'Authorization code requires a valid redirect uri' },
     })
@@ -97,48 +97,48 @@ describe('registration', () => {
     [{ client_name: 'abc' }, /^Invalid length: client_name/],
     [{ client_id: 'mine' }, /^Invalid client_id/],
   ])('refuses %j in free text', async (change, text) => {
-    const { status, json } = await visitor.register({ ...wish, ...change })
+    const { status, json } = await probe.register({ ...wish, ...change })
     expect(status).toBe(400)
     expect(Object.keys(json)).toEqual(['error'])
     expect(json['error']).toEqual(typeof text === 'string' ? text : expect.stringMatching(text))
   })
 
   test('without a scope, there are defaults', async () => {
-    const { json } = await visitor.register({ client_name: 'test', ...DEVICE })
+    const { json } = await probe.register({ client_name: 'test', ...DEVICE })
     expect(json['scope']).toBe('openid profile email offline_access')
   })
 
   test('a public client gets no secret', async () => {
-    const { json } = await visitor.register({ ...wish, token_endpoint_auth_method: 'none' })
+    const { json } = await probe.register({ ...wish, token_endpoint_auth_method: 'none' })
     expect(json).not.toHaveProperty('client_secret')
   })
 
   test('can be read without its token, changed and deleted', async () => {
-    const { json } = await visitor.register(wish)
+    const { json } = await probe.register(wish)
     const uri = String(json['registration_client_uri'])
     const headers = bearer(String(json['registration_access_token']))
-    const read = await visitor.ask(uri, { headers })
+    const read = await probe.ask(uri, { headers })
     expect(read.json['client_id']).toBe(json['client_id'])
     expect(read.json).not.toHaveProperty('registration_access_token')
     const body = JSON.stringify({ ...wish, scope: 'openid' })
-    const changed = await visitor.ask(uri, {
+    const changed = await probe.ask(uri, {
       method: 'PUT',
       body,
       headers: { ...headers, 'content-type': 'application/json' },
     })
     expect(changed.json).toMatchObject({ scope: 'openid', client_secret: json['client_secret'] })
-    expect(await visitor.ask(uri, { method: 'DELETE', headers: bearer('wrong') })).toMatchObject({
+    expect(await probe.ask(uri, { method: 'DELETE', headers: bearer('wrong') })).toMatchObject({
       status: 403,
       json: { error: 'Access denied' },
     })
-    expect((await visitor.ask(uri, { method: 'DELETE', headers })).status).toBe(204)
-    expect((await visitor.ask(uri, { headers })).status).toBe(404)
+    expect((await probe.ask(uri, { method: 'DELETE', headers })).status).toBe(204)
+    expect((await probe.ask(uri, { headers })).status).toBe(404)
   })
 })
 
 describe('profile', () => {
   test('with wlcg registered, tokens are of the WLCG profile, good anywhere', async () => {
-    const token = await visitor.login(await registered(SCOPE), {
+    const token = await probe.login(await registered(SCOPE), {
       scope: 'offline_access compute.read',
     })
     expect(claims(token)).toMatchObject({
@@ -152,8 +152,8 @@ describe('profile', () => {
   test.each(['openid offline_access compute.read', 'openid wlcg aarc compute.read'])(
     'registered for %j, tokens have neither scope nor nbf nor wlcg.ver',
     async (scope) => {
-      issuer.set({ systemScopes: [...issuer.dials().systemScopes, 'aarc'] })
-      const payload = claims(await visitor.login(await registered(scope)))
+      issuer.set({ systemScopes: [...issuer.settings().systemScopes, 'aarc'] })
+      const payload = claims(await probe.login(await registered(scope)))
       expect(payload).not.toHaveProperty('scope')
       expect(payload).not.toHaveProperty('nbf')
       expect(payload).not.toHaveProperty('wlcg.ver')
@@ -163,8 +163,8 @@ describe('profile', () => {
   test('groups come on request; unknown ones are left out, malformed ones refused', async () => {
     const client = await registered(`${SCOPE} wlcg.groups`)
     const wish = { scope: 'wlcg wlcg.groups:/wlcg/pilots wlcg.groups:/other' }
-    expect(claims(await visitor.login(client, wish))['wlcg.groups']).toEqual(['/wlcg/pilots'])
-    const bad = await visitor.post('device', { client_id: client.id, scope: 'wlcg.groups:pilots' })
+    expect(claims(await probe.login(client, wish))['wlcg.groups']).toEqual(['/wlcg/pilots'])
+    const bad = await probe.post('device', { client_id: client.id, scope: 'wlcg.groups:pilots' })
     expect(bad.json).toMatchObject({
       error: 'invalid_scope',
       error_description: 'Invalid WLCG group scope: wlcg.groups:pilots',
@@ -174,7 +174,7 @@ describe('profile', () => {
 
 describe('device flow', () => {
   test('answers without interval and expires_in', async () => {
-    const { json } = await visitor.post('device', { client_id: (await registered(SCOPE)).id })
+    const { json } = await probe.post('device', { client_id: (await registered(SCOPE)).id })
     expect(Object.keys(json).sort()).toEqual([
       'device_code',
       'user_code',
@@ -186,26 +186,26 @@ describe('device flow', () => {
   test('wants client_id in the form, whatever the header says', async () => {
     const { id, secret } = await registered(SCOPE)
     const authorization = `Basic ${Buffer.from(`${id}:${secret ?? ''}`).toString('base64')}`
-    expect(await visitor.post('device', {}, { authorization })).toMatchObject({
+    expect(await probe.post('device', {}, { authorization })).toMatchObject({
       status: 400,
       text: '',
     })
-    expect((await visitor.post('device', { client_id: id }, { authorization })).status).toBe(200)
+    expect((await probe.post('device', { client_id: id }, { authorization })).status).toBe(200)
   })
 
   test('answers 404 without a body for a client it does not know', async () => {
-    const heard = await visitor.post('device', { client_id: 'nobody' })
+    const heard = await probe.post('device', { client_id: 'nobody' })
     expect(heard).toMatchObject({ status: 404, text: '' })
   })
 
   test('refuses a client without the grant, and scopes that are not its own', async () => {
     const client = issuer.addClient({ id: 'app', grantTypes: ['authorization_code'] })
-    expect(await visitor.post('device', { client_id: client.id })).toMatchObject({
+    expect(await probe.post('device', { client_id: client.id })).toMatchObject({
       status: 401,
       json: { error: 'invalid_client' },
     })
     issuer.changeClient('app', { grantTypes: undefined, scope: ['openid'] })
-    const heard = await visitor.post('device', { client_id: 'app', scope: 'openid compute.read' })
+    const heard = await probe.post('device', { client_id: 'app', scope: 'openid compute.read' })
     expect(heard).toMatchObject({
       status: 400,
       json: {
@@ -217,20 +217,20 @@ describe('device flow', () => {
 
   test('grants less than was asked where a policy says so, without a word', async () => {
     issuer.set({ scopesWithheld: ['storage.'] })
-    const token = await visitor.login(await registered(SCOPE), { scope: 'wlcg storage.read:/' })
+    const token = await probe.login(await registered(SCOPE), { scope: 'wlcg storage.read:/' })
     expect(token['scope']).toBe('wlcg')
   })
 
   test('never tells of a denial, only of the end of the code, and that once', async () => {
     const client = await registered(SCOPE)
-    const { json } = await visitor.post('device', { client_id: client.id })
+    const { json } = await probe.post('device', { client_id: client.id })
     issuer.deny(String(json['user_code']))
-    const pending = await visitor.poll(client, json['device_code'])
+    const pending = await probe.poll(client, json['device_code'])
     expect(pending).toMatchObject({ status: 400, json: { error: 'authorization_pending' } })
     issuer.age(601)
-    const expired = await visitor.poll(client, json['device_code'])
+    const expired = await probe.poll(client, json['device_code'])
     expect(expired).toMatchObject({ status: 400, json: { error: 'expired_token' } })
-    expect((await visitor.poll(client, json['device_code'])).json).toEqual({
+    expect((await probe.poll(client, json['device_code'])).json).toEqual({
       error: 'invalid_grant',
       error_description: 'Invalid device code',
     })

@@ -1,4 +1,4 @@
-import { audienceWish } from './audience.ts'
+import { requestedAudience } from './audience.ts'
 import type { Grant, KnownClient } from './books.ts'
 import { type Provider, refuse } from './provider.ts'
 import { checkForClient, permitted, scopeOf, words } from './scopes.ts'
@@ -23,12 +23,12 @@ export function newGrant(
 ): Grant {
   const asked = words(parameters.get('scope'))
   // Nothing else would say which API the token is for.
-  if (provider.dials.audienceFromScope && asked.length === 0) {
+  if (provider.settings.audienceFromScope && asked.length === 0) {
     refuse(provider, 'parameterMissing', 'scope')
   }
   checkForClient(provider, client, asked, scopeRefusal)
   const scope = permitted(provider, asked.length > 0 ? asked : scopeOf(provider, client))
-  const { audience, byResource } = audienceWish(provider, parameters)
+  const { audience, byResource } = requestedAudience(provider, parameters)
   return {
     clientId: client.id,
     subject,

@@ -1,20 +1,20 @@
 import type { Answer } from './answer.ts'
 import type { Behaviour, EndpointName } from './behaviour.ts'
-import type { Books } from './books.ts'
-import type { Circumstances } from './circumstances.ts'
+import type { Store } from './books.ts'
+import type { Scenario } from './circumstances.ts'
 import type { ReceivedRequest } from './received-request.ts'
 import { type Refusals, Refused } from './refusals.ts'
 import type { SigningKey } from './signing.ts'
 
 /** All that can be turned, while the provider runs. */
-export interface Dials extends Behaviour, Circumstances {}
+export interface Settings extends Behaviour, Scenario {}
 
 /** What every endpoint is given. */
 export interface Provider {
   readonly origin: string
   /** As they are now; replaced as a whole when one is turned. */
-  readonly dials: Dials
-  readonly books: Books
+  readonly settings: Settings
+  readonly store: Store
   readonly key: SigningKey
   /** Of the platform whose JWTs are taken for exchange. */
   readonly platformKey: SigningKey
@@ -24,20 +24,20 @@ export interface Provider {
 export type Endpoint = (provider: Provider, request: ReceivedRequest) => Answer | Promise<Answer>
 
 /** The issuer, to the letter. */
-export function issuerOf({ origin, dials }: Provider): string {
-  return `${origin}${dials.issuerPath}`
+export function issuerOf({ origin, settings }: Provider): string {
+  return `${origin}${settings.issuerPath}`
 }
 
 /** @throws Error for an endpoint that this provider has not. */
-export function urlOf({ origin, dials }: Provider, endpoint: EndpointName): string {
-  const path = dials.paths[endpoint]
-  if (path === undefined) throw new Error(`${dials.product} has no ${endpoint} endpoint`)
+export function urlOf({ origin, settings }: Provider, endpoint: EndpointName): string {
+  const path = settings.paths[endpoint]
+  if (path === undefined) throw new Error(`${settings.product} has no ${endpoint} endpoint`)
   return `${origin}${path}`
 }
 
 /** Unix seconds by the provider's clock. */
-export function secondsNow({ dials }: Provider): number {
-  return Math.floor(Date.now() / 1000) + dials.clockOffsetSeconds
+export function secondsNow({ settings }: Provider): number {
+  return Math.floor(Date.now() / 1000) + settings.clockOffsetSeconds
 }
 
 export function isOver(
@@ -49,10 +49,10 @@ export function isOver(
 
 /** Ends a request with one of the provider's refusals. */
 export function refuse(
-  { dials }: Provider,
+  { settings }: Provider,
   reason: keyof Refusals,
   about = '',
   clientId = '',
 ): never {
-  throw new Refused(dials.refusals[reason](about, clientId))
+  throw new Refused(settings.refusals[reason](about, clientId))
 }

@@ -5,13 +5,13 @@ import { unsigned } from './signing.ts'
 
 /** Makes a refresh token and remembers it. */
 export async function newRefreshToken(provider: Provider, grant: Grant): Promise<RefreshToken> {
-  const { dials, books } = provider
+  const { settings, store } = provider
   const isOffline = grant.scope.includes('offline_access')
-  const seconds = isOffline ? dials.offlineTokenSeconds : dials.refreshTokenSeconds
+  const seconds = isOffline ? settings.offlineTokenSeconds : settings.refreshTokenSeconds
   const expiresAt = seconds === 0 ? undefined : secondsNow(provider) + seconds
   const value = await valueOf(provider, grant, expiresAt)
   const token = { value, grant, expiresAt, spent: false }
-  books.refreshTokens.set(value, token)
+  store.refreshTokens.set(value, token)
   return token
 }
 
@@ -25,7 +25,7 @@ function valueOf(
     iss: issuerOf(provider),
     ...(expiresAt === undefined ? {} : { exp: expiresAt }),
   }
-  switch (provider.dials.refreshTokenForm) {
+  switch (provider.settings.refreshTokenForm) {
     case 'opaque':
       return `rt.${unguessable(32)}`
     case 'unsigned JWT':

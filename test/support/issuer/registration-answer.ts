@@ -10,7 +10,7 @@ export function registrationAnswer(
   { withToken }: { withToken: boolean },
 ): Fields {
   const { registration } = client
-  const path = provider.dials.paths.registration ?? ''
+  const path = provider.settings.paths.registration ?? ''
   return {
     ...registration?.metadata,
     client_id: client.id,
@@ -26,7 +26,7 @@ export function registrationAnswer(
 
 function productMembers(provider: Provider, client: KnownClient): Fields {
   const now = secondsNow(provider)
-  if (provider.dials.registrationAnswer === 'RFC 7591') {
+  if (provider.settings.registrationAnswer === 'RFC 7591') {
     const secretMember = client.secret === undefined ? {} : { client_secret_expires_at: 0 }
     return { client_id_issued_at: now, ...secretMember }
   }

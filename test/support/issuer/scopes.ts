@@ -12,7 +12,7 @@ export function spelledOut(
   client: KnownClient,
   asked: readonly string[],
 ): string[] {
-  if (!provider.dials.audienceFromScope) return [...asked]
+  if (!provider.settings.audienceFromScope) return [...asked]
   return asked.flatMap((word) => {
     if (!word.endsWith('/.default')) return [word]
     const all = scopeOf(provider, client).filter((one) => apisOf([one])[0] === apisOf([word])[0])
@@ -24,11 +24,11 @@ export function spelledOut(
  * Whether a held scope includes the asked one. IAM compares paths as plain text, so that
  * `storage.read:/a` includes `storage.read:/ab` (IAM: StructuredPathScopeMatcher).
  */
-function includes({ dials }: Provider, held: string, asked: string): boolean {
+function includes({ settings }: Provider, held: string, asked: string): boolean {
   if (held === asked) return true
   // `wlcg.groups:/vo` asks for one group of those the scope `wlcg.groups` stands for.
   if (asked.startsWith('wlcg.groups:')) return held === 'wlcg.groups'
-  return dials.pathNarrowing === 'plain prefix' && held.includes(':/') && asked.startsWith(held)
+  return settings.pathNarrowing === 'plain prefix' && held.includes(':/') && asked.startsWith(held)
 }
 
 /** Of the asked scopes, those that something held includes. */
@@ -37,13 +37,13 @@ function included(provider: Provider, held: readonly string[], asked: readonly s
 }
 
 /** The scopes a client may ask for. */
-export function scopeOf({ dials }: Provider, client: KnownClient): readonly string[] {
-  return client.scope ?? dials.systemScopes
+export function scopeOf({ settings }: Provider, client: KnownClient): readonly string[] {
+  return client.scope ?? settings.systemScopes
 }
 
 /** What discovery publishes: not the restricted ones, though an approved client may use them. */
-export function publishedScopes({ dials }: Provider): string[] {
-  return dials.systemScopes.filter((scope) => !startsWithOneOf(scope, dials.restrictedScopes))
+export function publishedScopes({ settings }: Provider): string[] {
+  return settings.systemScopes.filter((scope) => !startsWithOneOf(scope, settings.restrictedScopes))
 }
 
 /** What a registration gets of the scopes it names: less, without a word, where some are refused. */
@@ -52,8 +52,8 @@ export function registrableScopes(provider: Provider, asked: readonly string[]):
 }
 
 /** What the person's own policies leave of a scope (IAM: DefaultScopeFilter). */
-export function permitted({ dials }: Provider, scope: readonly string[]): string[] {
-  return scope.filter((word) => !startsWithOneOf(word, dials.scopesWithheld))
+export function permitted({ settings }: Provider, scope: readonly string[]): string[] {
+  return scope.filter((word) => !startsWithOneOf(word, settings.scopesWithheld))
 }
 
 /**
@@ -67,7 +67,7 @@ export function checkForClient(
   reason: 'deviceScope' | 'scopeNotForClient' = 'scopeNotForClient',
 ): void {
   // Entra: one token is for one API, and so is a request.
-  const isForSeveral = provider.dials.audienceFromScope && apisOf(asked).length > 1
+  const isForSeveral = provider.settings.audienceFromScope && apisOf(asked).length > 1
   if (isForSeveral) refuse(provider, 'scopeMalformed', asked.join(' '), client.id)
   const held = scopeOf(provider, client)
   for (const word of asked) {
@@ -92,7 +92,7 @@ export function refreshScope(
   if (asked.length === 0) return granted
   checkForClient(provider, client, asked)
   const narrowed = included(provider, granted, asked)
-  if (narrowed.length < asked.length && provider.dials.widening === 'refused') {
+  if (narrowed.length < asked.length && provider.settings.widening === 'refused') {
     refuse(provider, 'scopeTooWide', asked.filter((word) => !narrowed.includes(word)).join(' '))
   }
   return asked

@@ -57,11 +57,11 @@ export async function serve(
   response.once('close', () => {
     gone.abort()
   })
-  const strike = faults.take(request.endpoint)
-  const spoilt = strike?.faults ?? []
-  if (strike?.afterEffect !== true) await delay(spoilt, gone.signal)
-  const answer = isCarriedOut(strike) ? await answerTo(provider, request) : empty(200)
-  if (strike?.afterEffect === true) await delay(spoilt, gone.signal)
+  const applyFaults = faults.take(request.endpoint)
+  const spoilt = applyFaults?.faults ?? []
+  if (applyFaults?.afterEffect !== true) await delay(spoilt, gone.signal)
+  const answer = isCarriedOut(applyFaults) ? await answerTo(provider, request) : empty(200)
+  if (applyFaults?.afterEffect === true) await delay(spoilt, gone.signal)
   deliver(service, message, response, { answer: altered(provider, answer, spoilt), spoilt })
 }
 
@@ -109,11 +109,11 @@ function deliver(
   })
 }
 
-function endpointAt({ dials }: Provider, path: string): EndpointName | undefined {
+function endpointAt({ settings }: Provider, path: string): EndpointName | undefined {
   const names = Object.keys(endpoints) as EndpointName[]
-  const exact = names.find((name) => dials.paths[name] === path)
+  const exact = names.find((name) => settings.paths[name] === path)
   if (exact !== undefined) return exact
-  const registered = dials.paths.registration
+  const registered = settings.paths.registration
   const isBelow = registered !== undefined && path.startsWith(`${registered}/`)
   return isBelow ? 'registered-client' : undefined
 }

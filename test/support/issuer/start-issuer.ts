@@ -4,12 +4,12 @@ import { join } from 'node:path'
 import { createAuthority, expired, type ServerCertificate } from '../certificates.ts'
 import { type RequestListener, startLoopbackServer } from '../loopback-server.ts'
 import type { EndpointName } from './behaviour.ts'
-import { Books, type DeviceCode, type KnownClient, unguessable } from './books.ts'
+import { type DeviceCode, type KnownClient, Store, unguessable } from './books.ts'
 import { calm } from './circumstances.ts'
 import { type Fault, type FaultOptions, Faults } from './faults.ts'
 import { type Counters, Ledger } from './ledger.ts'
 import { type Mode, modes } from './modes/modes.ts'
-import { type Dials, issuerOf, type Provider, secondsNow, urlOf } from './provider.ts'
+import { issuerOf, type Provider, type Settings, secondsNow, urlOf } from './provider.ts'
 import type { ReceivedRequest } from './received-request.ts'
 import { serve } from './serve.ts'
 import { newSigningKey, signingKey } from './signing.ts'
@@ -20,7 +20,7 @@ export type CertificateChoice = 'good' | 'expired' | 'foreign' | 'other host'
 export interface IssuerOptions {
   /** Default: `conforming`. */
   readonly mode?: Mode
-  readonly dials?: Partial<Dials>
+  readonly settings?: Partial<Settings>
   /** How the issuer names its host. */
   readonly host?: 'localhost' | '127.0.0.1'
   readonly certificate?: CertificateChoice
@@ -37,8 +37,8 @@ export interface Issuer {
   /** URL of an endpoint. */
   readonly url: (endpoint: EndpointName) => string
   /** How it behaves at the moment. */
-  readonly dials: () => Dials
-  readonly set: (dials: Partial<Dials>) => void
+  readonly settings: () => Settings
+  readonly set: (settings: Partial<Settings>) => void
   /** Plans faults for the next answers of an endpoint; those planned first strike first. */
   readonly fault: (
     endpoint: EndpointName | 'every',
@@ -94,10 +94,10 @@ export async function startIssuer(options: IssuerOptions = {}): Promise<Issuer> 
     (request, response) => listener(request, response),
   )
   const behaviour = modes[options.mode ?? 'conforming']
-  const provider: Provider & { dials: Dials } = {
+  const provider: Provider & { settings: Settings } = {
     origin: `https://${options.host ?? 'localhost'}:${server.port}`,
-    dials: { ...behaviour, ...calm, ...options.dials },
-    books: new Books(),
+    settings: { ...behaviour, ...calm, ...options.settings },
+    store: new Store(),
     key: await signingKey(),
     platformKey: await newSigningKey('ES256', 'platform-1'),
   }
@@ -116,9 +116,9 @@ export async function startIssuer(options: IssuerOptions = {}): Promise<Issuer> 
     caPath,
     caPem: authority.pem,
     url: (endpoint) => urlOf(provider, endpoint),
-    dials: () => provider.dials,
-    set: (dials) => {
-      provider.dials = { ...provider.dials, ...dials }
+    settings: () => provider.settings,
+    set: (settings) => {
+      provider.settings = { ...provider.settings, ...settings }
     },
     fault: (endpoint, fault, faultOptions) => {
       faults.add(endpoint, [fault].flat(), faultOptions)
@@ -157,30 +157,30 @@ function administration(
   | 'deny'
   | 'age'
 > {
-  const { books, platformKey } = provider
+  const { store, platformKey } = provider
   const decide = (userCode: string, decision: DeviceCode['decision']): void => {
-    const device = books.byUserCode(userCode)
+    const device = store.byUserCode(userCode)
     if (device === undefined) throw new Error(`nobody was given the user code ${userCode}`)
     device.decision = decision
   }
   const clientOf = (id: string): KnownClient => {
-    const client = books.clients.get(id)
+    const client = store.clients.get(id)
     if (client === undefined) throw new Error(`no client ${id}`)
     return client
   }
   return {
     addClient: (wish = {}) => {
       const client = { ...newClientDefaults(), ...wish }
-      books.clients.set(client.id, client)
+      store.clients.set(client.id, client)
       return client
     },
     client: clientOf,
     changeClient: (id, change) => {
-      books.clients.set(id, { ...clientOf(id), ...change })
+      store.clients.set(id, { ...clientOf(id), ...change })
     },
     newInitialAccessToken: () => {
       const token = unguessable()
-      books.initialAccessTokens.add(token)
+      store.initialAccessTokens.add(token)
       return token
     },
     platformToken: (subject, lifetimeSeconds = 300) => {
@@ -195,7 +195,7 @@ function administration(
       decide(userCode, 'denied')
     },
     age: (seconds) => {
-      books.age(seconds)
+      store.age(seconds)
     },
   }
 }

@@ -22,9 +22,9 @@ const ALTERATIONS: readonly string[] = [
 ] satisfies readonly Alteration['kind'][]
 
 /** Whether the request is carried out at all. */
-export function isCarriedOut(strike: Strike | undefined): boolean {
-  if (strike === undefined || strike.afterEffect) return true
-  return !strike.faults.some(
+export function isCarriedOut(applyFaults: Strike | undefined): boolean {
+  if (applyFaults === undefined || applyFaults.afterEffect) return true
+  return !applyFaults.faults.some(
     (fault) =>
       isReplacement(fault) || fault.kind === 'hang-before-headers' || fault.kind === 'reset',
   )
@@ -59,7 +59,7 @@ function replacement(provider: Provider, fault: Replacement): Answer {
     case 'status':
       return { status: fault.status, headers: fault.headers ?? {}, body: fault.body }
     case 'refusal':
-      return provider.dials.refusals[fault.reason](fault.about ?? '', '')
+      return provider.settings.refusals[fault.reason](fault.about ?? '', '')
     case 'html':
       return html(fault.status ?? 200, 'Sign in to the network', '<p>It is free.</p>')
     case 'redirect': {

@@ -1,4 +1,4 @@
-import { newAccessToken, type TokenWish } from './access-token.ts'
+import { type AccessTokenOptions, newAccessToken } from './access-token.ts'
 import { type Answer, type Fields, json } from './answer.ts'
 import type { Grant, RefreshToken } from './books.ts'
 import { issuerOf, type Provider, secondsNow } from './provider.ts'
@@ -16,30 +16,30 @@ export interface TokenExtras {
 export async function tokenAnswer(
   provider: Provider,
   grant: Grant,
-  wish: TokenWish,
+  wish: AccessTokenOptions,
   { refreshToken, idToken = false, members = {} }: TokenExtras,
 ): Promise<Answer> {
-  const { dials } = provider
+  const { settings } = provider
   return json(200, {
     access_token: await newAccessToken(provider, grant, wish),
     token_type: 'Bearer',
-    ...(dials.expiresInShown ? { expires_in: dials.accessTokenSeconds } : {}),
-    scope: dials.scopeAnswered ?? scopeShown(provider, wish.scope).join(' '),
+    ...(settings.expiresInShown ? { expires_in: settings.accessTokenSeconds } : {}),
+    scope: settings.scopeAnswered ?? scopeShown(provider, wish.scope).join(' '),
     ...(refreshToken === undefined ? {} : refreshMembers(provider, refreshToken)),
     ...(idToken && wish.scope.includes('openid')
       ? { id_token: await idTokenFor(provider, grant) }
       : {}),
-    ...dials.tokenAnswerExtras,
+    ...settings.tokenAnswerExtras,
     ...members,
   })
 }
 
-function scopeShown({ dials }: Provider, scope: readonly string[]): readonly string[] {
-  return dials.audienceFromScope ? scope.filter((word) => word.includes('://')) : scope
+function scopeShown({ settings }: Provider, scope: readonly string[]): readonly string[] {
+  return settings.audienceFromScope ? scope.filter((word) => word.includes('://')) : scope
 }
 
 function refreshMembers(provider: Provider, { value, expiresAt }: RefreshToken): Fields {
-  if (!provider.dials.refreshExpiresInShown) return { refresh_token: value }
+  if (!provider.settings.refreshExpiresInShown) return { refresh_token: value }
   const seconds = expiresAt === undefined ? 0 : expiresAt - secondsNow(provider)
   return { refresh_token: value, refresh_expires_in: seconds }
 }
@@ -51,7 +51,7 @@ function idTokenFor(provider: Provider, grant: Grant): Promise<string> {
     sub: grant.subject,
     aud: grant.clientId,
     iat,
-    exp: iat + provider.dials.idTokenSeconds,
+    exp: iat + provider.settings.idTokenSeconds,
     ...(grant.nonce === undefined ? {} : { nonce: grant.nonce }),
   })
 }

@@ -7,7 +7,7 @@ import { objectIn } from './received-request.ts'
 import type { Issuer } from './start-issuer.ts'
 
 /** An answer as it arrived. */
-export interface Heard {
+export interface ProbeResponse {
   readonly status: number
   readonly headers: Headers
   readonly text: string
@@ -19,7 +19,7 @@ type Headers = Awaited<ReturnType<typeof fetch>>['headers']
 type Form = Readonly<Record<string, string>> | [name: string, value: string][]
 
 /** What asks a provider in its own tests: plain HTTPS, no library that knows OpenID. */
-export class Visitor {
+export class HttpProbe {
   readonly #issuer: Issuer
   readonly #agent: Agent
 
@@ -31,7 +31,7 @@ export class Visitor {
   async ask(
     url: string,
     init: { method?: string; body?: string; headers?: Readonly<Record<string, string>> } = {},
-  ): Promise<Heard> {
+  ): Promise<ProbeResponse> {
     const response = await fetch(url, { ...init, dispatcher: this.#agent, redirect: 'manual' })
     const text = await response.text()
     const { status, headers } = response
@@ -42,7 +42,7 @@ export class Visitor {
     endpoint: EndpointName,
     form: Form,
     headers: Readonly<Record<string, string>> = {},
-  ): Promise<Heard> {
+  ): Promise<ProbeResponse> {
     return this.ask(this.#issuer.url(endpoint), {
       method: 'POST',
       body: new URLSearchParams(form).toString(),
@@ -50,7 +50,7 @@ export class Visitor {
     })
   }
 
-  register(wish: Fields, token?: string): Promise<Heard> {
+  register(wish: Fields, token?: string): Promise<ProbeResponse> {
     return this.ask(this.#issuer.url('registration'), {
       method: 'POST',
       body: JSON.stringify(wish),
@@ -63,7 +63,7 @@ export class Visitor {
     client: KnownClient,
     token: unknown,
     wish: Readonly<Record<string, string>> = {},
-  ): Promise<Heard> {
+  ): Promise<ProbeResponse> {
     return this.post('token', {
       grant_type: 'refresh_token',
       refresh_token: String(token),
@@ -72,7 +72,7 @@ export class Visitor {
     })
   }
 
-  poll(client: KnownClient, deviceCode: unknown): Promise<Heard> {
+  poll(client: KnownClient, deviceCode: unknown): Promise<ProbeResponse> {
     return this.post('token', {
       grant_type: DEVICE_GRANT,
       device_code: String(deviceCode),

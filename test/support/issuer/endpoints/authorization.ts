@@ -15,7 +15,7 @@ type Outcome = Readonly<Record<string, string>>
  */
 export const authorization: Endpoint = (provider, request) => {
   const { query } = request
-  const client = provider.books.clients.get(query.get('client_id') ?? '')
+  const client = provider.store.clients.get(query.get('client_id') ?? '')
   const redirectUri = query.get('redirect_uri') ?? ''
   // RFC 6749 §4.1.2.1: nobody is sent to an address that may be a stranger's.
   if (client === undefined) return html(400, 'Unknown client')
@@ -27,9 +27,9 @@ export const authorization: Endpoint = (provider, request) => {
   return redirect(provider, query, outcomeOf(provider, client, request, decision))
 }
 
-function decisionOf({ dials }: Provider): 'approved' | 'denied' | undefined {
-  if (dials.person === 'absent') return undefined
-  return dials.person === 'approves' ? 'approved' : 'denied'
+function decisionOf({ settings }: Provider): 'approved' | 'denied' | undefined {
+  if (settings.person === 'absent') return undefined
+  return settings.person === 'approves' ? 'approved' : 'denied'
 }
 
 function outcomeOf(
@@ -50,43 +50,45 @@ function outcomeOf(
   }
 }
 
-function complaintAbout({ dials }: Provider, query: URLSearchParams): string | undefined {
+function complaintAbout({ settings }: Provider, query: URLSearchParams): string | undefined {
   if (query.get('response_type') !== 'code') return 'response_type must be code'
   const method = query.get('code_challenge_method') ?? 'plain'
   if (!query.has('code_challenge'))
-    return dials.pkceRequired ? 'code_challenge is missing' : undefined
-  return dials.pkceMethods.includes(method) ? undefined : `no such code_challenge_method: ${method}`
+    return settings.pkceRequired ? 'code_challenge is missing' : undefined
+  return settings.pkceMethods.includes(method)
+    ? undefined
+    : `no such code_challenge_method: ${method}`
 }
 
 function newCode(provider: Provider, client: KnownClient, query: URLSearchParams): string {
-  const { books, dials } = provider
+  const { store, settings } = provider
   const code = unguessable()
-  books.codes.set(code, {
+  store.codes.set(code, {
     code,
     grant: newGrant(provider, client, query, {
-      subject: dials.subject,
+      subject: settings.subject,
       offline: query.get('access_type') === 'offline',
     }),
     redirectUri: query.get('redirect_uri') ?? '',
     challenge: query.get('code_challenge') ?? undefined,
     challengeMethod: query.get('code_challenge_method') ?? 'plain',
     used: false,
-    expiresAt: secondsNow(provider) + dials.codeSeconds,
+    expiresAt: secondsNow(provider) + settings.codeSeconds,
   })
   return code
 }
 
 function redirect(provider: Provider, query: URLSearchParams, outcome: Outcome): Answer {
-  const { dials } = provider
+  const { settings } = provider
   const target = new URL(query.get('redirect_uri') ?? '')
   const members = new URLSearchParams(outcome)
   const state = query.get('state')
-  if (state !== null && dials.stateInAuthorizationResponse !== 'absent') {
-    members.set('state', dials.stateInAuthorizationResponse === 'same' ? state : unguessable())
+  if (state !== null && settings.stateInAuthorizationResponse !== 'absent') {
+    members.set('state', settings.stateInAuthorizationResponse === 'same' ? state : unguessable())
   }
   // RFC 9207 §2.
-  if (dials.issInAuthorizationResponse === 'right') members.set('iss', issuerOf(provider))
-  if (dials.issInAuthorizationResponse === 'wrong') members.set('iss', 'https://other.example')
+  if (settings.issInAuthorizationResponse === 'right') members.set('iss', issuerOf(provider))
+  if (settings.issInAuthorizationResponse === 'wrong') members.set('iss', 'https://other.example')
   for (const [name, value] of members) target.searchParams.set(name, value)
   return { status: 302, headers: { location: target.href }, body: undefined }
 }
@@ -96,10 +98,10 @@ function errorMembers({ body }: Answer): Outcome {
   return Object.fromEntries(members.map(([name, value]) => [name, String(value)]))
 }
 
-function isRegistered({ dials }: Provider, client: KnownClient, redirectUri: string): boolean {
+function isRegistered({ settings }: Provider, client: KnownClient, redirectUri: string): boolean {
   if (!URL.canParse(redirectUri)) return false
   if (client.redirectUris.includes(redirectUri)) return true
-  if (dials.redirectUris === 'exact') return false
+  if (settings.redirectUris === 'exact') return false
   const wanted = portless(redirectUri)
   return wanted !== undefined && client.redirectUris.some((one) => portless(one) === wanted)
 }

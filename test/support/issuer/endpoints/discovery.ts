@@ -16,27 +16,28 @@ const members: Readonly<Partial<Record<EndpointName, string>>> = {
 }
 
 export const discovery: Endpoint = (provider) => {
-  const { dials } = provider
+  const { settings } = provider
   return json(200, {
-    issuer: dials.issuerPublished ?? issuerOf(provider),
+    issuer: settings.issuerPublished ?? issuerOf(provider),
     ...endpointMembers(provider),
     scopes_supported: publishedScopes(provider),
     response_types_supported: ['code'],
-    grant_types_supported: dials.grantTypes,
-    code_challenge_methods_supported: dials.pkceMethods,
-    token_endpoint_auth_methods_supported: dials.clientAuthMethods,
+    grant_types_supported: settings.grantTypes,
+    code_challenge_methods_supported: settings.pkceMethods,
+    token_endpoint_auth_methods_supported: settings.clientAuthMethods,
     token_endpoint_auth_signing_alg_values_supported: ['RS256', 'ES256', 'EdDSA'],
     subject_types_supported: ['public'],
     id_token_signing_alg_values_supported: ['RS256'],
-    authorization_response_iss_parameter_supported: dials.issInAuthorizationResponse !== 'absent',
-    ...dials.metadata,
+    authorization_response_iss_parameter_supported:
+      settings.issInAuthorizationResponse !== 'absent',
+    ...settings.metadata,
   })
 }
 
 function endpointMembers(provider: Provider): Record<string, string> {
   return Object.fromEntries(
     Object.entries(members)
-      .filter(([name]) => provider.dials.paths[name as EndpointName] !== undefined)
+      .filter(([name]) => provider.settings.paths[name as EndpointName] !== undefined)
       .map(([name, member]) => [member, urlOf(provider, name as EndpointName)]),
   )
 }

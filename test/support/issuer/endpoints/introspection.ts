@@ -8,7 +8,7 @@ import { type Endpoint, isOver, type Provider } from '../provider.ts'
 export const introspection: Endpoint = async (provider, request) => {
   await authenticate(provider, request)
   const value = field(provider, request, 'token')
-  const { accessTokens, refreshTokens } = provider.books
+  const { accessTokens, refreshTokens } = provider.store
   return json(
     200,
     accessMembers(provider, accessTokens.get(value)) ??

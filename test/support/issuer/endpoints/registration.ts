@@ -15,18 +15,18 @@ const DEFAULT_SCOPES = ['openid', 'profile', 'email', 'offline_access']
 export const registration: Endpoint = (provider, request) => {
   const wish = request.json ?? refuse(provider, 'registrationInvalid', 'the body is no JSON object')
   const token = bearerToken(request)
-  const isInitial = token !== undefined && provider.books.initialAccessTokens.has(token)
-  if (provider.dials.registrationFor === 'initial access token' && !isInitial) {
+  const isInitial = token !== undefined && provider.store.initialAccessTokens.has(token)
+  if (provider.settings.registrationFor === 'initial access token' && !isInitial) {
     refuse(provider, 'registrationDenied', 'an initial access token is wanted')
   }
-  checkWish(provider, wish)
+  checkMetadata(provider, wish)
   const client = newClient(provider, wish)
-  provider.books.clients.set(client.id, client)
+  provider.store.clients.set(client.id, client)
   return json(201, registrationAnswer(provider, client, { withToken: true }))
 }
 
 /** wlcg.md §6, "Dynamic registration"; the rules are those of RFC 7591 §2, the texts the product's. */
-export function checkWish(provider: Provider, wish: Fields): void {
+export function checkMetadata(provider: Provider, wish: Fields): void {
   const name = textIn(wish, 'client_name') ?? ''
   if (name.length < 4 || name.length > 256) {
     refuse(
@@ -36,7 +36,7 @@ export function checkWish(provider: Provider, wish: Fields): void {
     )
   }
   const grantTypes = grantTypesIn(wish)
-  const withheld = grantTypes.find((grant) => provider.dials.grantTypesWithheld.includes(grant))
+  const withheld = grantTypes.find((grant) => provider.settings.grantTypesWithheld.includes(grant))
   if (withheld !== undefined) refuse(provider, 'registrationGrant', withheld)
   if (grantTypes.includes('authorization_code') && textsIn(wish, 'redirect_uris').length === 0) {
     refuse(provider, 'registrationInvalid', 'Authorization code requires a valid redirect uri')
@@ -64,8 +64,8 @@ export function newClient(provider: Provider, wish: Fields, before?: KnownClient
   }
 }
 
-function registrationToken({ dials }: Provider, before: KnownClient | undefined): string {
-  const token = dials.registrationTokenRotates ? undefined : before?.registration?.token
+function registrationToken({ settings }: Provider, before: KnownClient | undefined): string {
+  const token = settings.registrationTokenRotates ? undefined : before?.registration?.token
   return token ?? unguessable()
 }
 
@@ -83,7 +83,7 @@ function grantTypesFor(wish: Fields, scope: readonly string[]): readonly string[
 
 function authMethodIn(provider: Provider, wish: Fields): ClientAuthMethod {
   const named = textIn(wish, 'token_endpoint_auth_method') ?? 'client_secret_basic'
-  const known = provider.dials.clientAuthMethods.find((method) => method === named)
+  const known = provider.settings.clientAuthMethods.find((method) => method === named)
   return known ?? refuse(provider, 'registrationInvalid', `no such method: ${named}`)
 }
 

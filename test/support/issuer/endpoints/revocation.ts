@@ -5,11 +5,11 @@ import type { Endpoint } from '../provider.ts'
 
 /** RFC 7009: a token nobody knows is revoked as well. */
 export const revocation: Endpoint = async (provider, request) => {
-  const { books } = provider
+  const { store } = provider
   const client = await authenticate(provider, request)
   const value = field(provider, request, 'token')
-  const refreshToken = books.refreshTokens.get(value)
-  if (refreshToken?.grant.clientId === client.id) books.revoke(refreshToken.grant)
-  if (books.accessTokens.get(value)?.grant.clientId === client.id) books.accessTokens.delete(value)
+  const refreshToken = store.refreshTokens.get(value)
+  if (refreshToken?.grant.clientId === client.id) store.revoke(refreshToken.grant)
+  if (store.accessTokens.get(value)?.grant.clientId === client.id) store.accessTokens.delete(value)
   return empty(200)
 }

@@ -22,7 +22,7 @@ const grants: Readonly<Record<string, GrantHandler>> = {
 export const token: Endpoint = async (provider, request) => {
   const grantType = field(provider, request, 'grant_type')
   const client = await authenticate(provider, request)
-  const handler = provider.dials.grantTypes.includes(grantType) ? grants[grantType] : undefined
+  const handler = provider.settings.grantTypes.includes(grantType) ? grants[grantType] : undefined
   if (handler === undefined) return refuse(provider, 'grantUnsupported', grantType)
   if (client.grantTypes?.includes(grantType) === false) {
     return refuse(provider, 'clientMayNot', grantType, client.id)

@@ -7,10 +7,10 @@ import { field, type GrantHandler } from './grant-handler.ts'
 
 /** The exchange of a code (RFC 6749 §4.1.3, RFC 7636 §4.5). */
 export const authorizationCode: GrantHandler = async (provider, client, request) => {
-  const code = provider.books.codes.get(field(provider, request, 'code'))
+  const code = provider.store.codes.get(field(provider, request, 'code'))
   if (code?.grant.clientId !== client.id) return refuse(provider, 'codeInvalid')
   // RFC 6749 §4.1.2: a second use gives the first one's tokens up.
-  if (code.used) provider.books.revoke(code.grant)
+  if (code.used) provider.store.revoke(code.grant)
   const isGood = !code.used && !isOver(provider, code)
   if (!isGood || code.redirectUri !== request.form['redirect_uri']) refuse(provider, 'codeInvalid')
   checkVerifier(provider, code, request)

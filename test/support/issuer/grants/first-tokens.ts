@@ -21,9 +21,9 @@ export async function firstTokens(
   return tokenAnswer(provider, grant, grant, { refreshToken, idToken: true })
 }
 
-function mayRefresh({ dials }: Provider, client: KnownClient, grant: Grant): boolean {
-  if (!(client.grantTypes ?? dials.grantTypes).includes('refresh_token')) return false
-  switch (dials.refreshTokenFor) {
+function mayRefresh({ settings }: Provider, client: KnownClient, grant: Grant): boolean {
+  if (!(client.grantTypes ?? settings.grantTypes).includes('refresh_token')) return false
+  switch (settings.refreshTokenFor) {
     case 'everyone':
       return true
     case 'offline_access':

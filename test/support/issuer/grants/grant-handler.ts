@@ -21,7 +21,7 @@ export function field(provider: Provider, request: ReceivedRequest, name: string
  * @throws Refused
  */
 export function checkUser(provider: Provider, { subject }: Grant): void {
-  const { user } = provider.dials
+  const { user } = provider.settings
   if (user === 'inactive') refuse(provider, 'userInactive', subject)
   if (user === 'has a policy to sign') refuse(provider, 'policyUnsigned', subject)
 }

@@ -16,7 +16,7 @@ const JWT_TYPE = 'urn:ietf:params:oauth:token-type:jwt'
 export const tokenExchange: GrantHandler = async (provider, client, request) => {
   const subjectToken = field(provider, request, 'subject_token')
   field(provider, request, 'subject_token_type')
-  if (provider.dials.tokenExchange === 'IAM') checkAsIam(provider, client, request)
+  if (provider.settings.tokenExchange === 'IAM') checkAsIam(provider, client, request)
   const subject = await subjectOf(provider, subjectToken)
   const grant = newGrant(provider, client, request.fields, { subject })
   return tokenAnswer(provider, grant, grant, { members: { issued_token_type: JWT_TYPE } })
@@ -28,14 +28,14 @@ function checkAsIam(provider: Provider, client: KnownClient, request: ReceivedRe
   if (request.form['actor_token'] !== undefined) {
     refuse(provider, 'subjectTokenInvalid', 'actor_token is not supported')
   }
-  const exchanged = provider.books.accessTokens.get(request.form['subject_token'] ?? '')
+  const exchanged = provider.store.accessTokens.get(request.form['subject_token'] ?? '')
   if (exchanged?.grant.clientId === client.id && scope.includes('offline_access')) {
     refuse(provider, 'scopeNotForClient', 'offline_access', client.id)
   }
 }
 
 async function subjectOf(provider: Provider, token: string): Promise<string> {
-  const known = provider.books.accessTokens.get(token)
+  const known = provider.store.accessTokens.get(token)
   if (known !== undefined) return known.grant.subject
   try {
     const { payload } = await jwtVerify(
