@@ -22,14 +22,14 @@ export async function chooseIssuer(
   prompter.say(listed(urls, urls))
   const favourite = urls.find((url) => url.includes(name)) ?? urls[0]
   for (;;) {
-    const answer = await prompter.ask(wanted, favourite)
+    const answer = await prompter.ask(issuerQuestion, favourite)
     const found = find(answer, known)
     if (found.kind === 'one') return chosen(found.url, known)
     prompter.say(found.kind === 'several' ? listed(found.urls, urls) : found.reason)
   }
 }
 
-const wanted = { label: 'issuer url', option: 'issuer', question: 'Issuer' } as const
+const issuerQuestion = { label: 'issuer url', option: 'issuer', question: 'Issuer' } as const
 
 type Found =
   | { readonly kind: 'one'; readonly url: string }

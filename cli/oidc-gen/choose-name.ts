@@ -32,14 +32,14 @@ export async function askName({ prompter, options }: GenContext): Promise<string
     throw new AgentError('no-terminal', 'No account short name given.')
   }
   for (;;) {
-    const name = await prompter.ask(wanted)
+    const name = await prompter.ask(nameQuestion)
     const fault = faultOf(name)
     if (fault === undefined) return name
     prompter.say(fault)
   }
 }
 
-const wanted = {
+const nameQuestion = {
   label: 'short name',
   option: 'account',
   question: 'Enter short name for the account to configure',

@@ -4,7 +4,7 @@ import { fieldTexts } from './account-field.ts'
 import { redirectUris } from './draft.ts'
 import type { GenContext } from './setting.ts'
 
-const wanted = {
+const redirectUriQuestion = {
   label: 'redirect uri',
   option: 'redirect-uri',
   question: 'Redirect_uris (space separated)',
@@ -19,5 +19,5 @@ export async function chooseRedirectUris(
   if (given.length > 0) return given
   const before = fieldTexts(stored, 'redirect_uris')
   if (context.options.flow[0] !== 'code') return before
-  return words(await context.prompter.ask(wanted, before.join(' ') || undefined))
+  return words(await context.prompter.ask(redirectUriQuestion, before.join(' ') || undefined))
 }

@@ -12,7 +12,7 @@ const PROPOSED = 'openid profile offline_access'
 /** The scope that makes a provider give a refresh token (OpenID Connect Core §11). */
 const OFFLINE = 'offline_access'
 
-const wanted = {
+const scopeQuestion = {
   label: 'scope',
   option: 'scope',
   question: "Scopes or 'max' (space separated)",
@@ -44,7 +44,7 @@ export async function chooseScope(
     prompter.say(`The following scopes are supported: ${supported.scopes.join(' ')}`)
   }
   const proposed = choice.proposed ?? (isUnattended(context) ? undefined : PROPOSED)
-  const answer = words(given === '' ? await prompter.ask(wanted, proposed) : given)
+  const answer = words(given === '' ? await prompter.ask(scopeQuestion, proposed) : given)
   const tell = (line: string): void => void io.stderr.write(`${line}\n`)
   const named = answer.filter((scope) => scope !== 'max')
   const all = answer.includes('max') ? [...maximum(supported.scopes), ...named] : named

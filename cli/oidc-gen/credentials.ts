@@ -2,12 +2,12 @@ import type { JsonObject } from '../../protocol/messages.ts'
 import { fieldText } from './account-field.ts'
 import type { GenContext } from './setting.ts'
 
-const wantedName = {
+const usernameQuestion = {
   label: 'username',
   option: 'op-username',
   question: 'Username',
 } as const
-const wantedPassword = {
+const passwordQuestion = {
   label: 'password',
   option: 'op-password',
   question: 'Password',
@@ -29,8 +29,10 @@ export async function withCredentials(
   }
   if (flows[0] !== 'password') return fields
   const username =
-    options.username ?? fieldText(fields, 'username') ?? (await prompter.ask(wantedName))
+    options.username ?? fieldText(fields, 'username') ?? (await prompter.ask(usernameQuestion))
   const password =
-    options.password ?? fieldText(fields, 'password') ?? (await prompter.askSecret(wantedPassword))
+    options.password ??
+    fieldText(fields, 'password') ??
+    (await prompter.askSecret(passwordQuestion))
   return { ...fields, username, password }
 }

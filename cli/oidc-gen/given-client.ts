@@ -15,7 +15,7 @@ export async function givenClient(
   const { options, prompter } = context
   const storedId = fieldText(stored, 'client_id')
   const givenId = options.clientId ?? fieldText(file, 'client_id')
-  const client_id = givenId ?? (await prompter.ask(wantedId, storedId))
+  const client_id = givenId ?? (await prompter.ask(clientIdQuestion, storedId))
   const givenSecret = options.clientSecret ?? secretIn(file)
   const client_secret = givenSecret ?? (await askedSecret(stored, context))
   const isStored = client_id === storedId
@@ -28,8 +28,8 @@ export async function givenClient(
 
 const noRegistration = { registration_access_token: '', registration_client_uri: '' }
 
-const wantedId = { label: 'client id', option: 'client-id', question: 'Client id' } as const
-const wantedSecret = {
+const clientIdQuestion = { label: 'client id', option: 'client-id', question: 'Client id' } as const
+const clientSecretQuestion = {
   label: 'client secret',
   option: 'client-secret',
   question: "Client secret (for a client without one, use --client-secret='')",
@@ -47,7 +47,7 @@ async function askedSecret(stored: JsonObject, { options, prompter }: GenContext
   if (options.pub || hasOtherProof(stored, options)) return ''
   // An account that has a client without secret is not asked for one again.
   if (fieldText(stored, 'client_id') !== undefined && stored['client_secret'] === '') return ''
-  return await prompter.askSecret(wantedSecret, fieldText(stored, 'client_secret'))
+  return await prompter.askSecret(clientSecretQuestion, fieldText(stored, 'client_secret'))
 }
 
 /** A client that shows who it is by a key, or by nothing. */

@@ -25,7 +25,7 @@ export function audienceAt(
   if (found !== undefined) return ok('audience', found)
   return notOk(
     'audience',
-    `${audience.join(' ')}: ${whyNot(audience, first)}; ask for --aud=${first}, or for what the site says`,
+    `${audience.join(' ')}: ${whyOtherAudience(audience, first)}; ask for --aud=${first}, or for what the site says`,
   )
 }
 
@@ -51,7 +51,7 @@ function usual(scheme: string, { name, port, isDefaultPort }: Host, isOwn: boole
   return isOwn && !isDefaultPort ? [withPort, plain] : [plain, withPort]
 }
 
-function whyNot(audience: readonly string[], wanted: string): string {
+function whyOtherAudience(audience: readonly string[], wanted: string): string {
   const bare = (one: string): string => one.toLowerCase().replace(/\/$/, '')
   return audience.some((one) => bare(one) === bare(wanted))
     ? 'compared letter by letter, so capitals and a slash at the end count'

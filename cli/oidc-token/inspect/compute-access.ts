@@ -5,7 +5,7 @@ import type { TokenClaims } from './token-facts.ts'
 /** HTCondor has one right for all that changes jobs, which all three scopes make together (wlcg.md §4). */
 const WRITE = ['compute.create', 'compute.modify', 'compute.cancel']
 
-const needs: Readonly<
+const computeNeeds: Readonly<
   Record<ComputeOperation, { readonly wlcg: readonly string[]; readonly condor: string }>
 > = {
   submit: { wlcg: WRITE, condor: 'condor:/WRITE' },
@@ -15,7 +15,7 @@ const needs: Readonly<
 
 /** Whether the scopes of a token allow something with jobs. */
 export function computeAccess(token: TokenClaims, operation: ComputeOperation): Check {
-  const { wlcg, condor } = needs[operation]
+  const { wlcg, condor } = computeNeeds[operation]
   const scopes = token.scopes ?? []
   if (scopes.includes(condor)) return ok('access', `${condor} allows ${operation}`)
   const missing = wlcg.filter((scope) => !scopes.includes(scope))

@@ -18,30 +18,31 @@ const RENAME: Needs = [['modify'], ['read', 'create']]
  * profile both writing scopes allow stat, too: XRootD wants the scope for reading, and xrdcp looks
  * before it writes.
  */
-const needs: Readonly<Record<'root' | 'https', Readonly<Record<StorageOperation, Needs>>>> = {
-  root: {
-    read: READ,
-    stat: READ,
-    list: READ,
-    create: [['read', 'create']],
-    write: [['read', 'modify']],
-    overwrite: [['read', 'modify']],
-    delete: [['modify']],
-    mkdir: [['create']],
-    rename: RENAME,
-  },
-  https: {
-    read: READ,
-    stat: READ,
-    list: READ,
-    create: [['create']],
-    write: [['modify']],
-    overwrite: [['modify']],
-    delete: [['read', 'modify']],
-    mkdir: [['create']],
-    rename: RENAME,
-  },
-}
+const storageNeeds: Readonly<Record<'root' | 'https', Readonly<Record<StorageOperation, Needs>>>> =
+  {
+    root: {
+      read: READ,
+      stat: READ,
+      list: READ,
+      create: [['read', 'create']],
+      write: [['read', 'modify']],
+      overwrite: [['read', 'modify']],
+      delete: [['modify']],
+      mkdir: [['create']],
+      rename: RENAME,
+    },
+    https: {
+      read: READ,
+      stat: READ,
+      list: READ,
+      create: [['create']],
+      write: [['modify']],
+      overwrite: [['modify']],
+      delete: [['read', 'modify']],
+      mkdir: [['create']],
+      rename: RENAME,
+    },
+  }
 
 /** What scopes of either profile give. `modify` holds all that `create` does. */
 const given: Readonly<Record<string, readonly Right[]>> = {
@@ -60,7 +61,7 @@ function rightsOf(scope: string): readonly Right[] {
 /** Whether the scopes of a token cover an operation on a path. */
 export function storageAccess(token: TokenClaims, operation: StorageUse): Check {
   const held = heldAt(token, operation.path)
-  const wanted = needs[operation.protocol][operation.name]
+  const wanted = storageNeeds[operation.protocol][operation.name]
   if (wanted.some((set) => set.every((right) => held.has(right)))) {
     return ok('access', `the scopes cover ${operation.name} of ${operation.path}`)
   }
@@ -92,10 +93,10 @@ function nearMisses(token: TokenClaims, right: Right, path: string): readonly st
   const alike = (token.scopes ?? []).filter((one) =>
     rightsOf(scopeParts(one).right).includes(right),
   )
-  return [...new Set(alike)].map((one) => `${one} ${whyNot(one, token, path)}`)
+  return [...new Set(alike)].map((one) => `${one} ${whyNotCovered(one, token, path)}`)
 }
 
-function whyNot(scope: string, token: TokenClaims, file: string): string {
+function whyNotCovered(scope: string, token: TokenClaims, file: string): string {
   const { right, path = '' } = scopeParts(scope)
   if (!counts(right, token)) return 'means nothing in a token without wlcg.ver "1.0"'
   const fault = pathFault(path)
