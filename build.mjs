@@ -1,4 +1,5 @@
 import { chmodSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { dirname, join } from 'node:path'
 import { build } from 'esbuild'
 import ts from 'typescript'
 
@@ -80,7 +81,7 @@ function bundleDev(name) {
 function bundleLibrary() {
   return build({
     ...common,
-    entryPoints: ['protocol/library.ts'],
+    entryPoints: ['protocol/client/library.ts'],
     outfile: 'dist/library.mjs',
     format: 'esm',
     supported: {},
@@ -90,17 +91,19 @@ function bundleLibrary() {
 
 /** Writes the types of the library: file by file, since `tsc` has judged the sources already. */
 function writeLibraryTypes() {
-  mkdirSync('dist/types')
+  mkdirSync('dist/types', { recursive: true })
   writeFileSync('dist/types/package.json', '{ "type": "module" }\n')
-  const waiting = ['library']
+  const waiting = ['client/library']
   for (const name of waiting) {
     const source = readFileSync(`protocol/${name}.ts`, 'utf8')
     const compilerOptions = { target: ts.ScriptTarget.ES2023, declaration: true }
     const { outputText } = ts.transpileDeclaration(source, { compilerOptions })
+    mkdirSync(dirname(`dist/types/${name}`), { recursive: true })
     writeFileSync(
       `dist/types/${name}.d.ts`,
-      outputText.replaceAll(/(?<= from '\.\/)([\w-]+)\.ts(?=')/g, (_, imported) => {
-        if (!waiting.includes(imported)) waiting.push(imported)
+      outputText.replaceAll(/(?<= from ')(\.[\w./-]+)\.ts(?=')/g, (_, imported) => {
+        const path = join(dirname(name), imported)
+        if (!waiting.includes(path)) waiting.push(path)
         return `${imported}.js`
       }),
     )

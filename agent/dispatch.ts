@@ -1,15 +1,13 @@
-import { AgentError, failureReply } from '../protocol/errors.ts'
-import type { Reply, Request, RequestType } from '../protocol/messages.ts'
-import * as state from './handlers/agent-state.ts'
-import { deleteAccount, deleteClient, register, scopes } from './handlers/clients.ts'
-import { codeExchange, stateLookup, termHttpServer } from './handlers/code-exchange.ts'
-import { jwks } from './handlers/jwks.ts'
-import { add } from './handlers/load.ts'
-import { device, gen } from './handlers/login.ts'
-import { tokenFile, tokenFileStop } from './handlers/token-files.ts'
-import { accessToken, idToken } from './handlers/tokens.ts'
+import { AgentError, failureReply } from '../protocol/wire/errors.ts'
+import type { Reply, Request, RequestType } from '../protocol/wire/messages.ts'
+import type { AgentContext, Handler } from './context.ts'
+import * as accounts from './handlers/accounts.ts'
+import * as clients from './handlers/clients.ts'
+import * as login from './handlers/login.ts'
+import * as status from './handlers/status.ts'
+import * as tokenFiles from './handlers/token-files.ts'
+import * as tokens from './handlers/tokens.ts'
 import { whereThrown } from './log.ts'
-import type { AgentContext, Handler } from './services.ts'
 
 interface Row<T extends RequestType> {
   readonly handle: Handler<T>
@@ -18,33 +16,33 @@ interface Row<T extends RequestType> {
 
 /** Every request type, who answers it, and whether it is answered while the agent is locked. */
 const table: { readonly [T in RequestType]: Row<T> } = {
-  access_token: { handle: accessToken },
-  id_token: { handle: idToken },
-  loaded_accounts: { handle: state.loadedAccounts },
-  account_info: { handle: state.accountInfo, allowedWhileLocked: true },
-  check: { handle: state.check, allowedWhileLocked: true },
-  status: { handle: state.status },
-  status_json: { handle: state.statusJson },
-  add: { handle: add },
-  gen: { handle: gen },
-  device: { handle: device },
-  code_exchange: { handle: codeExchange },
-  state_lookup: { handle: stateLookup },
-  term_http_server: { handle: termHttpServer },
-  register: { handle: register },
-  scopes: { handle: scopes },
-  remove: { handle: state.remove },
-  remove_all: { handle: state.removeAll },
-  lock: { handle: state.lockAgent },
-  unlock: { handle: state.unlockAgent, allowedWhileLocked: true },
-  delete: { handle: deleteAccount },
-  delete_client: { handle: deleteClient },
-  file_write: { handle: state.fileWrite },
-  file_read: { handle: state.fileRead },
-  file_remove: { handle: state.fileRemove },
-  token_file: { handle: tokenFile },
-  token_file_stop: { handle: tokenFileStop },
-  jwks: { handle: jwks },
+  access_token: { handle: tokens.accessToken },
+  id_token: { handle: tokens.idToken },
+  loaded_accounts: { handle: accounts.loadedAccounts },
+  account_info: { handle: accounts.accountInfo, allowedWhileLocked: true },
+  check: { handle: status.check, allowedWhileLocked: true },
+  status: { handle: status.status },
+  status_json: { handle: status.statusJson },
+  add: { handle: accounts.add },
+  gen: { handle: login.gen },
+  device: { handle: login.device },
+  code_exchange: { handle: login.codeExchange },
+  state_lookup: { handle: login.stateLookup },
+  term_http_server: { handle: login.termHttpServer },
+  register: { handle: clients.register },
+  scopes: { handle: clients.scopes },
+  remove: { handle: accounts.remove },
+  remove_all: { handle: accounts.removeAll },
+  lock: { handle: status.lockAgent },
+  unlock: { handle: status.unlockAgent, allowedWhileLocked: true },
+  delete: { handle: clients.deleteAccount },
+  delete_client: { handle: clients.deleteClient },
+  file_write: { handle: clients.fileWrite },
+  file_read: { handle: clients.fileRead },
+  file_remove: { handle: clients.fileRemove },
+  token_file: { handle: tokenFiles.tokenFile },
+  token_file_stop: { handle: tokenFiles.tokenFileStop },
+  jwks: { handle: clients.jwks },
 }
 
 /**

@@ -1,6 +1,6 @@
 import { appendFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { makeDirectories } from '../protocol/make-directories.ts'
+import { makeDirectories } from '../protocol/storage/files.ts'
 
 /**
  * The agent's log. Lines name events, accounts, issuers and errors; nothing that is passed here may

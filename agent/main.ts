@@ -1,4 +1,4 @@
-import { run } from './run.ts'
+import { run } from './daemon.ts'
 
 // Before all else: without a handler Node answers SIGUSR1 by opening its debugger on a TCP port.
 process.on('SIGUSR1', () => undefined)

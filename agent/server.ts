@@ -1,6 +1,12 @@
 import { createServer, type Server, type Socket } from 'node:net'
-import { AgentError } from '../protocol/errors.ts'
-import { Connection, type ConnectionParts } from './connection.ts'
+import type { KeyPair, SealedChannel } from '../protocol/wire/encryption.ts'
+import { AgentError, failureReply, peerError } from '../protocol/wire/errors.ts'
+import { encodeReply, RequestReader, SealedTextReader } from '../protocol/wire/framing.ts'
+import { parseJsonObject } from '../protocol/wire/json.ts'
+import type { JsonObject, Reply, Request } from '../protocol/wire/messages.ts'
+import { parseRequest } from '../protocol/wire/parse-request.ts'
+import { type Log, whereThrown } from './log.ts'
+import type { Runtime } from './runtime.ts'
 
 /** Connections held at a time; more wait in the kernel's queue. Half of the usual limit of open files. */
 const MAX_CONNECTIONS = 512
@@ -56,4 +62,147 @@ function listen(server: Server, path: string): Promise<void> {
       resolve()
     })
   })
+}
+
+/** A client that has sent no whole request by then, or takes no reply, is dropped: it holds a slot. */
+export const REQUEST_TIMEOUT_MS = 10_000
+
+export interface ConnectionParts {
+  /** Opens the sealed mode for a client that began with its public key. */
+  readonly openChannel: (peerPublicKey: Uint8Array) => SealedChannel | Promise<SealedChannel>
+  readonly answer: (request: Request, signal: AbortSignal) => Promise<Reply>
+  /** How long a client may take for its request, and do nothing about its reply. */
+  readonly requestTimeoutMs: number
+  readonly log: Log
+}
+
+/** How bytes become a reply's bytes: plain, or sealed once the keys are exchanged. */
+type Encode = (reply: Reply) => Buffer
+
+/**
+ * One connection: one request, one reply in the mode of the request, closed. A client may send its
+ * request in any pieces. When it leaves before the reply, `signal` ends its wait and nobody else's.
+ */
+class Connection {
+  readonly #socket: Socket
+  readonly #parts: ConnectionParts
+  readonly #gone = new AbortController()
+  #encode: Encode = (reply) => encodeReply(JSON.stringify(reply))
+
+  constructor(socket: Socket, parts: ConnectionParts) {
+    this.#socket = socket
+    this.#parts = parts
+    socket.on('error', () => socket.destroy())
+    socket.on('close', () => {
+      if (!socket.writableEnded)
+        this.#gone.abort(new AgentError('cancelled', 'the client has gone'))
+    })
+  }
+
+  /** Serves the connection to its end. Never throws. */
+  async serve(): Promise<void> {
+    try {
+      const request = parseRequest(await this.#readBody())
+      this.#send(await this.#parts.answer(request, this.#gone.signal))
+    } catch (error) {
+      if (error instanceof AgentError) {
+        this.#send(failureReply(error))
+        return
+      }
+      this.#parts.log.warn(`internal error on a connection: ${whereThrown(error)}`)
+      this.#socket.destroy()
+    }
+  }
+
+  /** Ends a connection whose reply is not out, as when the agent stops: its client is told why. */
+  stop(reason: AgentError): void {
+    this.#send(failureReply(reason))
+    this.#gone.abort(reason)
+  }
+
+  async #readBody(): Promise<JsonObject> {
+    const first = await this.#read(new RequestReader())
+    if (first.kind === 'object') return first.value
+    const channel = await this.#parts.openChannel(first.publicKey)
+    this.#socket.write(channel.publicKeyText)
+    // The client works out the key at this time; what it sends next finds ours ready.
+    channel.deriveSharedKey()
+    const text = channel.open(await this.#read(new SealedTextReader()))
+    this.#encode = (reply) => Buffer.from(channel.seal(JSON.stringify(reply)))
+    return parseJsonObject(text)
+  }
+
+  /** Feeds what arrives to `reader` until it has a whole message. */
+  #read<T>(reader: { push(chunk: Uint8Array): T | undefined; end(): never }): Promise<T> {
+    const socket = this.#socket
+    return new Promise<T>((resolve, reject) => {
+      const timer = setTimeout(() => done(() => reject(this.#late())), this.#parts.requestTimeoutMs)
+      const done = (settle: () => void): void => {
+        clearTimeout(timer)
+        socket.off('data', onData)
+        socket.off('end', onEnd)
+        socket.off('close', onEnd)
+        settle()
+      }
+      const attempt = (work: () => void): void => {
+        try {
+          work()
+        } catch (error) {
+          done(() => reject(error instanceof Error ? error : new Error(String(error))))
+        }
+      }
+      const onData = (chunk: Buffer): void => {
+        attempt(() => {
+          const message = reader.push(chunk)
+          if (message !== undefined) done(() => resolve(message))
+        })
+      }
+      const onEnd = (): void => attempt(() => reader.end())
+      socket.on('data', onData)
+      socket.on('end', onEnd)
+      socket.on('close', onEnd)
+    })
+  }
+
+  #late(): AgentError {
+    return peerError('peer-disconnected', {
+      hint: `No whole request arrived within ${this.#parts.requestTimeoutMs / 1000} s.`,
+    })
+  }
+
+  /** Clients read a reply in one go (protocol.md §1.3): one write, then the end. */
+  #send(reply: Reply): void {
+    const socket = this.#socket
+    if (!socket.writable || socket.writableEnded) return
+    socket.setTimeout(this.#parts.requestTimeoutMs, () => socket.destroy())
+    // Once the kernel has the reply the client may take its time, but not our slot.
+    socket.end(this.#encode(reply), () => socket.destroySoon())
+  }
+}
+
+/** How long one key pair serves, milliseconds. */
+const LIFE_MS = 1000
+
+/**
+ * The agent's side of the key exchange. A pair serves the connections of one second: making one
+ * takes a third of the time a sealed request takes in all, and the secret of each connection is a
+ * fresh one anyway, as the client's pair is new each time (protocol.md §1.4) and nonces are random.
+ */
+export class RotatingKeyPair {
+  readonly #make: () => KeyPair
+  readonly #now: Runtime['now']
+  #current: { readonly pair: KeyPair; readonly until: number } | undefined
+
+  constructor(make: () => KeyPair, now: Runtime['now']) {
+    this.#make = make
+    this.#now = now
+  }
+
+  get(): KeyPair {
+    const now = this.#now()
+    if (this.#current === undefined || now >= this.#current.until) {
+      this.#current = { pair: this.#make(), until: now + LIFE_MS }
+    }
+    return this.#current.pair
+  }
 }

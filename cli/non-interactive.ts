@@ -1,5 +1,5 @@
-import type { Environment } from '../protocol/client.ts'
-import type { ErrorCode } from '../protocol/errors.ts'
+import type { Environment } from '../protocol/wire/agent-options.ts'
+import type { ErrorCode } from '../protocol/wire/errors.ts'
 
 /** Set by `oidc-agent --non-interactive`: nobody is there to answer a question or to see a browser. */
 export const NON_INTERACTIVE = 'OIDC_AGENT_NON_INTERACTIVE'

@@ -1,4 +1,4 @@
-import { AgentError } from '../protocol/errors.ts'
+import { AgentError } from '../protocol/wire/errors.ts'
 
 /**
  * One option of a command, declared the way the help shows it: `-a, --socket-path=PATH`. `V` is the

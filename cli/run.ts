@@ -1,10 +1,10 @@
-import type { Environment } from '../protocol/client.ts'
-import { AgentError, exitStatus } from '../protocol/errors.ts'
-import { VERSION } from '../protocol/version.ts'
-import { type Arguments, type CommandSpec, parseArgv } from './argv.ts'
+import type { Environment } from '../protocol/wire/agent-options.ts'
+import { AgentError, exitStatus } from '../protocol/wire/errors.ts'
+import { visibleText } from '../protocol/wire/text.ts'
+import { VERSION } from '../protocol/wire/version.ts'
+import { type Arguments, type CommandSpec, parseArgv } from './arguments.ts'
 import { isNonInteractive, nonInteractiveStatus } from './non-interactive.ts'
 import type { Options } from './option.ts'
-import { visibleText } from './visible-text.ts'
 
 /** Where a command writes: stdout is data, stderr is for the person. */
 export interface Output {
@@ -69,7 +69,7 @@ async function textOf<O extends Options>(
   spec: CommandSpec<O>,
 ): Promise<string> {
   if (kind === 'version') return `${spec.name} ${VERSION}\n`
-  const { helpText, usageText } = await import('./help-text.ts')
+  const { helpText, usageText } = await import('./help.ts')
   return kind === 'help' ? helpText(spec) : usageText(spec)
 }
 
@@ -102,4 +102,42 @@ export function hasColour({ env, stderr }: Pick<Io, 'env' | 'stderr'>): boolean 
 function detailsOf(error: unknown, { env }: Io): string {
   if (!(error instanceof Error)) return String(error)
   return env['OIDC_AGENT_DEBUG'] === undefined ? error.message : (error.stack ?? error.message)
+}
+
+/** The world of this process. Streams are opened when they are first used: opening costs time. */
+export function processIo(): Io {
+  return {
+    argv: process.argv.slice(2),
+    env: process.env,
+    uid: process.getuid?.() ?? 0,
+    now: Date.now,
+    get stdout() {
+      return watched(process.stdout)
+    },
+    get stderr() {
+      return watched(process.stderr)
+    },
+  }
+}
+
+/** Settles what `run` cannot catch: that what was written does not arrive. */
+function watched(stream: NodeJS.WriteStream): NodeJS.WriteStream {
+  if (stream.listenerCount('error') === 0)
+    stream.on('error', (error: NodeJS.ErrnoException) => reportLoss(error, stream))
+  return stream
+}
+
+function reportLoss(error: NodeJS.ErrnoException, stream: NodeJS.WriteStream): void {
+  // The reader has seen enough: `oidc-add -l | head -1`.
+  if (error.code === 'EPIPE') return
+  process.exitCode = 1
+  // Where stderr is what failed, there is nowhere left to say it.
+  if (stream === process.stderr) return
+  watched(process.stderr).write(`Error: output lost: ${error.message}\n`)
+}
+
+/** Lets this process end once all it wrote has gone out. */
+export function exitWith(ending: ExitOutcome): void {
+  if (typeof ending === 'number') process.exitCode ??= ending
+  else process.once('exit', () => process.kill(process.pid, ending))
 }

@@ -1,8 +1,8 @@
 import { openSync } from 'node:fs'
 import { ReadStream, WriteStream } from 'node:tty'
-import { AgentError } from '../protocol/errors.ts'
+import { AgentError } from '../protocol/wire/errors.ts'
+import { type Console, readLine } from './line-editor.ts'
 import { isNonInteractive, NON_INTERACTIVE } from './non-interactive.ts'
-import { type Console, readLine } from './read-line.ts'
 import type { Io } from './run.ts'
 
 /*

@@ -1,9 +1,14 @@
-import { audienceParameterOf, sameIssuer } from '../../protocol/account.ts'
-import { AgentError } from '../../protocol/errors.ts'
-import type { KnownIssuer } from '../../protocol/issuer-config.ts'
+import type { ProviderConfig } from '../../protocol/storage/account.ts'
+import { audienceParameterOf, sameIssuer } from '../../protocol/storage/account.ts'
+import {
+  issuerFilesState,
+  type KnownIssuer,
+  readKnownIssuers,
+} from '../../protocol/storage/issuer-config.ts'
+import { AgentError } from '../../protocol/wire/errors.ts'
 import type { Log } from '../log.ts'
-import { profileNamed } from '../oidc/families.ts'
-import type { Client, OpenIdProvider, ProviderConfig } from '../oidc/provider.ts'
+import type { Client, OpenIdProvider } from '../oauth/provider.ts'
+import { profileNamed } from '../providers/profiles.ts'
 
 /** What the overrides are taken from. */
 export interface IssuerOverrides {
@@ -87,4 +92,23 @@ function overrideIn(known: KnownIssuer, log: Log): Override {
   }
   const legacy = isLegacy === undefined ? undefined : isLegacy ? 'audience' : 'resource'
   return { profile, audienceParameter: audienceParameterOf(word) ?? legacy }
+}
+
+/**
+ * What the issuer files say, read again only after one of them has changed: every token that is asked
+ * of a provider needs it.
+ */
+export function knownIssuersReader(
+  directory: () => string | undefined,
+  systemDirectory?: string,
+): () => Promise<readonly KnownIssuer[]> {
+  let last: { readonly state: string; readonly issuers: readonly KnownIssuer[] } | undefined
+  return async () => {
+    const path = directory()
+    const state = await issuerFilesState(path, systemDirectory)
+    if (last?.state === state) return last.issuers
+    const issuers = await readKnownIssuers(path, systemDirectory)
+    last = { state, issuers }
+    return issuers
+  }
 }

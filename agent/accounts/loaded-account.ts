@@ -1,8 +1,7 @@
-import type { Account, AccountChange } from '../../protocol/account.ts'
-import { changedAccount } from '../../protocol/account.ts'
-import type { FileKey } from '../../protocol/file-key.ts'
-import type { PasswordEntry } from '../../protocol/messages.ts'
-import { TokenCache } from '../tokens/token-cache.ts'
+import { type Account, type AccountChange, changedAccount } from '../../protocol/storage/account.ts'
+import type { FileKey } from '../../protocol/storage/account-file.ts'
+import type { PasswordEntry } from '../../protocol/wire/messages.ts'
+import { TokenCache } from './token-cache.ts'
 
 /**
  * What is known of how the provider treats refresh tokens. Until the first answer an account is

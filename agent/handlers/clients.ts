@@ -1,15 +1,17 @@
-import { accountOf, words } from '../../protocol/account.ts'
-import { AgentError } from '../../protocol/errors.ts'
-import { Secret, secretOf } from '../../protocol/secret.ts'
-import { shellQuote } from '../../protocol/shell-word.ts'
-import { clientOf, providerOf } from '../accounts/client-of.ts'
-import { newClientUris } from '../login/redirect-uris.ts'
-import type { Handler } from '../services.ts'
+import type { ProviderConfig } from '../../protocol/storage/account.ts'
+import { accountOf, sameIssuer, words } from '../../protocol/storage/account.ts'
+import { AgentError, peerError } from '../../protocol/wire/errors.ts'
+import type { RequestOf } from '../../protocol/wire/messages.ts'
+import { Secret, secretOf } from '../../protocol/wire/secret.ts'
+import { shellQuote } from '../../protocol/wire/text.ts'
+import { clientOf, providerOf } from '../accounts/client-config.ts'
+import type { AgentContext, Handler } from '../context.ts'
+import { newClientUris } from '../login/redirect-server.ts'
 
 /** Registers a client for an account that is to be made. */
 export const register: Handler<'register'> = async (request, context, signal) => {
   const account = accountOf(request.config)
-  if (context.accounts.get(account.name) !== undefined) {
+  if (context.keyring.get(account.name) !== undefined) {
     throw new AgentError(
       'bad-request',
       'An account with this shortname is already loaded. I will not register a new one.',
@@ -57,7 +59,7 @@ export const deleteClient: Handler<'delete_client'> = async (request, context, s
 export const deleteAccount: Handler<'delete'> = async (request, context, signal) => {
   const inFile = accountOf(request.config)
   // The token in memory may be newer than the one the client read from the file.
-  const account = context.accounts.get(inFile.name)?.account ?? inFile
+  const account = context.keyring.get(inFile.name)?.account ?? inFile
   if (account.refreshToken !== undefined) {
     try {
       await context.provider.revokeToken(clientOf(account), account.refreshToken, signal)
@@ -65,7 +67,7 @@ export const deleteAccount: Handler<'delete'> = async (request, context, signal)
       throw because('Could not revoke token', error)
     }
   }
-  context.accounts.remove(account.name)
+  context.keyring.remove(account.name)
   await context.tokenFiles.forget(account.name)
   return { status: 'success' }
 }
@@ -84,4 +86,44 @@ export const scopes: Handler<'scopes'> = async (request, context, signal) => {
 function because(what: string, error: unknown): unknown {
   if (!(error instanceof AgentError)) return error
   return new AgentError(error.code, `${what}: ${error.message}`, { hint: error.hint, cause: error })
+}
+
+/** The keys of an issuer, fetched with the trust a loaded account or an issuer file has in it. */
+export const jwks: Handler<'jwks'> = async (request, context, signal) => {
+  const address = await addressOf(request, context)
+  return { status: 'success', jwks: await context.provider.jwks(address, signal) }
+}
+
+async function addressOf(
+  request: RequestOf<'jwks'>,
+  context: AgentContext,
+): Promise<ProviderConfig> {
+  const known = await knownAddress(request.issuer, context)
+  return { ...known, certPath: request.cert_path ?? known.certPath }
+}
+
+async function knownAddress(
+  issuer: string,
+  { keyring, knownIssuers }: AgentContext,
+): Promise<ProviderConfig> {
+  const [loaded] = keyring.ofIssuer(issuer)
+  if (loaded !== undefined) return providerOf(loaded.account)
+  const known = (await knownIssuers()).find((entry) => sameIssuer(entry.issuer, issuer))
+  return { issuer, configEndpoint: known?.configEndpoint, certPath: known?.certPath }
+}
+
+export const fileWrite: Handler<'file_write'> = ({ filename, data }, { scratchStore }) => {
+  scratchStore.write(filename, data)
+  return { status: 'success' }
+}
+
+export const fileRead: Handler<'file_read'> = ({ filename }, { scratchStore }) => {
+  const data = scratchStore.read(filename)
+  if (data === undefined) throw peerError('parked-file-not-found')
+  return { status: 'success', data }
+}
+
+export const fileRemove: Handler<'file_remove'> = ({ filename }, { scratchStore }) => {
+  scratchStore.remove(filename)
+  return { status: 'success' }
 }

@@ -1,20 +1,23 @@
-import { accountOf, type GrantKind } from '../../protocol/account.ts'
-import { AgentError, type ErrorCode, peerError } from '../../protocol/errors.ts'
+import { accountOf, type GrantKind } from '../../protocol/storage/account.ts'
+import { AgentError, type ErrorCode, peerError } from '../../protocol/wire/errors.ts'
 import type {
   AccessTokenReply,
+  BrowserStartedReply,
   ConfigReply,
   DeviceStartedReply,
   GenRequest,
   Replies,
-} from '../../protocol/messages.ts'
-import { Secret } from '../../protocol/secret.ts'
-import { clientOf } from '../accounts/client-of.ts'
-import { type BrowserLogin, startAuthorizationCodeLogin } from '../login/code-login.ts'
-import { withHint } from '../oidc/provider-hints.ts'
-import type { AgentContext, Handler } from '../services.ts'
-import { tokenByGrant } from '../tokens/token-by-grant.ts'
-import { defaultRequest } from '../tokens/wish.ts'
-import { completeLogin, type Login } from './finish-login.ts'
+} from '../../protocol/wire/messages.ts'
+import { Secret } from '../../protocol/wire/secret.ts'
+import { clientOf } from '../accounts/client-config.ts'
+import type { AgentContext, Handler } from '../context.ts'
+import { type BrowserLogin, startAuthorizationCodeLogin } from '../login/authorization-code.ts'
+import { errorIn, type LoginReply } from '../login/authorization-sessions.ts'
+import { completeLogin, type Login } from '../login/complete-login.ts'
+import type { TokenResponse } from '../oauth/provider.ts'
+import { withHint } from '../providers/error-hints.ts'
+import { tokenByGrant } from '../tokens/refresher.ts'
+import { defaultRequest } from '../tokens/requested-token.ts'
 
 type Flow = (
   login: BrowserLogin,
@@ -25,7 +28,7 @@ type Flow = (
 /** The ways to a first token, by their names in `gen` (protocol.md §2.5). */
 const flows: Readonly<Record<string, Flow>> = {
   refresh: byRefreshToken,
-  code: startAuthorizationCodeLogin,
+  code: byCode,
   device: byDevice,
   password: byPassword,
   client_credentials: byRepeated('client_credentials'),
@@ -93,6 +96,18 @@ export const device: Handler<'device'> = async (request, context, signal) => {
     if (endsLogin(error)) context.deviceSessions.end(code)
     throw told(error, login)
   }
+}
+
+function byCode(
+  login: BrowserLogin,
+  context: AgentContext,
+  signal: AbortSignal,
+): Promise<BrowserStartedReply> {
+  const { options, provider, authorizationSessions } = context
+  const complete = (response: TokenResponse): Promise<LoginReply> =>
+    completeLogin(login, response, context)
+  const parts = { options, provider, authorizationSessions, complete }
+  return startAuthorizationCodeLogin(login, parts, signal)
 }
 
 async function byRefreshToken(
@@ -195,4 +210,47 @@ function endsLogin(error: unknown): boolean {
     'rate-limited',
   ]
   return !goesOn.includes(error.code)
+}
+
+/** Shorter ones are nobody's: the C agent reads three characters before it looks for a login. */
+const SHORTEST_STATE = 3
+
+/** Finishes a login by browser whose redirect came to another program (protocol.md §2.5). */
+export const codeExchange: Handler<'code_exchange'> = (request, { authorizationSessions }) => {
+  const query = queryOf(request.redirect_uri)
+  const state = query.get('state') ?? ''
+  if (state === '') throw bad('redirected uri did not contain state parameter')
+  const refusal = errorIn(query)
+  if (refusal !== undefined) throw authorizationSessions.refuse(state, refusal)
+  const code = query.get('code') ?? ''
+  if (code === '') throw bad('redirected uri did not contain code parameter')
+  if (state.length < SHORTEST_STATE) throw bad('state malformed')
+  const answer = { code, issuerParameter: query.get('iss') ?? undefined, isPassedOn: true }
+  return authorizationSessions.exchange(state, answer, request.from_gen ?? false)
+}
+
+/** What became of a login by browser. */
+export const stateLookup: Handler<'state_lookup'> = ({ state }, { authorizationSessions }) => {
+  if (state.length < SHORTEST_STATE) throw bad('state malformed')
+  return authorizationSessions.fetch(state)
+}
+
+/** Gives up a login by browser. That it is not known, or over, is no error. */
+export const termHttpServer: Handler<'term_http_server'> = (
+  { state },
+  { authorizationSessions },
+) => {
+  if (state !== undefined) authorizationSessions.end(state)
+  return { status: 'success' }
+}
+
+/** What follows the first question mark; clients send more than URLs here. */
+function queryOf(redirected: string): URLSearchParams {
+  const start = redirected.indexOf('?')
+  const query = start < 0 ? '' : redirected.slice(start + 1)
+  return new URLSearchParams(query.replace(/#.*$/s, ''))
+}
+
+function bad(text: string): AgentError {
+  return new AgentError('bad-request', text)
 }

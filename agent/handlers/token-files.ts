@@ -1,11 +1,10 @@
-import { AgentError } from '../../protocol/errors.ts'
-import type { TokenFileRequest } from '../../protocol/messages.ts'
-import type { Handler } from '../services.ts'
+import { AgentError } from '../../protocol/wire/errors.ts'
+import type { TokenFileRequest } from '../../protocol/wire/messages.ts'
+import type { Handler } from '../context.ts'
 import { identityOfProcess, type ProcessIdentity } from '../token-files/process-identity.ts'
-import { joinedLines } from '../tokens/granted.ts'
-import { requestedToken } from '../tokens/wish.ts'
-import { findAccount } from './find-account.ts'
-import { assertConfirmed, assertWithinGrant } from './tokens.ts'
+import { joinedLines } from '../tokens/granted-scope.ts'
+import { requestedToken } from '../tokens/requested-token.ts'
+import { assertConfirmed, assertWithinGrant, findAccount } from './tokens.ts'
 
 /** Writes a token to a file and keeps it fresh. */
 export const tokenFile: Handler<'token_file'> = async (request, context, signal) => {

@@ -1,16 +1,13 @@
-import { words } from '../../protocol/account.ts'
-import { AgentError, peerError } from '../../protocol/errors.ts'
-import type { AccessTokenReply } from '../../protocol/messages.ts'
-import { shellQuote } from '../../protocol/shell-word.ts'
-import { providerOf } from '../accounts/client-of.ts'
+import { sameIssuer, words } from '../../protocol/storage/account.ts'
+import { AgentError, peerError } from '../../protocol/wire/errors.ts'
+import { shellQuote } from '../../protocol/wire/text.ts'
+import { providerOf } from '../accounts/client-config.ts'
 import type { LoadedAccount } from '../accounts/loaded-account.ts'
-import { hintFor } from '../oidc/provider-hints.ts'
-import type { AgentContext, Handler } from '../services.ts'
-import { assertGranted, joinedLines } from '../tokens/granted.ts'
-import { scopesBeyondGrant } from '../tokens/scope-cover.ts'
-import type { IssuedToken } from '../tokens/token-service.ts'
-import { type RequestedToken, requestedToken } from '../tokens/wish.ts'
-import { findAccount } from './find-account.ts'
+import type { AgentContext, Handler } from '../context.ts'
+import { hintFor } from '../providers/error-hints.ts'
+import { assertGranted, scopesBeyondGrant } from '../tokens/granted-scope.ts'
+import { type RequestedToken, requestedToken } from '../tokens/requested-token.ts'
+import { tokenReply } from '../tokens/token-service.ts'
 
 export const accessToken: Handler<'access_token'> = async (request, context, signal) => {
   const loaded = await findAccount(request, context)
@@ -40,21 +37,6 @@ export const idToken: Handler<'id_token'> = async (request, context, signal) => 
     )
   }
   return { status: 'success', id_token: token.idToken, issuer: token.issuer }
-}
-
-/** The wire form of a token. */
-export function tokenReply(token: IssuedToken, loaded: LoadedAccount): AccessTokenReply {
-  return {
-    status: 'success',
-    access_token: token.accessToken,
-    issuer: token.issuer,
-    // Whole seconds, rounded down: never later than the token's own end.
-    expires_at: Math.floor(token.expiresAt),
-    scope: token.scope,
-    info: joinedLines(token.differences, token.notes),
-    refresh_token_expires_at: loaded.account.refreshTokenExpiresAt,
-    login_expired: loaded.loginExpired || undefined,
-  }
 }
 
 /**
@@ -91,4 +73,62 @@ export function assertConfirmed(loaded: LoadedAccount, context: AgentContext): v
 function withOpenid(scope: string | undefined): string | undefined {
   if (scope === undefined || words(scope).includes('openid')) return scope
   return `openid ${scope}`
+}
+
+interface AccountChoice {
+  readonly account?: string | undefined
+  readonly issuer?: string | undefined
+}
+
+/**
+ * The loaded account a request means; `account` wins over `issuer`. The agent asks no password in
+ * the middle of a request: what is only on disk is an error with the command that loads it.
+ * @throws AgentError `account-not-loaded`, `unknown-account`, `not-implemented` where neither is named.
+ */
+export async function findAccount(
+  choice: AccountChoice,
+  context: AgentContext,
+): Promise<LoadedAccount> {
+  if (choice.account !== undefined) return byName(choice.account, context)
+  if (choice.issuer !== undefined) return byIssuer(choice.issuer, context)
+  throw peerError('not-implemented', { hint: 'Name an account or an issuer.' })
+}
+
+async function byName(name: string, context: AgentContext): Promise<LoadedAccount> {
+  const loaded = context.keyring.get(name)
+  if (loaded !== undefined) return loaded
+  if (await isOnDisk(name, context)) {
+    throw peerError('account-not-loaded', { hint: loadHint(name) })
+  }
+  throw peerError('unknown-account', {
+    hint: `There is no account '${name}'. Accounts are listed by\n\t$ oidc-add -l\nand made by\n\t$ oidc-gen ${shellQuote(name)}`,
+  })
+}
+
+async function byIssuer(issuer: string, context: AgentContext): Promise<LoadedAccount> {
+  const loaded = context.keyring.ofIssuer(issuer)
+  if (loaded.length === 1 && loaded[0] !== undefined) return loaded[0]
+  const known = (await context.knownIssuers()).find((entry) => sameIssuer(entry.issuer, issuer))
+  const preferred = known?.defaultAccount ?? known?.accounts[0]
+  const chosen = loaded.find(({ name }) => name === known?.defaultAccount) ?? loaded.at(-1)
+  if (chosen !== undefined) return chosen
+  const hint =
+    preferred === undefined
+      ? `No account is known for ${issuer}. Make one by\n\t$ oidc-gen --iss=${shellQuote(issuer)}`
+      : loadHint(preferred)
+  throw peerError('account-not-loaded', { hint })
+}
+
+async function isOnDisk(name: string, context: AgentContext): Promise<boolean> {
+  try {
+    return (await context.directory()?.has(name)) ?? false
+  } catch (error) {
+    // A name no file can have is a name no account has.
+    if (error instanceof AgentError) return false
+    throw error
+  }
+}
+
+function loadHint(name: string): string {
+  return `Load the account first:\n\t$ oidc-add ${shellQuote(name)}`
 }

@@ -1,5 +1,7 @@
+import { readFileSync } from 'node:fs'
 import type { Socket } from 'node:net'
 import type koffi from 'koffi'
+import { AgentError } from '../../protocol/wire/errors.ts'
 
 /** Linux's numbers for what Node has no call for. */
 const PR_SET_DUMPABLE = 4
@@ -77,4 +79,23 @@ function loadKoffi(): Native {
   // Required at run time: native code cannot be in the bundle, and without it the agent still runs.
   // eslint-disable-next-line @typescript-eslint/no-require-imports -- the bundle is CommonJS
   return require('koffi') as Native
+}
+
+/**
+ * The id of a group by its name, from /etc/group: Node has no getgrnam. Groups of a directory
+ * service are not found there; their number can be given instead.
+ * @throws AgentError `bad-request` where there is no such group
+ */
+export function groupId(group: string): number {
+  if (/^\d+$/.test(group)) return Number(group)
+  const line = readFileSync('/etc/group', 'utf8')
+    .split('\n')
+    .find((entry) => entry.startsWith(`${group}:`))
+  const id = line?.split(':')[2]
+  if (id === undefined) {
+    throw new AgentError('bad-request', `Group does not exist: ${group}`, {
+      hint: 'Give a group of /etc/group, or the number of one, to --with-group.',
+    })
+  }
+  return Number(id)
 }

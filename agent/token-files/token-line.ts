@@ -1,4 +1,4 @@
-import { AgentError } from '../../protocol/errors.ts'
+import { AgentError } from '../../protocol/wire/errors.ts'
 
 /** XRootD takes no larger file (`maxsz` of ztn, wlcg.md §5), its end of line included. */
 export const MAX_TOKEN_FILE_BYTES = 4096

@@ -1,14 +1,14 @@
 import { beforeEach, describe, expect, test } from 'vitest'
-import { accountOf } from '../../protocol/account.ts'
-import { AgentError, type ErrorCode } from '../../protocol/errors.ts'
+import { accountOf } from '../../protocol/storage/account.ts'
+import { AgentError, type ErrorCode } from '../../protocol/wire/errors.ts'
 import { ScriptedProvider } from '../../test/support/scripted-provider.ts'
-import { AccountWriter } from '../accounts/account-saver.ts'
+import { AccountWriter } from '../accounts/account-writer.ts'
 import { LoadedAccount } from '../accounts/loaded-account.ts'
-import { subjectTokenReader } from '../accounts/subject-token.ts'
 import { silentLog } from '../log.ts'
-import type { TokenResponse } from '../oidc/provider.ts'
+import type { TokenResponse } from '../oauth/provider.ts'
+import { subjectTokenReader } from '../oauth/subject-token.ts'
 import { Refresher } from './refresher.ts'
-import { defaultRequest } from './wish.ts'
+import { defaultRequest } from './requested-token.ts'
 
 const patient = new AbortController().signal
 const fields = { name: 'wlcg', issuer_url: 'https://op.example/', refresh_token: 'rt-0' }

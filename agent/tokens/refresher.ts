@@ -1,14 +1,14 @@
-import { AgentError, peerError } from '../../protocol/errors.ts'
-import type { Secret } from '../../protocol/secret.ts'
-import type { AccountWriter } from '../accounts/account-saver.ts'
-import { clientOf } from '../accounts/client-of.ts'
+import type { Account } from '../../protocol/storage/account.ts'
+import { AgentError, peerError } from '../../protocol/wire/errors.ts'
+import type { Secret } from '../../protocol/wire/secret.ts'
+import type { AccountWriter } from '../accounts/account-writer.ts'
+import { clientOf } from '../accounts/client-config.ts'
 import type { LoadedAccount } from '../accounts/loaded-account.ts'
-import type { ReadSubjectToken } from '../accounts/subject-token.ts'
-import type { OpenIdProvider, TokenResponse } from '../oidc/provider.ts'
-import { hintFor, withHint } from '../oidc/provider-hints.ts'
-import { listOf, tokenByGrant } from './token-by-grant.ts'
-import { KeyedMutex } from './turns.ts'
-import type { RequestedToken } from './wish.ts'
+import { KeyedMutex } from '../concurrency.ts'
+import type { OpenIdProvider, TokenResponse } from '../oauth/provider.ts'
+import type { ReadSubjectToken } from '../oauth/subject-token.ts'
+import { hintFor, withHint } from '../providers/error-hints.ts'
+import { type RequestedToken, withAccountDefaults } from './requested-token.ts'
 
 /**
  * Refreshes at one issuer at a time. A submit node asks for some fifty audiences at once, and waits
@@ -160,4 +160,41 @@ function refreshTokenOf(loaded: LoadedAccount): Secret {
 
 function isDead(error: unknown): boolean {
   return error instanceof AgentError && error.code === 'refresh-token-dead'
+}
+
+/** What a grant that needs no person is asked with. */
+export interface GrantParts {
+  readonly provider: OpenIdProvider
+  readonly readSubjectToken: ReadSubjectToken
+}
+
+/**
+ * A token by a grant that needs no person: `client_credentials` or `token-exchange`. Without wished
+ * scopes the account's own are asked for, as there is no earlier grant to repeat.
+ */
+export async function tokenByGrant(
+  account: Account,
+  requested: RequestedToken,
+  { provider, readSubjectToken }: GrantParts,
+  signal: AbortSignal,
+): Promise<TokenResponse> {
+  const client = clientOf(account)
+  const { scopes, audiences } = withAccountDefaults(account, requested)
+  const wanted = { scope: listOf(scopes), audience: listOf(audiences) }
+  switch (account.grant) {
+    case 'client_credentials':
+      return provider.clientCredentialsGrant(client, wanted, signal)
+    case 'token-exchange': {
+      const subjectToken = await readSubjectToken(account, signal)
+      const subjectTokenType = account.subjectToken?.type ?? ''
+      return provider.tokenExchange(client, { ...wanted, subjectToken, subjectTokenType }, signal)
+    }
+    case 'refresh_token':
+      throw new AgentError('internal', `the account ${account.name} is refreshed, not granted anew`)
+  }
+}
+
+/** A list as the wire has it; undefined where it is empty. */
+function listOf(list: readonly string[]): string | undefined {
+  return list.length === 0 ? undefined : list.join(' ')
 }

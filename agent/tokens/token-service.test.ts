@@ -3,20 +3,23 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
-import { accountOf } from '../../protocol/account.ts'
-import { AccountDirectory } from '../../protocol/account-directory.ts'
-import { openAccountFile, sealAccountFile } from '../../protocol/account-file.ts'
-import { AgentError } from '../../protocol/errors.ts'
-import type { FileKey } from '../../protocol/file-key.ts'
-import type { JsonObject } from '../../protocol/messages.ts'
+import { accountOf } from '../../protocol/storage/account.ts'
+import { AccountDirectory } from '../../protocol/storage/account-directory.ts'
+import {
+  type FileKey,
+  openAccountFile,
+  sealAccountFile,
+} from '../../protocol/storage/account-file.ts'
+import { AgentError } from '../../protocol/wire/errors.ts'
+import type { JsonObject } from '../../protocol/wire/messages.ts'
 import { ScriptedProvider } from '../../test/support/scripted-provider.ts'
-import { AccountWriter } from '../accounts/account-saver.ts'
+import { AccountWriter } from '../accounts/account-writer.ts'
 import { LoadedAccount } from '../accounts/loaded-account.ts'
-import { subjectTokenReader } from '../accounts/subject-token.ts'
 import { silentLog } from '../log.ts'
+import { subjectTokenReader } from '../oauth/subject-token.ts'
 import { PARALLEL_REFRESHES_PER_ISSUER, Refresher } from './refresher.ts'
+import { defaultRequest, requestedToken } from './requested-token.ts'
 import { TokenService } from './token-service.ts'
-import { defaultRequest, requestedToken } from './wish.ts'
 
 const runtime = { now: () => Date.now(), random: () => 0.5 }
 const patient = new AbortController().signal

@@ -1,18 +1,16 @@
-import { AgentError } from '../../protocol/errors.ts'
-import type { UnixSeconds } from '../../protocol/messages.ts'
-import { systemReason } from '../../protocol/system-error.ts'
-import { providerOf } from '../accounts/client-of.ts'
+import { AgentError, systemReason } from '../../protocol/wire/errors.ts'
+import type { AccessTokenReply, UnixSeconds } from '../../protocol/wire/messages.ts'
+import { providerOf } from '../accounts/client-config.ts'
 import type { LoadedAccount } from '../accounts/loaded-account.ts'
+import { type CachedToken, Renewals } from '../accounts/token-cache.ts'
+import { SingleFlight } from '../concurrency.ts'
+import { raceAbort } from '../http/abort.ts'
 import type { Log } from '../log.ts'
-import { raceAbort } from '../oidc/deadline.ts'
-import type { OpenIdProvider, TokenResponse } from '../oidc/provider.ts'
-import type { Runtime } from '../world.ts'
-import { clockWarning, compareGrant, joinedLines } from './granted.ts'
+import type { OpenIdProvider, TokenResponse } from '../oauth/provider.ts'
+import type { Runtime } from '../runtime.ts'
+import { clockWarning, compareGrant, joinedLines } from './granted-scope.ts'
 import type { Refresher } from './refresher.ts'
-import { Renewals } from './renewal.ts'
-import { SingleFlight } from './single-flight.ts'
-import type { CachedToken } from './token-cache.ts'
-import { type RequestedToken, withAccountDefaults } from './wish.ts'
+import { type RequestedToken, withAccountDefaults } from './requested-token.ts'
 
 /** A token as it is handed out. */
 export interface IssuedToken {
@@ -251,4 +249,19 @@ function tookTooLong({ account, name }: LoadedAccount, cause: unknown): AgentErr
 function unsavedInfo({ name, saved }: LoadedAccount): string | undefined {
   if (saved.state === 'saved') return undefined
   return `the new refresh token of ${name} is only in the agent's memory: ${saved.reason}`
+}
+
+/** The wire form of a token. */
+export function tokenReply(token: IssuedToken, loaded: LoadedAccount): AccessTokenReply {
+  return {
+    status: 'success',
+    access_token: token.accessToken,
+    issuer: token.issuer,
+    // Whole seconds, rounded down: never later than the token's own end.
+    expires_at: Math.floor(token.expiresAt),
+    scope: token.scope,
+    info: joinedLines(token.differences, token.notes),
+    refresh_token_expires_at: loaded.account.refreshTokenExpiresAt,
+    login_expired: loaded.loginExpired || undefined,
+  }
 }

@@ -1,5 +1,4 @@
-import { exitWith, processIo } from '../process-io.ts'
-import { run } from '../run.ts'
+import { exitWith, processIo, run } from '../run.ts'
 import { addAccounts } from './oidc-add.ts'
 import { oidcAdd } from './options.ts'
 

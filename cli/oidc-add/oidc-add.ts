@@ -1,17 +1,26 @@
-import { callAgent } from '../../protocol/client.ts'
-import { selectAgent } from '../agent-for.ts'
-import type { Arguments } from '../argv.ts'
-import { listAccounts } from '../list-accounts.ts'
+import { callAgent } from '../../protocol/client/call.ts'
+import { accountOf, sameIssuer } from '../../protocol/storage/account.ts'
+import { findConfigDirectory } from '../../protocol/storage/config-directory.ts'
+import { type KnownIssuer, readKnownIssuers } from '../../protocol/storage/issuer-config.ts'
+import { AgentError, peerError } from '../../protocol/wire/errors.ts'
+import type { AccountStatus, StatusJsonReply } from '../../protocol/wire/messages.ts'
+import { shellQuote, tokenFileLine, visibleText } from '../../protocol/wire/text.ts'
+import { accountDirectory, listAccounts, printNames } from '../account-directory.ts'
+import type { Arguments } from '../arguments.ts'
+import { selectAgent } from '../autoload.ts'
+import {
+  addRequest,
+  type PasswordKeeping,
+  passwordEntry,
+  passwordSources,
+  storesPassword,
+  type UnlockedAccount,
+  unlockAccount,
+} from '../passwords.ts'
+import { dateOf, printedAccount } from '../printing.ts'
 import type { Io } from '../run.ts'
 import { openTerminal, type Terminal } from '../terminal.ts'
-import { accountNamed } from './account-named.ts'
-import { load } from './load.ts'
-import { lock, unlock } from './lock.ts'
-import { modeOf } from './mode.ts'
-import type { oidcAdd } from './options.ts'
-import { printFile } from './print-file.ts'
-import { printLoaded } from './print-loaded.ts'
-import { type AddContext, type AddHost, tellSuccess } from './setting.ts'
+import { type AddContext, type AddHost, modeOf, type oidcAdd, tellSuccess } from './options.ts'
 
 /** `oidc-add`: loads accounts into the agent, and what belongs to that. */
 export async function addAccounts(
@@ -66,4 +75,158 @@ async function perform(
     case 'load':
       return load(await accountNamed(mode.operand, context), context)
   }
+}
+
+/**
+ * The account an operand names: itself, or with an issuer's URL that issuer's default account.
+ * @throws AgentError `unknown-account` where the issuer has none.
+ */
+async function accountNamed(operand: string, { io, host }: AddContext): Promise<string> {
+  // As with the C tool, only the literal beginning makes it an issuer.
+  if (!operand.startsWith('https://')) return operand
+  const issuers = await readKnownIssuers(findConfigDirectory(io.env), host.systemDirectory)
+  const account = defaultAccountOf(issuers.find(({ issuer }) => sameIssuer(issuer, operand)))
+  if (account !== undefined) return account
+  throw new AgentError('unknown-account', `No account configured for the issuer ${operand}`, {
+    hint: `Make one: oidc-gen --issuer=${shellQuote(operand)}`,
+  })
+}
+
+function defaultAccountOf(issuer: KnownIssuer | undefined): string | undefined {
+  return issuer?.defaultAccount ?? issuer?.accounts[0]
+}
+
+/** Opens an account's file and loads it into the agent. */
+async function load(account: string, context: AddContext): Promise<void> {
+  const { options, io, agent, terminal, explain } = context
+  if (options.pwPrompt === 'gui') {
+    throw new AgentError('not-implemented', '--pw-prompt=gui is not implemented', {
+      hint: 'Leave it out to be asked on the terminal.',
+    })
+  }
+  const directory = accountDirectory(io.env)
+  if (!(await directory.has(account))) throw noSuchAccount(account)
+
+  const { info: loaded } = await callAgent(agent, { request: 'loaded_accounts' })
+  if (loaded.includes(account) && !options.force) {
+    io.stdout.write(`Account '${account}' already loaded\n`)
+    if (changesLoaded(options)) {
+      io.stderr.write('It stays as it is. With --force the other options take effect.\n')
+    }
+    return
+  }
+
+  explain(`account file: ${directory.path}/${account}`)
+  const sources = passwordSources(options)
+  const text = await directory.read(account)
+  const opened = await unlockAccount(account, text, { sources, io, terminal })
+  const request = addRequest(opened, {
+    pw_entry: passwordEntry(account, sources, await keeping(opened, context), io.now),
+    lifetime: options.lifetime,
+    confirm: options.confirm,
+    always_allow_id_token: options.alwaysAllowIdToken,
+    plain_add: options.skipCheck,
+  })
+  tellSuccess(io, await callAgent(agent, request))
+}
+
+/** Whether an option was given that an account which is loaded could take over. */
+function changesLoaded(options: AddContext['options']): boolean {
+  const { lifetime, pwStore, confirm, alwaysAllowIdToken } = options
+  return lifetime !== undefined || pwStore !== undefined || confirm || alwaysAllowIdToken
+}
+
+/**
+ * Whether the agent keeps the password, and how long: as --pw-store says, as long as the account
+ * where it says no time, and always if it came from a variable or the issuer files say so (cli.md §1.2).
+ */
+async function keeping(
+  { fields, password, from }: UnlockedAccount,
+  { options, io, host }: AddContext,
+): Promise<PasswordKeeping | undefined> {
+  const { pwStore, pwEnv, lifetime } = options
+  if (typeof pwStore === 'number') return { password, seconds: pwStore }
+  if (pwStore === true) return { password, seconds: lifetime ?? 0 }
+  const isKept =
+    (pwEnv !== undefined && from === 'source') ||
+    (await storesPassword(accountOf(fields).issuer, io.env, host.systemDirectory))
+  return isKept ? { password, seconds: 0 } : undefined
+}
+
+function noSuchAccount(account: string): AgentError {
+  return peerError('unknown-account', {
+    hint: `There is no file for ${account}. What there is shows: oidc-add -l`,
+  })
+}
+
+/** Locks the agent with a password that is asked for twice. */
+async function lock({ agent, io, terminal }: AddContext): Promise<void> {
+  await callAgent(agent, { request: 'check' })
+  const password = await terminal().askSecret('Enter lock password')
+  if ((await terminal().askSecret('Confirm lock password')) !== password) {
+    throw new AgentError('wrong-password', 'Passwords do not match.')
+  }
+  tellSuccess(io, await callAgent(agent, { request: 'lock', password }))
+}
+
+/** Unlocks the agent. */
+async function unlock({ agent, io, terminal }: AddContext): Promise<void> {
+  await callAgent(agent, { request: 'check' })
+  const password = await terminal().askSecret('Enter lock password')
+  tellSuccess(io, await callAgent(agent, { request: 'unlock', password }))
+}
+
+/** Prints what an account file holds, secrets and all. */
+async function printFile(account: string, { io, options, terminal }: AddContext): Promise<void> {
+  const text = await accountDirectory(io.env).read(account)
+  const ways = { sources: passwordSources(options), io, terminal }
+  const { fields } = await unlockAccount(account, text, ways)
+  io.stdout.write(`${printedAccount(fields)}\n`)
+}
+
+const words = {
+  heading: 'The following account configurations are currently loaded: ',
+  none: 'No account configurations are currently loaded.',
+} as const
+
+/**
+ * `-a`: the loaded accounts; for a person with how long their logins last, and the token files that
+ * are kept fresh.
+ */
+async function printLoaded({ io, agent }: AddContext): Promise<void> {
+  const { info: names } = await callAgent(agent, { request: 'loaded_accounts' })
+  if (io.stdout.isTTY !== true) {
+    printNames(io, names, words)
+    return
+  }
+  const { accounts = [], token_files: files = [] } = await statusOf(agent)
+  const logins = new Map(accounts.map((one) => [one.name, one]))
+  const width = Math.max(0, ...names.map((name) => name.length))
+  const lines = names.map((name) => {
+    const login = loginText(logins.get(name), io.now())
+    return login === '' ? name : `${name.padEnd(width)}  ${login}`
+  })
+  printNames(io, lines, words)
+  if (files.length > 0) io.stdout.write('\nToken files kept fresh:\n')
+  for (const file of files) io.stdout.write(`${visibleText(tokenFileLine(file))}\n`)
+}
+
+/** Nothing where the agent is one that does not tell. */
+async function statusOf(agent: AddContext['agent']): Promise<Partial<StatusJsonReply['info']>> {
+  try {
+    return (await callAgent(agent, { request: 'status_json' })).info
+  } catch (error) {
+    if (error instanceof AgentError) return {}
+    throw error
+  }
+}
+
+/** Empty where nothing is known. */
+function loginText(account: AccountStatus | undefined, now: number): string {
+  if (account === undefined) return ''
+  if (account.login_expired) return 'login ended'
+  if (account.grant !== 'refresh_token') return 'robot'
+  const end = account.refresh_token_expires_at
+  if (end === null || end <= 0) return ''
+  return end * 1000 <= now ? 'login ended' : `login ends ${dateOf(end)}`
 }

@@ -1,6 +1,10 @@
-import type { CommandSpec } from '../argv.ts'
+import type { AgentAddress } from '../../protocol/client/call.ts'
+import type { PlainReply } from '../../protocol/wire/messages.ts'
+import { type Arguments, type CommandSpec, usageError } from '../arguments.ts'
 import { choice, flag, optionalNumber, type Values, wholeNumber } from '../option.ts'
-import { passwordOptions } from '../password-source.ts'
+import { passwordOptions } from '../passwords.ts'
+import type { Io } from '../run.ts'
+import type { Terminal } from '../terminal.ts'
 
 const options = {
   list: flag('-l, --list', 'Lists all configured account configurations'),
@@ -48,4 +52,59 @@ export const oidcAdd: CommandSpec<typeof options> = {
   options,
   operands: { label: '[ACCOUNT | https://ISSUER]', min: 0, max: 1 },
   headings: { list: 'What to do', force: 'How to load', pwEnv: 'Passwords', verbose: 'Verbosity' },
+}
+
+/** What `oidc-add` was called for. */
+export type AddMode =
+  | { readonly kind: 'list' }
+  | { readonly kind: 'loaded' }
+  | { readonly kind: 'lock' }
+  | { readonly kind: 'unlock' }
+  | { readonly kind: 'remove-all' }
+  | { readonly kind: 'print'; readonly operand: string }
+  | { readonly kind: 'remove'; readonly operand: string }
+  | { readonly kind: 'load'; readonly operand: string }
+
+/** @throws AgentError `usage` where an account is needed and none was named. */
+export function modeOf({ options, operands }: Arguments<typeof oidcAdd.options>): AddMode {
+  const alone = modeWithoutAccount(options)
+  if (alone !== undefined) return alone
+  const [operand] = operands
+  if (operand === undefined) throw usageError('no account was named')
+  if (options.print) return { kind: 'print', operand }
+  return options.remove ? { kind: 'remove', operand } : { kind: 'load', operand }
+}
+
+function modeWithoutAccount(options: AddOptions): AddMode | undefined {
+  if (options.list) return { kind: 'list' }
+  if (options.loaded) return { kind: 'loaded' }
+  if (options.lock) return { kind: 'lock' }
+  if (options.unlock) return { kind: 'unlock' }
+  return options.removeAll ? { kind: 'remove-all' } : undefined
+}
+
+/** The machine `oidc-add` runs on, where it is more than {@link Io}. */
+export interface AddHost {
+  /** @throws AgentError `no-terminal` */
+  openTerminal(): Terminal
+  /** Where the administrator's issuer files are, if not at the usual place. */
+  readonly systemDirectory?: string
+}
+
+/** What each thing `oidc-add` does works with. */
+export interface AddContext {
+  readonly options: AddOptions
+  readonly io: Io
+  readonly host: AddHost
+  readonly agent: AgentAddress | undefined
+  /** Opened at the first question. */
+  readonly terminal: () => Terminal
+  /** Said to a person who asked for it by `--verbose`. */
+  readonly explain: (line: string) => void
+}
+
+/** `success` is for scripts, what else the agent has to say for the person. */
+export function tellSuccess({ stdout, stderr }: Io, { info }: PlainReply): void {
+  stdout.write('success\n')
+  if (info !== undefined) stderr.write(`${info}\n`)
 }

@@ -1,9 +1,8 @@
 import { lstat, readFile, rmdir, unlink } from 'node:fs/promises'
 import { basename, dirname } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
-import type { Environment } from '../../protocol/client.ts'
-import { AgentError } from '../../protocol/errors.ts'
-import { systemCode } from '../../protocol/system-error.ts'
+import type { Environment } from '../../protocol/wire/agent-options.ts'
+import { AgentError, systemCode } from '../../protocol/wire/errors.ts'
 
 /** An agent may be storing a last refresh token; after this it is left to end by itself. */
 const END_TIMEOUT_MS = 5_000

@@ -1,16 +1,19 @@
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { type AgentAddress, callAgent } from '../../protocol/client.ts'
-import { AgentError } from '../../protocol/errors.ts'
-import { isJsonObject, parseTolerantJson } from '../../protocol/json.ts'
-import type { JsonObject } from '../../protocol/messages.ts'
-import { systemCode } from '../../protocol/system-error.ts'
+import { type AgentAddress, callAgent } from '../../protocol/client/call.ts'
+import { AgentError, systemCode } from '../../protocol/wire/errors.ts'
+import { isJsonObject, parseTolerantJson } from '../../protocol/wire/json.ts'
+import type { JsonObject } from '../../protocol/wire/messages.ts'
 import { accountDirectory } from '../account-directory.ts'
-import { addRequest } from '../load-account.ts'
-import { type PasswordSources, passwordEntry, passwordSources } from '../password-source.ts'
+import {
+  addRequest,
+  type PasswordSources,
+  passwordEntry,
+  passwordSources,
+  unlockAccount,
+} from '../passwords.ts'
 import type { Io } from '../run.ts'
 import { openTerminal, type Terminal } from '../terminal.ts'
-import { unlockAccount } from '../unlock-account.ts'
 import type { LauncherOptions } from './options.ts'
 
 /** The account itself as JSON, or the path of a file with it, as GitLab's variables of type File give. */

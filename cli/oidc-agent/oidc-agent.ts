@@ -1,13 +1,12 @@
-import { type Arguments, usageError } from '../argv.ts'
+import { agentAddresses, callAgent } from '../../protocol/client/call.ts'
+import { type Arguments, usageError } from '../arguments.ts'
 import { NON_INTERACTIVE } from '../non-interactive.ts'
+import { exportLine } from '../printing.ts'
 import type { ExitOutcome, Io } from '../run.ts'
-import { outcomeOf, runCommand } from '../run-command.ts'
-import { announcement, farewell } from './announcement.ts'
-import type { Host } from './host.ts'
+import { outcomeOf, runCommand } from '../signals.ts'
 import { killAgent } from './kill-agent.ts'
 import { agentOptions, type LauncherOptions, type oidcAgent } from './options.ts'
-import { printStatus } from './print-status.ts'
-import { type Daemon, endDaemon, startDaemon } from './start-daemon.ts'
+import { type Daemon, endDaemon, type Host, startDaemon } from './start-daemon.ts'
 
 /** `oidc-agent`: starts an agent, or ends or asks the one that runs. */
 export async function launch(
@@ -106,4 +105,36 @@ async function launchInForeground({ options, io, host }: Start): Promise<ExitOut
   }
   io.stdout.write(announcement(daemon, options))
   return await ended
+}
+
+/** What a started agent is announced with: shell commands to `eval`, or JSON, byte for byte the C agent's. */
+function announcement(
+  { socket, pid }: Pick<Daemon, 'socket' | 'pid'>,
+  { json, quiet, nonInteractive }: Pick<LauncherOptions, 'json' | 'quiet' | 'nonInteractive'>,
+): string {
+  if (json) return `{\n\t"socket":\t${JSON.stringify(socket)},\n\t"dpid":\t"${pid}"\n}`
+  const lines = [exportLine('OIDC_SOCK', socket), exportLine('OIDCD_PID', String(pid))]
+  if (nonInteractive) lines.push(exportLine(NON_INTERACTIVE, '1'))
+  if (!quiet) lines.push('echo Agent pid $OIDCD_PID')
+  return lines.map((line) => `${line}\n`).join('')
+}
+
+/** What an agent that was ended leaves to `eval`. */
+function farewell(pid: number, { quiet }: Pick<LauncherOptions, 'quiet'>): string {
+  const lines = ['unset OIDC_SOCK;', 'unset OIDCD_PID;']
+  if (!quiet) lines.push(`echo Agent pid ${pid} killed;`)
+  return lines.map((line) => `${line}\n`).join('')
+}
+
+/** `oidc-agent --status`: what the running agent says of itself. */
+async function printStatus(json: boolean, { env, uid, stdout }: Io): Promise<void> {
+  const { local } = agentAddresses(env, uid)
+  if (json) {
+    const { info } = await callAgent(local, { request: 'status_json' })
+    // No end of line: byte for byte what oidc-agent 5 prints.
+    stdout.write(JSON.stringify(info))
+    return
+  }
+  const { info } = await callAgent(local, { request: 'status' })
+  stdout.write(info.endsWith('\n') ? info : `${info}\n`)
 }

@@ -1,8 +1,8 @@
-import { type AgentOptions, defaultAgentOptions } from '../../protocol/agent-options.ts'
-import type { CommandSpec } from '../argv.ts'
+import { isAbsolute, join } from 'node:path'
+import { type AgentOptions, defaultAgentOptions } from '../../protocol/wire/agent-options.ts'
+import type { CommandSpec } from '../arguments.ts'
 import { flag, optionalText, text, texts, type Values, wholeNumber } from '../option.ts'
-import { passwordOptions } from '../password-source.ts'
-import { absolutePath } from './absolute-path.ts'
+import { passwordOptions } from '../passwords.ts'
 
 const options = {
   kill: flag('-k, --kill', 'End the running agent, given by OIDCD_PID and OIDC_SOCK.'),
@@ -107,4 +107,9 @@ export function agentOptions(
     pidFile: absolute(given.pidFile),
     parentPipe: place.parentPipe,
   }
+}
+
+/** `path` seen from `directory`; unlike `resolve`, keeps the `/` at its end, which says directory. */
+function absolutePath(path: string, directory: string): string {
+  return isAbsolute(path) ? path : join(directory, path)
 }

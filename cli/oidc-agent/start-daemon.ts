@@ -1,14 +1,14 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
+import { realpathSync } from 'node:fs'
+import { dirname, join } from 'node:path'
 import { addAbortSignal, Readable } from 'node:stream'
 import { text as collect } from 'node:stream/consumers'
 import { setTimeout as pause } from 'node:timers/promises'
-import type { AgentOptions, DaemonReport } from '../../protocol/agent-options.ts'
-import type { Environment } from '../../protocol/client.ts'
-import { AgentError, isErrorCode } from '../../protocol/errors.ts'
-import { isJsonObject, parseTolerantJson } from '../../protocol/json.ts'
-import type { JsonValue } from '../../protocol/messages.ts'
-import type { Host } from './host.ts'
+import type { AgentOptions, DaemonReport, Environment } from '../../protocol/wire/agent-options.ts'
+import { AgentError, isErrorCode } from '../../protocol/wire/errors.ts'
+import { isJsonObject, parseTolerantJson } from '../../protocol/wire/json.ts'
+import type { JsonValue } from '../../protocol/wire/messages.ts'
 
 /** An agent may be storing a last refresh token; after this it is left to end by itself. */
 const END_TIMEOUT_MS = 5_000
@@ -113,4 +113,32 @@ function parseReport(text: string): DaemonReport {
 
 function textOr(fallback: string, value: JsonValue | undefined): string {
   return typeof value === 'string' ? value : fallback
+}
+
+/** What the launcher has to know of the process it is. */
+export interface Host {
+  /** The node that runs us. */
+  readonly execPath: string
+  /** Options given to it before the script. */
+  readonly execArgv: readonly string[]
+  /** The script of the daemon. */
+  readonly daemon: string
+  /** Milliseconds it has to bind its socket. */
+  readonly startTimeoutMs: number
+  readonly parentPid: number
+  readonly directory: string
+}
+
+/** It takes some 200 ms; a machine under load gets the rest. */
+const START_TIMEOUT_MS = 30_000
+
+export function thisHost(): Host {
+  return {
+    execPath: process.execPath,
+    execArgv: process.execArgv,
+    daemon: join(dirname(realpathSync(process.argv[1] ?? '')), '..', 'agent.cjs'),
+    startTimeoutMs: START_TIMEOUT_MS,
+    parentPid: process.ppid,
+    directory: process.cwd(),
+  }
 }

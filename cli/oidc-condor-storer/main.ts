@@ -1,5 +1,4 @@
-import { exitWith, processIo } from '../process-io.ts'
-import { run } from '../run.ts'
+import { exitWith, processIo, run } from '../run.ts'
 import { storeCredentials } from './oidc-condor-storer.ts'
 import { onNewLine } from './on-new-line.ts'
 import { oidcCondorStorer } from './options.ts'

@@ -1,19 +1,21 @@
-import { TOKEN_TIMEOUT_MS } from '../../protocol/ask-agents.ts'
-import { agentAddresses, callAgent } from '../../protocol/client.ts'
-import { AgentError } from '../../protocol/errors.ts'
-import type { AccessTokenReply, JsonObject } from '../../protocol/messages.ts'
-import type { Arguments } from '../argv.ts'
-import { withAutoload } from '../or-loaded.ts'
+import { agentAddresses, callAgent, TOKEN_TIMEOUT_MS } from '../../protocol/client/call.ts'
+import { AgentError } from '../../protocol/wire/errors.ts'
+import type { AccessTokenReply, JsonObject } from '../../protocol/wire/messages.ts'
+import { visibleText } from '../../protocol/wire/text.ts'
+import type { Arguments } from '../arguments.ts'
+import { withAutoload } from '../autoload.ts'
+import { printInfo } from '../printing.ts'
 import type { Io } from '../run.ts'
-import { printInfo } from '../tell-info.ts'
-import { visibleText } from '../visible-text.ts'
+import { oidcCondorStorer } from './options.ts'
 import {
   accountOfService,
+  addCredential,
   type CredentialRequest,
+  nameOf,
   parseCredentialRequest,
-} from './credential-request.ts'
-import { oidcCondorStorer } from './options.ts'
-import { addCredential, nameOf, queryCredential, removal } from './store-cred.ts'
+  queryCredential,
+  removal,
+} from './store-cred.ts'
 
 /**
  * Seconds a stored token is valid at least: until a job starts. Not more, so that one token serves

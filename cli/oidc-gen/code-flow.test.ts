@@ -1,6 +1,6 @@
 import { afterEach, describe, expect, test } from 'vitest'
-import { AgentError } from '../../protocol/errors.ts'
-import type { JsonObject } from '../../protocol/messages.ts'
+import { AgentError } from '../../protocol/wire/errors.ts'
+import type { JsonObject } from '../../protocol/wire/messages.ts'
 import { GenSession, type Ran, type RunOptions } from '../../test/support/gen-session.ts'
 
 const ok = { status: 'success' } as const

@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, test } from 'vitest'
-import type { JsonObject } from '../../protocol/messages.ts'
+import type { JsonObject } from '../../protocol/wire/messages.ts'
 import { GenSession, type Ran, type RunOptions } from '../../test/support/gen-session.ts'
 
 const ok = { status: 'success' } as const

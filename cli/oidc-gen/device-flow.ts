@@ -1,9 +1,8 @@
-import { callAgent } from '../../protocol/client.ts'
-import { AgentError, type ErrorCode } from '../../protocol/errors.ts'
-import type { DeviceAuthorization, Replies } from '../../protocol/messages.ts'
-import { showDeviceCode } from './device-code.ts'
-import { untilUnlocked } from './locked-agent.ts'
-import type { GenContext } from './setting.ts'
+import { callAgent } from '../../protocol/client/call.ts'
+import { AgentError, type ErrorCode } from '../../protocol/wire/errors.ts'
+import type { DeviceAuthorization, Replies } from '../../protocol/wire/messages.ts'
+import { hasColour, type Io } from '../run.ts'
+import type { GenContext } from './context.ts'
 
 /** RFC 8628 §3.5: what `slow_down` adds to the pause, in seconds. */
 const SLOW_DOWN_SECONDS = 5
@@ -56,4 +55,39 @@ function nextInterval(error: unknown, interval: number): number {
   // RFC 8628 §3.5: back off exponentially after a connection timeout.
   if (passing.has(error.code)) return interval * 2
   throw error
+}
+
+/** Tells the person, on stderr, where to enter which code; as a QR code too, if that can be seen. */
+async function showDeviceCode(device: DeviceAuthorization, io: Io): Promise<void> {
+  const { stderr } = io
+  const uri = plain(device.verification_uri)
+  stderr.write(`\nUsing a browser on any device, visit:\n${uri}\n\n`)
+  stderr.write(`And enter the code: ${plain(device.user_code)}\n`)
+  if (stderr.isTTY !== true) return
+  const { qrText } = await import('../qr.ts')
+  stderr.write('Alternatively you can use the following QR code to visit the above listed URL.\n\n')
+  stderr.write(`${qrText(plain(device.verification_uri_complete ?? uri), hasColour(io))}\n`)
+}
+
+/** The provider's text without what could move the cursor or hide something. */
+function plain(text: string): string {
+  return text.replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu, '')
+}
+
+/**
+ * Whether what a poll failed with is only that the agent is locked, by a person who went away: the
+ * login goes on when it is unlocked. The first time that is said.
+ */
+export function untilUnlocked({ io }: GenContext): (error: unknown) => boolean {
+  let said = false
+  return (error) => {
+    if (!(error instanceof AgentError) || error.code !== 'agent-locked') return false
+    if (!said) {
+      io.stderr.write(
+        'The agent is locked. The login goes on when it is unlocked by\n\t$ oidc-add -X\n',
+      )
+    }
+    said = true
+    return true
+  }
 }

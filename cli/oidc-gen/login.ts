@@ -1,19 +1,16 @@
-import { accountOf } from '../../protocol/account.ts'
-import { callAgent } from '../../protocol/client.ts'
-import { AgentError } from '../../protocol/errors.ts'
-import type { JsonObject } from '../../protocol/messages.ts'
-import { interruptible } from '../interruptible.ts'
+import { type AgentAddress, callAgent } from '../../protocol/client/call.ts'
+import { accountOf } from '../../protocol/storage/account.ts'
+import { AgentError } from '../../protocol/wire/errors.ts'
+import type { JsonObject } from '../../protocol/wire/messages.ts'
 import { isNonInteractive } from '../non-interactive.ts'
-import { passwordEntry } from '../password-source.ts'
-import { printInfo } from '../tell-info.ts'
-import { fieldText } from './account-field.ts'
-import { type BrowserEnd, waitForBrowser } from './code-flow.ts'
-import { withCredentials } from './credentials.ts'
+import { passwordEntry } from '../passwords.ts'
+import { printInfo } from '../printing.ts'
+import { interruptible } from '../signals.ts'
+import { fieldText, isUnattendedGrant } from './account-json.ts'
+import { type BrowserEnd, hasDisplay, waitForBrowser } from './code-flow.ts'
+import type { GenContext } from './context.ts'
 import { waitForApproval } from './device-flow.ts'
-import { isUnattendedGrant } from './own-fields.ts'
-import type { GenContext } from './setting.ts'
-import { hasDisplay } from './show-address.ts'
-import { unloadAccount } from './unload-account.ts'
+import { withCredentials } from './questions.ts'
 
 /** What the C tool prints after a flow that needs nobody's approval. */
 export const DONE_AT_ONCE =
@@ -140,4 +137,16 @@ function needsPerson(): AgentError {
 
 function malformed(what: string): AgentError {
   return new AgentError('message-malformed', `the agent ${what}`)
+}
+
+/** Takes an account out of the agent, if it is there. */
+export async function unloadAccount(
+  account: string,
+  agent: AgentAddress | undefined,
+): Promise<void> {
+  try {
+    await callAgent(agent, { request: 'remove', account })
+  } catch (error) {
+    if (!(error instanceof AgentError) || error.code !== 'account-not-loaded') throw error
+  }
 }

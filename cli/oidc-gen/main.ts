@@ -1,8 +1,7 @@
-import { exitWith, processIo } from '../process-io.ts'
-import { run } from '../run.ts'
+import { exitWith, processIo, run } from '../run.ts'
+import { thisHost } from './context.ts'
 import { generate } from './oidc-gen.ts'
 import { oidcGen } from './options.ts'
-import { thisHost } from './this-host.ts'
 
 // What `ps` shows of this process from here on: --op-password, --rt and --client-secret do not stay there.
 process.title = 'oidc-gen'

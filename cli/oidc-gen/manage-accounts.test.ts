@@ -1,9 +1,8 @@
 import { mkdir, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import { sealAccountFile } from '../../protocol/account-file.ts'
-import { newFileKey } from '../../protocol/file-key.ts'
-import type { JsonObject } from '../../protocol/messages.ts'
+import { newFileKey, sealAccountFile } from '../../protocol/storage/account-file.ts'
+import type { JsonObject } from '../../protocol/wire/messages.ts'
 import { type Answers, GenSession } from '../../test/support/gen-session.ts'
 
 const ok = { status: 'success' } as const

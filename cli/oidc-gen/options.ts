@@ -1,5 +1,5 @@
-import { audienceParameters } from '../../protocol/account.ts'
-import type { CommandSpec } from '../argv.ts'
+import { audienceParameters } from '../../protocol/storage/account.ts'
+import type { CommandSpec } from '../arguments.ts'
 import {
   choice,
   choices,
@@ -10,7 +10,7 @@ import {
   type Values,
   wholeNumbers,
 } from '../option.ts'
-import { passwordOptions } from '../password-source.ts'
+import { passwordOptions } from '../passwords.ts'
 
 const managing = {
   accounts: flag(

@@ -1,18 +1,16 @@
-import { accountOf } from '../../protocol/account.ts'
-import { AccountDirectory } from '../../protocol/account-directory.ts'
-import { sealAccountFile } from '../../protocol/account-file.ts'
-import { callAgent } from '../../protocol/client.ts'
-import { createConfigDirectory } from '../../protocol/config-directory.ts'
-import { AgentError } from '../../protocol/errors.ts'
-import { type FileKey, newFileKey } from '../../protocol/file-key.ts'
-import { addIssuerAccount } from '../../protocol/issuer-accounts.ts'
-import type { JsonObject } from '../../protocol/messages.ts'
-import { shellQuote } from '../../protocol/shell-word.ts'
-import { addRequest } from '../load-account.ts'
-import { passwordEntry } from '../password-source.ts'
-import { storesPassword } from '../stores-password.ts'
-import { askNewPassword, type PlannedPassword } from './encryption-password.ts'
-import type { GenContext } from './setting.ts'
+import { callAgent } from '../../protocol/client/call.ts'
+import { accountOf } from '../../protocol/storage/account.ts'
+import { AccountDirectory } from '../../protocol/storage/account-directory.ts'
+import { type FileKey, newFileKey, sealAccountFile } from '../../protocol/storage/account-file.ts'
+import { createConfigDirectory } from '../../protocol/storage/config-directory.ts'
+import { addIssuerAccount } from '../../protocol/storage/issuer-config-writer.ts'
+import { AgentError } from '../../protocol/wire/errors.ts'
+import type { JsonObject } from '../../protocol/wire/messages.ts'
+import { shellQuote } from '../../protocol/wire/text.ts'
+import { addRequest, passwordEntry, sourcedPassword, storesPassword } from '../passwords.ts'
+import type { Io } from '../run.ts'
+import type { GenContext } from './context.ts'
+import type { GenOptions } from './options.ts'
 
 /** What an account's file is sealed with. */
 export type Sealing =
@@ -141,4 +139,63 @@ function unsaved(name: string, { kind }: Sealing, error: AgentError): AgentError
     next,
   ].join('\n')
   return new AgentError(error.code, error.message, { hint, cause: error })
+}
+
+/** The password a new file is to have, as far as it is known before the login. */
+export type PlannedPassword =
+  | { readonly kind: 'given'; readonly password: string }
+  | { readonly kind: 'ask' }
+
+/**
+ * Where the password will come from. It is settled before the login, after which there would be an
+ * account that nobody can save.
+ * @throws AgentError `no-terminal` where there is neither a source nor somebody to ask.
+ */
+export async function plannedPassword({
+  sources,
+  io,
+  prompter,
+}: GenContext): Promise<PlannedPassword> {
+  const warn = (line: string): void => void io.stderr.write(`${line}\n`)
+  const password = await sourcedPassword(sources, { env: io.env, warn })
+  if (password !== undefined) return { kind: 'given', password }
+  // Opened now, to fail now.
+  prompter.passwords()
+  return { kind: 'ask' }
+}
+
+/** Asks for a new password until it was entered twice the same; undefined: keep the old one. */
+async function askNewPassword(
+  account: string,
+  { prompter }: GenContext,
+  old: 'may be kept' | 'none',
+): Promise<string | undefined> {
+  const terminal = prompter.passwords()
+  const question = `Enter encryption password for account configuration '${account}'`
+  for (;;) {
+    const password = await terminal.askSecret(old === 'none' ? question : `${question} [***]`)
+    if (password === '' && old !== 'none') return undefined
+    if (password === '') {
+      terminal.say('The password must not be empty.')
+    } else if ((await terminal.askSecret('Confirm encryption password')) === password) {
+      return password
+    } else {
+      terminal.say('Encryption passwords did not match.')
+    }
+  }
+}
+
+/**
+ * The refresh token from --rt or --rt-env.
+ * @throws AgentError `bad-request` where the variable is not set.
+ */
+export function givenRefreshToken(
+  { refreshToken, refreshTokenEnv }: GenOptions,
+  env: Io['env'],
+): string | undefined {
+  if (refreshToken !== undefined || refreshTokenEnv === undefined) return refreshToken
+  const name = refreshTokenEnv === true ? 'OIDC_REFRESH_TOKEN' : refreshTokenEnv
+  const token = env[name]
+  if (token === undefined || token === '') throw new AgentError('bad-request', `${name} not set!`)
+  return token
 }

@@ -1,5 +1,4 @@
-import { exitWith, processIo } from '../process-io.ts'
-import { run } from '../run.ts'
+import { exitWith, processIo, run } from '../run.ts'
 import { getToken } from './oidc-token.ts'
 import { oidcToken } from './options.ts'
 

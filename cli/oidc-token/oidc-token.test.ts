@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, test } from 'vitest'
-import type { JsonObject } from '../../protocol/messages.ts'
+import type { JsonObject } from '../../protocol/wire/messages.ts'
 import { type ScriptedAgent, scriptedAgent } from '../../test/support/scripted-agent.ts'
 import { type ExitOutcome, run } from '../run.ts'
 import { testIo } from '../test-io.ts'

@@ -1,11 +1,10 @@
-import type { AccessTokenReply } from '../../protocol/messages.ts'
-import { type Arguments, usageError } from '../argv.ts'
-import { loginEndWarning } from '../login-end.ts'
+import type { AccessTokenReply } from '../../protocol/wire/messages.ts'
+import { type Arguments, usageError } from '../arguments.ts'
+import { loginEndWarning, printInfo } from '../printing.ts'
 import type { Io } from '../run.ts'
-import { printInfo } from '../tell-info.ts'
 import type { oidcToken, TokenOptions } from './options.ts'
 import { outputOf, printable, printed } from './output.ts'
-import { requestAccessToken, requestIdToken, tokenSelection } from './wanted-token.ts'
+import { requestAccessToken, requestIdToken, tokenSelection } from './token-request.ts'
 
 /**
  * `oidc-token`: asks for one token and prints it, and nothing else, on stdout; or keeps it in a file,

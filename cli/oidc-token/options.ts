@@ -1,6 +1,6 @@
-import type { CommandSpec } from '../argv.ts'
+import type { CommandSpec } from '../arguments.ts'
 import { choice, flag, optionalText, text, texts, type Values, wholeNumber } from '../option.ts'
-import { OPERATIONS } from './inspect/operations.ts'
+import { OPERATIONS } from './inspect/operation.ts'
 
 const options = {
   all: flag('-a, --all', 'Print token, issuer and expiration time, each on a line.'),

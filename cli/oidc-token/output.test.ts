@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { parseArgv } from '../argv.ts'
+import { parseArgv } from '../arguments.ts'
 import { oidcToken } from './options.ts'
 import { outputOf, printed } from './output.ts'
 

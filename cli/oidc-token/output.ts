@@ -1,6 +1,6 @@
-import { AgentError } from '../../protocol/errors.ts'
-import type { AccessTokenReply } from '../../protocol/messages.ts'
-import { checkVariableName, exportLine } from '../shell-words.ts'
+import { AgentError } from '../../protocol/wire/errors.ts'
+import type { AccessTokenReply } from '../../protocol/wire/messages.ts'
+import { checkVariableName, exportLine } from '../printing.ts'
 import type { TokenOptions } from './options.ts'
 
 /** What of a reply is printed, and how. */

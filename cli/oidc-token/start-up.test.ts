@@ -35,7 +35,7 @@ async function partsOf(entry: string, lazy: readonly string[]): Promise<readonly
 test('oidc-token starts with nothing but its own code, node:net and what that brings', async () => {
   const parts = await partsOf('cli/oidc-token/main.ts', [
     'load-from-disk.ts',
-    'help-text.ts',
+    'help.ts',
     'token-file.ts',
     'inspect.ts',
   ])

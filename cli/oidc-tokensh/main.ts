@@ -1,5 +1,4 @@
-import { exitWith, processIo } from '../process-io.ts'
-import { run } from '../run.ts'
+import { exitWith, processIo, run } from '../run.ts'
 import { runWithToken } from './oidc-tokensh.ts'
 import { oidcTokensh } from './options.ts'
 

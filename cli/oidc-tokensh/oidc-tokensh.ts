@@ -1,16 +1,15 @@
+import { mkdtemp, rm } from 'node:fs/promises'
 import { join } from 'node:path'
-import { type AgentAddress, agentAddresses, callAgent } from '../../protocol/client.ts'
-import { AgentError } from '../../protocol/errors.ts'
-import { instantOf } from '../../protocol/instant.ts'
-import type { TokenFileReply } from '../../protocol/messages.ts'
-import type { Arguments } from '../argv.ts'
-import { targetOf, withAutoload } from '../or-loaded.ts'
+import { type AgentAddress, agentAddresses, callAgent } from '../../protocol/client/call.ts'
+import { AgentError, unwritable } from '../../protocol/wire/errors.ts'
+import type { TokenFileReply } from '../../protocol/wire/messages.ts'
+import { instantOf } from '../../protocol/wire/text.ts'
+import type { Arguments } from '../arguments.ts'
+import { targetOf, withAutoload } from '../autoload.ts'
+import { printInfo } from '../printing.ts'
 import type { ExitOutcome, Io } from '../run.ts'
-import { runCommand } from '../run-command.ts'
-import { printInfo } from '../tell-info.ts'
-import { chooseAccount } from './choose-account.ts'
+import { runCommand } from '../signals.ts'
 import type { oidcTokensh } from './options.ts'
-import { withPrivateDirectory } from './private-directory.ts'
 
 /** Least time the token is valid where nothing was said, as with the C tool (cli.md §1.5). */
 const DEFAULT_MIN_SECONDS = 60
@@ -82,4 +81,40 @@ function environment(env: Io['env'], path: string): Io['env'] {
 /** An agent that is gone, or locked by now, keeps no file either; the directory goes in any case. */
 async function stopKeeping(agent: AgentAddress | undefined, path: string): Promise<void> {
   await callAgent(agent, { request: 'token_file_stop', path }).catch(() => undefined)
+}
+
+/**
+ * The account to take where none is named: the one that is loaded.
+ * @throws AgentError `account-not-chosen` where it is none or more than one
+ */
+async function chooseAccount(agent: AgentAddress | undefined): Promise<string> {
+  const { info: loaded } = await callAgent(agent, { request: 'loaded_accounts' })
+  const [only] = loaded
+  if (only !== undefined && loaded.length === 1) return only
+  const message =
+    only === undefined ? 'no account is loaded' : `${loaded.length} accounts are loaded`
+  const hint =
+    only === undefined
+      ? 'Say which account to load: --oidc=ACCOUNT'
+      : `Say which: --oidc=ACCOUNT, one of ${loaded.join(', ')}`
+  throw new AgentError('account-not-chosen', message, { hint })
+}
+
+/**
+ * Does `work` with a new directory that is only ours, mode 0700, and removes it with all that is in it.
+ * @throws AgentError `file-unwritable`
+ */
+async function withPrivateDirectory<T>(
+  env: Io['env'],
+  work: (directory: string) => Promise<T>,
+): Promise<T> {
+  const parent = [env['XDG_RUNTIME_DIR'], env['TMPDIR'], '/tmp'].find(Boolean) ?? '/tmp'
+  const directory = await mkdtemp(join(parent, 'oidc-tokensh-')).catch((error: unknown) => {
+    throw unwritable(parent, error)
+  })
+  try {
+    return await work(directory)
+  } finally {
+    await rm(directory, { recursive: true, force: true })
+  }
 }

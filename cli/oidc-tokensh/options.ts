@@ -1,4 +1,4 @@
-import type { CommandSpec } from '../argv.ts'
+import type { CommandSpec } from '../arguments.ts'
 import { flag, text, texts, wholeNumber } from '../option.ts'
 
 const options = {

@@ -1,9 +1,12 @@
 import { createHash } from 'node:crypto'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import { openAccountFile, sealAccountFile } from '../../protocol/account-file.ts'
-import { AgentError } from '../../protocol/errors.ts'
-import type { DeriveKey } from '../../protocol/file-key.ts'
-import type { JsonObject } from '../../protocol/messages.ts'
+import {
+  type DeriveKey,
+  openAccountFile,
+  sealAccountFile,
+} from '../../protocol/storage/account-file.ts'
+import { AgentError } from '../../protocol/wire/errors.ts'
+import type { JsonObject } from '../../protocol/wire/messages.ts'
 import {
   type AgentUnderTest,
   inProcess,

@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import type { AgentOptions } from '../../protocol/agent-options.ts'
-import { AgentError } from '../../protocol/errors.ts'
-import type { BrowserStartedReply, GenRequest } from '../../protocol/messages.ts'
+import type { AgentOptions } from '../../protocol/wire/agent-options.ts'
+import { AgentError } from '../../protocol/wire/errors.ts'
+import type { BrowserStartedReply, GenRequest } from '../../protocol/wire/messages.ts'
 import { freePort, occupyPort } from '../support/free-port.ts'
 import { type AgentUnderTest, inProcess, overPlainSocket, overSealedSocket } from './agents.ts'
 

@@ -1,7 +1,7 @@
 import { mkdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import type { JsonObject } from '../../protocol/messages.ts'
+import type { JsonObject } from '../../protocol/wire/messages.ts'
 import { type AgentUnderTest, inProcess, overPlainSocket, type StartAgent } from './agents.ts'
 
 /** The provider in memory tells by whose trust it was asked for its keys. */

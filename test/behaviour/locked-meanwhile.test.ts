@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import { afterEach, beforeEach, expect, test } from 'vitest'
-import type { DeriveKey } from '../../protocol/file-key.ts'
+import type { DeriveKey } from '../../protocol/storage/account-file.ts'
 import { freePort } from '../support/free-port.ts'
 import { type AgentUnderTest, inProcess } from './agents.ts'
 

@@ -2,7 +2,7 @@ import { outputOf, runCommand } from '../support/command.ts'
 import { seedAccount } from '../support/seed-account.ts'
 import { startWlcgProvider } from '../support/wlcg-provider.ts'
 import * as cases from './cases.ts'
-import { type Contender, ourContender, peerContender, whyNoPeer } from './side.ts'
+import { type Contender, ourContender, peerContender, whyNoPeer } from './contender.ts'
 
 /** What a token endpoint across Europe takes. */
 const LATENCY_MS = 200

@@ -3,8 +3,8 @@ import { libraryClient } from '../support/c-peer.ts'
 import { outputOf, runCommand } from '../support/command.ts'
 import { seedAccount } from '../support/seed-account.ts'
 import type { WlcgProvider } from '../support/wlcg-provider.ts'
+import { type Contender, whyNoLibrary } from './contender.ts'
 import { median, medianOf, mediansOf, milliseconds, ratio, timed } from './measure.ts'
-import { type Contender, whyNoLibrary } from './side.ts'
 
 /** What is measured against: the provider both sides ask, and one that answers only after seconds. */
 export interface Setting {

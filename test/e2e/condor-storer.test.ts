@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
-import { tokenOfUseFile } from '../../cli/bearer-token-text.ts'
+import { tokenOfUseFile } from '../../cli/oidc-token/inspect/source.ts'
 import { payloadOf } from '../support/access-token.ts'
 import { shown } from '../support/command.ts'
 import { storedCredential, writeStoreCred } from '../support/condor-store-cred.ts'

@@ -2,8 +2,8 @@ import { readdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { exportJWK } from 'jose'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { CliFixture, PASSWORD } from '../support/cli-fixture.ts'
 import { shown } from '../support/command.ts'
-import { CliFixture, PASSWORD } from '../support/desk.ts'
 import { newTestKeyPair } from '../support/key-pair.ts'
 
 let desk: CliFixture

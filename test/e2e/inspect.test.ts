@@ -1,7 +1,7 @@
 import { symlink } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import type { JsonObject } from '../../protocol/messages.ts'
+import type { JsonObject } from '../../protocol/wire/messages.ts'
 import { type Finished, outputOf, shown } from '../support/command.ts'
 import { startLoaded } from '../support/loaded.ts'
 import { Sandbox } from '../support/sandbox.ts'

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import { callAgent } from '../../protocol/client.ts'
+import { callAgent } from '../../protocol/client/call.ts'
 import { outputOf } from '../support/command.ts'
 import { addAccount, startLoaded, tokenFrom } from '../support/loaded.ts'
 import { noTerminalReason, runInTerminal } from '../support/pseudo-terminal.ts'

@@ -1,10 +1,10 @@
 import { readdir } from 'node:fs/promises'
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
+import type { Refusals } from '../issuer/error-responses.ts'
+import type { Fault } from '../issuer/faults.ts'
+import { startIssuer } from '../issuer/start-issuer.ts'
+import { CliFixture } from '../support/cli-fixture.ts'
 import { shown } from '../support/command.ts'
-import { CliFixture } from '../support/desk.ts'
-import type { Fault } from '../support/issuer/faults.ts'
-import type { Refusals } from '../support/issuer/refusals.ts'
-import { startIssuer } from '../support/issuer/start-issuer.ts'
 
 let desk: CliFixture
 

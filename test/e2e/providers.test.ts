@@ -1,7 +1,7 @@
 import { afterEach, describe, expect, test } from 'vitest'
+import type { IssuerOptions } from '../issuer/start-issuer.ts'
+import { CliFixture } from '../support/cli-fixture.ts'
 import { shown } from '../support/command.ts'
-import { CliFixture } from '../support/desk.ts'
-import type { IssuerOptions } from '../support/issuer/start-issuer.ts'
 
 let desk: CliFixture
 

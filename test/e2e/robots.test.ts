@@ -1,7 +1,7 @@
 import { decodeJwt, exportJWK, type JWTPayload } from 'jose'
 import type { ClientMetadata } from 'oidc-provider'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import { fieldText } from '../../cli/oidc-gen/account-field.ts'
+import { fieldText } from '../../cli/oidc-gen/account-json.ts'
 import { outputOf, shown } from '../support/command.ts'
 import { newTestKeyPair } from '../support/key-pair.ts'
 import { Sandbox } from '../support/sandbox.ts'

@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
-import { unlockAccountFile } from '../../protocol/account-file.ts'
+import { unlockAccountFile } from '../../protocol/storage/account-file.ts'
 import { outputOf } from '../support/command.ts'
 import { addAccount, startLoaded, tokenFrom } from '../support/loaded.ts'
 import { Sandbox, type SandboxAgent } from '../support/sandbox.ts'

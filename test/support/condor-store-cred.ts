@@ -1,6 +1,6 @@
 import { chmod, readFile, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
-import type { JsonObject } from '../../protocol/messages.ts'
+import type { JsonObject } from '../../protocol/wire/messages.ts'
 
 /** A call of the stand-in for `condor_store_cred`. */
 export interface StoreCredCall {

@@ -1,7 +1,7 @@
-import type { Client, OpenIdProvider, TokenResponse } from '../../agent/oidc/provider.ts'
-import { Secret } from '../../protocol/secret.ts'
-import type { KnownClient } from './issuer/books.ts'
-import type { Issuer } from './issuer/start-issuer.ts'
+import type { Client, OpenIdProvider, TokenResponse } from '../../agent/oauth/provider.ts'
+import { Secret } from '../../protocol/wire/secret.ts'
+import type { Issuer } from '../issuer/start-issuer.ts'
+import type { KnownClient } from '../issuer/store.ts'
 import { addressOf, clientAt, noAbort } from './oidc-client.ts'
 
 /** Somebody who has logged in at a provider of the tests. */

@@ -1,5 +1,5 @@
-import { callAgent } from '../../protocol/client.ts'
-import type { AccessTokenReply, JsonObject } from '../../protocol/messages.ts'
+import { callAgent } from '../../protocol/client/call.ts'
+import type { AccessTokenReply, JsonObject } from '../../protocol/wire/messages.ts'
 import { outputOf } from './command.ts'
 import type { Sandbox, SandboxAgent } from './sandbox.ts'
 import { PASSWORD, seedAccount } from './seed-account.ts'

@@ -1,6 +1,7 @@
-import type { Client, ProviderConfig } from '../../agent/oidc/provider.ts'
-import { AgentError } from '../../protocol/errors.ts'
-import { Secret } from '../../protocol/secret.ts'
+import type { Client } from '../../agent/oauth/provider.ts'
+import type { ProviderConfig } from '../../protocol/storage/account.ts'
+import { AgentError } from '../../protocol/wire/errors.ts'
+import { Secret } from '../../protocol/wire/secret.ts'
 
 /** A provider as an account names it. */
 export function addressOf(issuer: string, certPath?: string): ProviderConfig {

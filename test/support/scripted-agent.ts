@@ -3,7 +3,7 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import type { JsonObject } from '../../protocol/messages.ts'
+import type { JsonObject } from '../../protocol/wire/messages.ts'
 
 /** For tests: an agent that says what it is told to, on a Unix socket and on a TCP port. */
 export interface ScriptedAgent {

@@ -5,16 +5,16 @@ import type {
   Client,
   OpenIdProvider,
   PasswordParameters,
-  ProviderConfig,
   ProviderMetadata,
   RefreshParameters,
   TokenExchangeParameters,
   TokenParameters,
   TokenResponse,
-} from '../../agent/oidc/provider.ts'
-import { AgentError } from '../../protocol/errors.ts'
-import type { DeviceAuthorization, JsonObject } from '../../protocol/messages.ts'
-import { Secret } from '../../protocol/secret.ts'
+} from '../../agent/oauth/provider.ts'
+import type { ProviderConfig } from '../../protocol/storage/account.ts'
+import { AgentError } from '../../protocol/wire/errors.ts'
+import type { DeviceAuthorization, JsonObject } from '../../protocol/wire/messages.ts'
+import { Secret } from '../../protocol/wire/secret.ts'
 
 /** A provider in memory, behind the agent's own contract, for what needs no network to be true. */
 export class ScriptedProvider implements OpenIdProvider {

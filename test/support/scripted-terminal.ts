@@ -1,5 +1,5 @@
 import type { Terminal } from '../../cli/terminal.ts'
-import { AgentError } from '../../protocol/errors.ts'
+import { AgentError } from '../../protocol/wire/errors.ts'
 
 /** For tests: a question the terminal is to be asked, by its beginning, and what is answered. */
 export type Turn = readonly [question: string, answer: string | AgentError]

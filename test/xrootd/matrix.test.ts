@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { type Finished, shown } from '../support/command.ts'
+import { CLAIM_CASES, REFUSALS, SCOPE_CASES, type Verdict } from './cases.ts'
 import { ALL_OPERATIONS, type Attempt, OPERATIONS, type Operation } from './operations.ts'
-import { CLAIM_CASES, REFUSALS, SCOPE_CASES, type Verdict } from './rows.ts'
 import { newToken, openSite, present, restore, runClient, type Site } from './site.ts'
 import { skipped, xrootd55Missing } from './xrootd-missing.ts'
 

@@ -11,7 +11,7 @@ import {
   type WlcgProvider,
   type WlcgProviderOptions,
 } from '../support/wlcg-provider.ts'
-import { startXrootd, type Xrootd, type XrootdOptions } from './rig.ts'
+import { startXrootd, type Xrootd, type XrootdOptions } from './server.ts'
 import type { CommandLine } from './trust.ts'
 
 /** The name under which the site's server takes tokens. */

@@ -1,21 +1,16 @@
 import { resolve } from 'node:path'
-import { agentAddresses, callAgent } from '../../../protocol/client.ts'
-import { AgentError } from '../../../protocol/errors.ts'
-import type { UnixSeconds } from '../../../protocol/messages.ts'
-import { usageError } from '../../argv.ts'
+import { agentAddresses, callAgent } from '../../../protocol/client/call.ts'
+import { AgentError } from '../../../protocol/wire/errors.ts'
+import type { UnixSeconds } from '../../../protocol/wire/messages.ts'
+import { usageError } from '../../arguments.ts'
 import type { Io } from '../../run.ts'
 import type { TokenOptions } from '../options.ts'
-import { type Check, notOk } from './check.ts'
-import { clientChecks } from './client-checks.ts'
-import type { TokenSource } from './discovered-token.ts'
-import { findToken, type InspectIo } from './find-token.ts'
-import { evaluate, type TargetService } from './judge.ts'
-import { isGood, type Report } from './report.ts'
-import { reportJson } from './report-json.ts'
-import { reportText } from './report-text.ts'
-import { operationOf } from './service.ts'
-import { tokenChecks } from './token-checks.ts'
-import { readToken, type TokenClaims } from './token-facts.ts'
+import { audienceAt, computeAccess, storageAccess } from './access.ts'
+import { type Check, type CheckName, clientChecks, notOk, tokenChecks } from './checks.ts'
+import { readToken, type TokenClaims } from './claims.ts'
+import { type Operation, operationOf } from './operation.ts'
+import { isGood, type Report, reportJson, reportText } from './report.ts'
+import { findToken, type InspectIo, type TokenSource } from './source.ts'
 
 /**
  * `oidc-token --inspect`: shows what is in a token, and with --verify and --for what a service would
@@ -109,4 +104,33 @@ function refuseOthers(options: TokenOptions): void {
       'with --inspect the token is not printed: leave out -a, -c, -o, --file and the like',
     )
   }
+}
+
+/** What a token is to be judged for. */
+export interface TargetService {
+  readonly operation: Operation
+  /** The name under which the service takes tokens, where the person knows it. */
+  readonly audience: string | undefined
+}
+
+/** What a service would look at if the token came for this, in its order; the signature left out. */
+export function evaluate(
+  token: TokenClaims,
+  { operation, audience }: TargetService,
+  now: UnixSeconds,
+): readonly Check[] {
+  const asSuch = tokenChecks(token, now).filter(({ name }) => matters(name, token, operation))
+  const access =
+    operation.kind === 'storage'
+      ? storageAccess(token, operation)
+      : computeAccess(token, operation.name)
+  return [...asSuch, audienceAt(token, operation, audience), access]
+}
+
+function matters(name: CheckName, { profile }: TokenClaims, operation: Operation): boolean {
+  // Without a profile the token is taken; its scopes are what then counts for little.
+  if (name === 'profile') return profile.kind !== 'none'
+  if (name === 'size') return operation.kind === 'storage' && operation.protocol === 'root'
+  // Judged for the one service and the one path.
+  return name !== 'audience' && name !== 'paths'
 }

@@ -1,7 +1,7 @@
 import { compactVerify, createLocalJWKSet, errors, type JSONWebKeySet } from 'jose'
-import type { JsonObject } from '../../../protocol/messages.ts'
-import { type Check, notOk, ok } from './check.ts'
-import type { TokenClaims } from './token-facts.ts'
+import type { JsonObject } from '../../../protocol/wire/messages.ts'
+import { type Check, notOk, ok } from './checks.ts'
+import type { TokenClaims } from './claims.ts'
 
 /** Checks the signature of a token by the keys its issuer publishes. */
 export async function signatureBy(token: TokenClaims, jwks: JsonObject): Promise<Check> {

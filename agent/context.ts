@@ -1,0 +1,115 @@
+import { hostname } from 'node:os'
+import { AccountDirectory } from '../protocol/storage/account-directory.ts'
+import type { DeriveKey } from '../protocol/storage/account-file.ts'
+import type { KnownIssuer } from '../protocol/storage/issuer-config.ts'
+import type { AgentOptions, Environment } from '../protocol/wire/agent-options.ts'
+import type { Replies, RequestOf, RequestType } from '../protocol/wire/messages.ts'
+import { AccountWriter } from './accounts/account-writer.ts'
+import { knownIssuersReader, withIssuerOverrides } from './accounts/issuer-overrides.ts'
+import { Keyring } from './accounts/keyring.ts'
+import { Lock } from './accounts/lock.ts'
+import type { Log } from './log.ts'
+import { AuthorizationSessions } from './login/authorization-sessions.ts'
+import { DeviceSessions } from './login/device-sessions.ts'
+import { ScratchStore } from './login/scratch-store.ts'
+import type { OpenIdProvider } from './oauth/provider.ts'
+import { type ReadSubjectToken, subjectTokenReader } from './oauth/subject-token.ts'
+import type { Runtime } from './runtime.ts'
+import { ManagedTokenFiles } from './token-files/managed-token-files.ts'
+import { identityOfProcess } from './token-files/process-identity.ts'
+import { TokenFileRegistry } from './token-files/registry.ts'
+import { Refresher } from './tokens/refresher.ts'
+import { TokenService } from './tokens/token-service.ts'
+
+/** What handlers work with. */
+export interface AgentContext {
+  readonly options: AgentOptions
+  readonly runtime: Runtime
+  readonly log: Log
+  readonly provider: OpenIdProvider
+  readonly keyring: Keyring
+  readonly tokens: TokenService
+  readonly writer: AccountWriter
+  readonly tokenFiles: ManagedTokenFiles
+  readonly lock: Lock
+  readonly readSubjectToken: ReadSubjectToken
+  readonly deviceSessions: DeviceSessions
+  readonly authorizationSessions: AuthorizationSessions
+  readonly scratchStore: ScratchStore
+  /** Undefined where there is no config directory (yet). */
+  readonly directory: () => AccountDirectory | undefined
+  readonly knownIssuers: () => Promise<readonly KnownIssuer[]>
+}
+
+/** Answers one request. `signal` is aborted when the client has gone or the agent ends. */
+export type Handler<T extends RequestType> = (
+  request: RequestOf<T>,
+  context: AgentContext,
+  signal: AbortSignal,
+) => Promise<Replies[T]> | Replies[T]
+
+export interface AgentParts {
+  readonly options: AgentOptions
+  readonly runtime: Runtime
+  readonly log: Log
+  readonly provider: OpenIdProvider
+  readonly derive: DeriveKey
+  /** Where accounts of CI jobs find the token they exchange. */
+  readonly env: Environment
+  /** Path of the config directory, where there is one now. */
+  readonly configDirectory: () => string | undefined
+}
+
+/** Puts the agent together: the same for the daemon and for tests in process. */
+export function createAgent(parts: AgentParts): AgentContext {
+  const { options, runtime, log, derive, configDirectory, env } = parts
+  const knownIssuers = knownIssuersReader(configDirectory)
+  const provider = withIssuerOverrides(parts.provider, { knownIssuers, log })
+  const directory = (): AccountDirectory | undefined => {
+    const path = configDirectory()
+    return path === undefined ? undefined : new AccountDirectory(path)
+  }
+  const writer = new AccountWriter({ directory, derive, runtime, log })
+  const readSubjectToken = subjectTokenReader(env, provider)
+  const refresher = new Refresher({ provider, writer, readSubjectToken })
+  const tokens = new TokenService({ refresher, provider, runtime, log })
+  const keyring = new Keyring(runtime, {
+    added: ({ name }) => tokenFiles.accountLoaded(name),
+    removed: (loaded) => {
+      tokens.forget(loaded)
+      tokenFiles.accountLeft(loaded.name)
+    },
+  })
+  const tokenFiles = new ManagedTokenFiles({
+    keyring,
+    tokens,
+    records: tokenFileRegistry(configDirectory),
+    confirm: options.confirm,
+    runtime,
+    log,
+    uid: process.geteuid?.() ?? 0,
+  })
+  const lock = new Lock({ keyring, derive, settled: () => tokens.settled(), runtime })
+  return {
+    options,
+    runtime,
+    log,
+    provider,
+    keyring,
+    tokens,
+    writer,
+    tokenFiles,
+    lock,
+    readSubjectToken,
+    deviceSessions: new DeviceSessions(runtime),
+    authorizationSessions: new AuthorizationSessions({ runtime, isLocked: () => lock.isLocked }),
+    scratchStore: new ScratchStore(),
+    directory,
+    knownIssuers,
+  }
+}
+
+function tokenFileRegistry(directory: () => string | undefined): TokenFileRegistry {
+  const self = identityOfProcess(process.pid) ?? { pid: process.pid, started: '' }
+  return new TokenFileRegistry({ directory, host: hostname(), self })
+}

@@ -1,0 +1,259 @@
+import { getEventListeners, once } from 'node:events'
+import { copyFile } from 'node:fs/promises'
+import { createServer, type Server, type Socket } from 'node:net'
+import { afterEach, describe, expect, test } from 'vitest'
+import { createAuthority, expired } from '../../test/support/certificates.ts'
+import { addressOf, failureOf, noAbort } from '../../test/support/oidc-client.ts'
+import {
+  type Script,
+  type ScriptedServer,
+  type ScriptedServerOptions,
+  startScriptedServer,
+} from '../../test/support/scripted-server.ts'
+import { createOpenIdProvider, type OpenIdProviderOptions } from '../oauth/oauth-provider.ts'
+import type { OpenIdProvider } from '../oauth/provider.ts'
+
+const DISCOVERY = '/.well-known/openid-configuration'
+
+const open: { close(): Promise<void> | undefined }[] = []
+
+afterEach(async () => {
+  for (const one of open.splice(0)) await one.close()
+})
+
+async function serverWith(
+  script: Script,
+  options?: ScriptedServerOptions,
+): Promise<ScriptedServer> {
+  const server = await startScriptedServer(script, options)
+  open.push(server)
+  return server
+}
+
+function providers(options?: OpenIdProviderOptions): OpenIdProvider {
+  const oidc = createOpenIdProvider(options)
+  open.push(oidc)
+  return oidc
+}
+
+/** A listener that is no HTTP server. */
+async function rawServer(onSocket: (socket: Socket) => void): Promise<{ origin: string }> {
+  const sockets = new Set<Socket>()
+  const server: Server = createServer((socket) => {
+    sockets.add(socket)
+    socket.on('error', () => undefined)
+    onSocket(socket)
+  })
+  server.listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const address = server.address()
+  open.push({
+    close: async () => {
+      for (const socket of sockets) socket.destroy()
+      server.close()
+      await once(server, 'close')
+    },
+  })
+  if (address === null || typeof address === 'string') throw new Error('no port')
+  return { origin: `https://127.0.0.1:${address.port}` }
+}
+
+async function discoveryFailure(
+  { origin, caPath }: { origin: string; caPath?: string },
+  options?: OpenIdProviderOptions,
+): Promise<{ code: string; message: string; hint: string | undefined }> {
+  return failureOf(providers(options).discover(addressOf(origin, caPath), noAbort()))
+}
+
+describe('the way to the provider', () => {
+  test('a refused connection', async () => {
+    const { origin, close } = await startScriptedServer()
+    await close()
+    expect(await discoveryFailure({ origin })).toMatchObject({
+      code: 'network',
+      message: `could not connect to url: ${origin} refused the connection (ECONNREFUSED)`,
+    })
+  })
+
+  test('a host name nobody knows', async () => {
+    const failure = await discoveryFailure({ origin: 'https://op.invalid' })
+    expect(failure.code).toBe('network')
+    expect(failure.message).toMatch(
+      /^could not connect to url: https:\/\/op\.invalid cannot be found: .* \((ENOTFOUND|EAI_AGAIN)\)$/,
+    )
+  })
+
+  test('a host that accepts and says nothing', async () => {
+    const silent = await rawServer(() => undefined)
+    expect(await discoveryFailure(silent, { timeouts: { connectMs: 300 } })).toMatchObject({
+      code: 'network',
+      message: `could not connect to url: ${silent.origin} did not accept the connection within 0.3 s`,
+    })
+  })
+
+  test('an answer that never comes', async () => {
+    const server = await serverWith({ [DISCOVERY]: 'hang' })
+    const host = new URL(server.origin).host
+    expect(await discoveryFailure(server, { timeouts: { totalMs: 300 } })).toMatchObject({
+      code: 'provider-timeout',
+      message: `${host} did not answer within 0.3 s`,
+    })
+  })
+
+  test.each(['cut', 'half'] as const)('a connection that ends (%s)', async (how) => {
+    const server = await serverWith({ [DISCOVERY]: how })
+    const failure = await discoveryFailure(server)
+    expect(failure.code).toBe('network')
+    expect(failure.message).toContain(`${server.origin} cut the connection`)
+  })
+
+  test('a caller who gives up', async () => {
+    const server = await serverWith({ [DISCOVERY]: 'hang' })
+    const controller = new AbortController()
+    const asked = providers().discover(addressOf(server.origin, server.caPath), controller.signal)
+    await expect.poll(() => server.requests.length).toBe(1)
+    controller.abort()
+    expect(await failureOf(asked)).toMatchObject({ code: 'cancelled' })
+  })
+
+  test('an endless body is read no further than 1 MiB', async () => {
+    const server = await serverWith({ [DISCOVERY]: { body: 'x'.repeat(10 << 20) } })
+    expect(await discoveryFailure(server)).toMatchObject({
+      code: 'provider-answer',
+      message: `${new URL(server.origin).host} answered with more than 1 MiB`,
+    })
+  })
+})
+
+describe('whom to trust', () => {
+  test('an unknown authority is named, with the option that mends it', async () => {
+    const { origin } = await serverWith({})
+    const failure = await discoveryFailure({ origin })
+    expect(failure.code).toBe('tls')
+    expect(failure.message).toMatch(
+      /^error with ssl cert: localhost:\d+ is not trusted: unable to verify the first certificate \(subject CN=localhost; issuer CN=throw-away CA; valid .*\)$/,
+    )
+    expect(failure.hint).toContain('--cp')
+  })
+
+  test('an expired certificate is shown with its dates', async () => {
+    const server = await serverWith({}, { certificate: (authority) => authority.issue(expired()) })
+    const failure = await discoveryFailure(server)
+    expect(failure.message).toMatch(/certificate has expired \(subject CN=expired; .* to .* GMT\)$/)
+    expect(failure.hint).toContain('clock')
+  })
+
+  test('a certificate of another authority', async () => {
+    const foreign = createAuthority('somebody else')
+    const server = await serverWith({}, { certificate: () => foreign.issue() })
+    const failure = await discoveryFailure(server)
+    expect(failure.code).toBe('tls')
+    expect(failure.message).toContain('issuer CN=somebody else')
+  })
+
+  test('a certificate for another host', async () => {
+    const server = await serverWith(
+      {},
+      { certificate: (authority) => authority.issue({ dnsNames: ['other.example'] }) },
+    )
+    const failure = await discoveryFailure(server)
+    expect(failure.code).toBe('tls')
+    expect(failure.message).toContain("Host: localhost. is not in the cert's altnames")
+  })
+
+  test('a server that speaks no TLS', async () => {
+    const { origin } = await serverWith({}, { plain: true })
+    expect(await discoveryFailure({ origin: origin.replace('http:', 'https:') })).toMatchObject({
+      code: 'tls',
+      message: expect.stringContaining('wrong version number') as string,
+    })
+  })
+
+  test('bundles of the system and extra ones are trusted besides', async () => {
+    const server = await serverWith({})
+    const address = addressOf(server.origin)
+    for (const options of [
+      { systemCaFiles: ['/nonexistent', server.caPath] },
+      { extraCaFiles: [server.caPath] },
+    ]) {
+      const metadata = await providers(options).discover(address, noAbort())
+      expect(metadata.issuer).toBe(server.origin)
+    }
+  })
+})
+
+describe('plain http', () => {
+  test.each(['localhost', '127.0.0.1'])(
+    'is spoken with %s where the issuer says so',
+    async (host) => {
+      const { origin } = await serverWith({}, { plain: true, host })
+      expect((await providers().discover(addressOf(origin), noAbort())).issuer).toBe(origin)
+    },
+  )
+
+  test.each(['http://op.example', 'http://127.0.0.1.op.example:80', 'ftp://localhost'])(
+    'is refused for %s',
+    async (origin) => {
+      const failure = await discoveryFailure({ origin })
+      expect(failure.code).toBe('insecure-url')
+      expect(failure.message).toContain(new URL(origin).host)
+    },
+  )
+
+  test('is refused for an endpoint of an https provider', async () => {
+    const server = await serverWith({})
+    server.script[DISCOVERY] = {
+      body: {
+        issuer: server.origin,
+        token_endpoint: 'http://localhost:1/token',
+        registration_endpoint: 'http://localhost:1/r',
+      },
+    }
+    const registration = {
+      clientName: 'name',
+      scope: 'openid',
+      flows: ['device'],
+      redirectUris: [],
+      initialAccessToken: undefined,
+    }
+    const asked = providers().register(
+      addressOf(server.origin, server.caPath),
+      registration,
+      noAbort(),
+    )
+    expect(await failureOf(asked)).toMatchObject({ code: 'insecure-url' })
+  })
+
+  test('what is no URL is said to be none', async () => {
+    expect(await discoveryFailure({ origin: 'op example' })).toMatchObject({
+      code: 'bad-request',
+      message: "'op example' is not a URL",
+    })
+  })
+})
+
+describe('connections', () => {
+  test('are used again, by those who trust the same', async () => {
+    const server = await serverWith({})
+    const oidc = providers()
+    const other = `${server.caPath}.copy`
+    await copyFile(server.caPath, other)
+    for (const certPath of [server.caPath, server.caPath, other]) {
+      // A failure that does not end the connection: nothing is cached for the next round.
+      server.script[DISCOVERY] = { status: 500 }
+      await failureOf(oidc.discover(addressOf(server.origin, certPath), noAbort()))
+    }
+    const [first, second, third] = server.requests.map(({ port }) => port)
+    expect(second).toBe(first)
+    expect(third).not.toBe(first)
+  })
+
+  test('leave nothing at the signal of the caller', async () => {
+    const server = await serverWith({})
+    const { signal } = new AbortController()
+    const oidc = providers()
+    await oidc.discover(addressOf(server.origin, server.caPath), signal)
+    await failureOf(oidc.discover(addressOf('https://localhost:1'), signal))
+    expect(getEventListeners(signal, 'abort')).toHaveLength(0)
+  })
+})

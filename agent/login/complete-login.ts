@@ -1,0 +1,104 @@
+import { type Account, accountOf } from '../../protocol/storage/account.ts'
+import type { AgentOptions } from '../../protocol/wire/agent-options.ts'
+import { AgentError } from '../../protocol/wire/errors.ts'
+import type {
+  AccessTokenReply,
+  ConfigReply,
+  JsonObject,
+  JsonValue,
+  PasswordEntry,
+  UnixSeconds,
+} from '../../protocol/wire/messages.ts'
+import { providerOf } from '../accounts/client-config.ts'
+import type { Keyring } from '../accounts/keyring.ts'
+import { LoadedAccount } from '../accounts/loaded-account.ts'
+import type { Lock } from '../accounts/lock.ts'
+import type { Log } from '../log.ts'
+import type { OpenIdProvider, TokenResponse } from '../oauth/provider.ts'
+import type { Runtime } from '../runtime.ts'
+import { compareLoginGrant, joinedLines } from '../tokens/granted-scope.ts'
+import { defaultRequest } from '../tokens/requested-token.ts'
+import { type TokenService, tokenReply } from '../tokens/token-service.ts'
+
+/** The discovery document was read for the login a moment ago: this is from memory. */
+const METADATA_DEADLINE_MS = 5_000
+
+/** The parts of the agent that take part in the end of a login. */
+export interface LoginContext {
+  readonly options: AgentOptions
+  readonly runtime: Runtime
+  readonly log: Log
+  readonly provider: OpenIdProvider
+  readonly keyring: Keyring
+  readonly tokens: TokenService
+  readonly lock: Lock
+}
+
+/** An account that is being given its first token. */
+export interface Login {
+  readonly account: Account
+  readonly passwordEntry: PasswordEntry | undefined
+  readonly onlyAccessToken: boolean
+}
+
+/**
+ * Ends a login, by whatever flow it came: the account with its new refresh token is loaded and given
+ * back to be saved, or, where only an access token was wanted, that and nothing else.
+ * @throws AgentError `provider-answer` where the refresh token is missing
+ */
+export async function completeLogin(
+  login: Login,
+  response: TokenResponse,
+  context: LoginContext,
+): Promise<ConfigReply | AccessTokenReply> {
+  const needsRefreshToken = login.account.grant === 'refresh_token' && !login.onlyAccessToken
+  if (response.refreshToken === undefined && needsRefreshToken) {
+    throw new AgentError('provider-answer', 'OIDP response does not contain a refresh token', {
+      hint: 'Ask for the scope offline_access, and check that the client may use refresh tokens.',
+    })
+  }
+  const account = accountOf(await loggedInFields(login.account, response, context))
+  const loaded = new LoadedAccount(account, { passwordEntry: login.passwordEntry })
+  const token = await context.tokens.keep(loaded, defaultRequest, response)
+  const differences = compareLoginGrant(login.account, response)
+  if (login.onlyAccessToken) return tokenReply({ ...token, differences }, loaded)
+  // Locked meanwhile: the login is still the person's to save, but not loaded.
+  if (!context.lock.isLocked) context.keyring.add(loaded, context.options.lifetime)
+  context.log.debug(`logged in ${account.name}`)
+  return {
+    status: 'success',
+    config: account.fields,
+    info: joinedLines(differences, token.notes),
+  }
+}
+
+async function loggedInFields(
+  account: Account,
+  response: TokenResponse,
+  context: LoginContext,
+): Promise<JsonObject> {
+  const fields: Record<string, JsonValue> = { ...account.fields, username: '', password: '' }
+  if (response.scope !== undefined && response.scope !== account.authScope) {
+    fields['refresh_scope'] = response.scope
+  }
+  if (response.refreshToken === undefined) return fields
+  const now = Math.floor(context.runtime.now() / 1000)
+  const expiresAt = response.refreshTokenExpiresAt ?? (await usualEnd(account, context, now))
+  return {
+    ...fields,
+    refresh_token: response.refreshToken.reveal(),
+    // A new login's end, known or not, replaces the old one's.
+    refresh_token_expires_at: expiresAt ?? 0,
+  }
+}
+
+/** When a refresh token given out now usually ends at this kind of provider. */
+async function usualEnd(
+  account: Account,
+  { provider }: LoginContext,
+  now: UnixSeconds,
+): Promise<UnixSeconds | undefined> {
+  const deadline = AbortSignal.timeout(METADATA_DEADLINE_MS)
+  const { refreshTokenSeconds } = await provider.discover(providerOf(account), deadline)
+  return refreshTokenSeconds === undefined ? undefined : now + refreshTokenSeconds
+}

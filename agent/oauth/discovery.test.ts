@@ -1,0 +1,165 @@
+import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import type { ProviderConfig } from '../../protocol/storage/account.ts'
+import { addressOf, failureOf, noAbort } from '../../test/support/oidc-client.ts'
+import {
+  discoveryDocument,
+  type ScriptedServer,
+  startScriptedServer,
+} from '../../test/support/scripted-server.ts'
+import { DISCOVERY_CACHE_MS } from './discovery.ts'
+import { createOpenIdProvider } from './oauth-provider.ts'
+import type { OpenIdProvider } from './provider.ts'
+
+const OPENID = '/.well-known/openid-configuration'
+
+let server: ScriptedServer
+let oidc: OpenIdProvider
+let nowMs: number
+
+beforeEach(async () => {
+  server = await startScriptedServer()
+  nowMs = 1_800_000_000_000
+  oidc = createOpenIdProvider({ now: () => nowMs })
+})
+
+afterEach(async () => {
+  await oidc.close()
+  await server.close()
+})
+
+function address(path = '', changes: Partial<ProviderConfig> = {}): ProviderConfig {
+  return { ...addressOf(`${server.origin}${path}`, server.caPath), ...changes }
+}
+
+const paths = (): readonly string[] => server.requests.map(({ path }) => path)
+
+describe('where the document is looked for', () => {
+  test.each(['', '/'])('one slash at the end makes no difference (given "%s")', async (slash) => {
+    server.script[OPENID] = { body: discoveryDocument(server.origin) }
+    expect((await oidc.discover(address(slash), noAbort())).issuer).toBe(server.origin)
+  })
+
+  test('an issuer with a path has it before the well-known part', async () => {
+    const issuer = `${server.origin}/realms/wlcg`
+    server.script[`/realms/wlcg${OPENID}`] = {
+      body: { ...discoveryDocument(server.origin), issuer: `${issuer}/` },
+    }
+    expect((await oidc.discover(address('/realms/wlcg'), noAbort())).issuer).toBe(`${issuer}/`)
+  })
+
+  test('a plain OAuth server publishes it elsewhere (RFC 8414)', async () => {
+    const issuer = `${server.origin}/as`
+    server.script['/.well-known/oauth-authorization-server/as'] = {
+      body: { ...discoveryDocument(server.origin), issuer },
+    }
+    expect((await oidc.discover(address('/as'), noAbort())).issuer).toBe(issuer)
+    expect(paths()).toEqual([`/as${OPENID}`, '/.well-known/oauth-authorization-server/as'])
+  })
+
+  test('where neither exists, the first is complained about', async () => {
+    const failure = await failureOf(oidc.discover(address('/none'), noAbort()))
+    expect(failure).toMatchObject({ code: 'provider-status' })
+    expect(failure.message).toMatch(/answered 404 with an empty body$/)
+  })
+
+  test('a configuration endpoint is taken as it is', async () => {
+    server.script['/my/config'] = { body: discoveryDocument(server.origin) }
+    const given = address('', { configEndpoint: `${server.origin}/my/config` })
+    await oidc.discover(given, noAbort())
+    await oidc.discover({ ...given, issuer: '' }, noAbort())
+    expect(paths()).toEqual(['/my/config', '/my/config'])
+  })
+
+  test("the C client's (null) is no configuration endpoint", async () => {
+    await oidc.discover(address('', { configEndpoint: '(null)' }), noAbort())
+    expect(paths()).toEqual([OPENID])
+  })
+
+  test('a redirect is followed within the origin only', async () => {
+    server.script[OPENID] = { status: 302, headers: { location: '/elsewhere' } }
+    server.script['/elsewhere'] = { body: discoveryDocument(server.origin) }
+    expect((await oidc.discover(address(), noAbort())).issuer).toBe(server.origin)
+    server.script['/elsewhere'] = { status: 302, headers: { location: 'https://op.invalid/' } }
+    nowMs += DISCOVERY_CACHE_MS
+    const failure = await failureOf(oidc.discover(address(), noAbort()))
+    expect(failure.message).toContain('a redirect to https://op.invalid, which is not followed')
+  })
+
+  test('a redirect in a circle ends', async () => {
+    server.script[OPENID] = { status: 302, headers: { location: OPENID } }
+    const failure = await failureOf(oidc.discover(address(), noAbort()))
+    expect(failure.code).toBe('provider-answer')
+    expect(paths()).toHaveLength(4)
+  })
+})
+
+describe('what is refused', () => {
+  test("another provider's document", async () => {
+    server.script[OPENID] = { body: discoveryDocument('https://op.example') }
+    const failure = await failureOf(oidc.discover(address(), noAbort()))
+    expect(failure.code).toBe('wrong-issuer')
+    expect(failure.message).toBe(
+      `Provider uses another issuer url than expected. Expected ${server.origin}, got https://op.example`,
+    )
+  })
+
+  test.each([
+    [{}, /without an issuer/],
+    [{ issuer: 7 }, /without an issuer/],
+  ])('a document without an issuer: %j', async (body, text) => {
+    server.script[OPENID] = { body }
+    expect((await failureOf(oidc.discover(address(), noAbort()))).message).toMatch(text)
+  })
+
+  test('a document without a token endpoint', async () => {
+    server.script[OPENID] = { body: { issuer: server.origin } }
+    expect((await failureOf(oidc.discover(address(), noAbort()))).message).toMatch(
+      /^Could not get token endpoint from the configuration endpoint\./,
+    )
+  })
+})
+
+describe('what is remembered', () => {
+  test('a document, for ten minutes', async () => {
+    await oidc.discover(address(), noAbort())
+    nowMs += DISCOVERY_CACHE_MS - 1
+    await oidc.discover(address(), noAbort())
+    expect(paths()).toHaveLength(1)
+    nowMs += 1
+    await oidc.discover(address(), noAbort())
+    expect(paths()).toHaveLength(2)
+  })
+
+  test('no failure', async () => {
+    server.script[OPENID] = { status: 503 }
+    expect((await failureOf(oidc.discover(address(), noAbort()))).code).toBe('provider-unavailable')
+    server.script[OPENID] = { body: discoveryDocument(server.origin) }
+    expect((await oidc.discover(address(), noAbort())).issuer).toBe(server.origin)
+  })
+
+  test('one question for all who ask together, though one of them leaves', async () => {
+    const leaving = new AbortController()
+    const stays = oidc.discover(address(), noAbort())
+    const leaves = failureOf(oidc.discover(address(), leaving.signal))
+    leaving.abort()
+    expect((await leaves).code).toBe('cancelled')
+    expect((await stays).issuer).toBe(server.origin)
+    expect(paths()).toHaveLength(1)
+  })
+})
+
+test('a poor document promises nothing', async () => {
+  const { issuer, token_endpoint } = discoveryDocument(server.origin)
+  server.script[OPENID] = { body: { issuer, token_endpoint, scopes_supported: 'openid' } }
+  expect(await oidc.discover(address(), noAbort())).toEqual({
+    issuer,
+    scopesSupported: [],
+    hasDeviceFlow: false,
+    hasRegistration: false,
+    hasRevocation: false,
+    allowsScopeUpgrade: false,
+    profile: 'conforming',
+    profileTitle: 'OpenID provider',
+    refreshTokenSeconds: undefined,
+  })
+})

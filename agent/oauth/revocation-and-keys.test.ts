@@ -1,0 +1,69 @@
+import { afterEach, beforeEach, expect, test } from 'vitest'
+import { Secret } from '../../protocol/wire/secret.ts'
+import { addressOf, clientAt, failureOf, noAbort } from '../../test/support/oidc-client.ts'
+import {
+  discoveryDocument,
+  type ScriptedServer,
+  startScriptedServer,
+} from '../../test/support/scripted-server.ts'
+import { createOpenIdProvider } from './oauth-provider.ts'
+import type { OpenIdProvider } from './provider.ts'
+
+let server: ScriptedServer
+let oidc: OpenIdProvider
+
+beforeEach(async () => {
+  server = await startScriptedServer()
+  oidc = createOpenIdProvider()
+})
+
+afterEach(async () => {
+  await oidc.close()
+  await server.close()
+})
+
+function revoke(): Promise<void> {
+  const client = clientAt(addressOf(server.origin, server.caPath))
+  return oidc.revokeToken(client, new Secret('rt-1'), noAbort())
+}
+
+const sent = (): readonly Readonly<Record<string, string>>[] =>
+  server.requests.filter(({ path }) => path === '/revoke').map(({ form }) => form)
+
+test.each([
+  [200, ''],
+  [200, 'ok'],
+  [204, ''],
+])('%i with "%s" is a success', async (status, body) => {
+  server.script['/revoke'] = { status, body }
+  await revoke()
+  expect(sent()).toEqual([{ token: 'rt-1', token_type_hint: 'refresh_token' }])
+})
+
+test('a provider that overlooks the Basic header is asked once more', async () => {
+  server.script['/revoke'] = ({ form }) =>
+    'client_id' in form ? { status: 200 } : { status: 401, body: { error: 'invalid_client' } }
+  await revoke()
+  expect(sent().map((form) => form['client_id'])).toEqual([undefined, 'client-1'])
+})
+
+test('a refusal is told after the second time, another at once', async () => {
+  server.script['/revoke'] = { status: 400, body: { error: 'invalid_request' } }
+  expect((await failureOf(revoke())).message).toBe('invalid_request')
+  expect(sent()).toHaveLength(2)
+  server.script['/revoke'] = {
+    status: 400,
+    body: { error: 'unsupported_token_type', error_description: 'not rt-1' },
+  }
+  expect((await failureOf(revoke())).message).toBe('unsupported_token_type: not [secret]')
+  expect(sent()).toHaveLength(3)
+})
+
+test('a provider without revocation is said to have none', async () => {
+  const document = { ...discoveryDocument(server.origin), revocation_endpoint: undefined }
+  server.script['/.well-known/openid-configuration'] = { body: document }
+  expect(await failureOf(revoke())).toMatchObject({
+    code: 'unsupported-by-provider',
+    message: 'Token revocation is not supported by this issuer.',
+  })
+})

@@ -1,0 +1,55 @@
+import { describe, expect, test } from 'vitest'
+import { accountOf } from '../../protocol/storage/account.ts'
+import { Secret } from '../../protocol/wire/secret.ts'
+import type { CiTokenRequest } from './provider.ts'
+import { subjectTokenReader } from './subject-token.ts'
+
+const GITHUB = {
+  ACTIONS_ID_TOKEN_REQUEST_URL: 'https://pipelines.example/token?v=2',
+  ACTIONS_ID_TOKEN_REQUEST_TOKEN: 'JOB',
+}
+
+/** What is read for an account, and what the platform was asked for it. */
+async function read(
+  fields: Record<string, string>,
+  env: Record<string, string>,
+): Promise<{ token: string; asked: readonly (readonly string[])[] }> {
+  const asked: (readonly string[])[] = []
+  const ciToken = ({ url, bearer, audience }: CiTokenRequest): Promise<Secret> => {
+    asked.push([url, bearer.reveal(), audience])
+    return Promise.resolve(new Secret('PLATFORM'))
+  }
+  const issuer_url = 'https://idp.example/'
+  const account = accountOf({ name: 'ci', issuer_url, grant: 'token-exchange', ...fields })
+  const secret = await subjectTokenReader(env, { ciToken })(account, new AbortController().signal)
+  return { token: secret.reveal(), asked }
+}
+
+describe('the token to exchange', () => {
+  test('comes from GitHub, for the issuer unless the account says another audience', async () => {
+    const { ACTIONS_ID_TOKEN_REQUEST_URL: url } = GITHUB
+    const fields = { subject_token_source: 'github' }
+    expect(await read(fields, GITHUB)).toEqual({
+      token: 'PLATFORM',
+      asked: [[url, 'JOB', 'https://idp.example/']],
+    })
+    const other = await read({ ...fields, subject_token_audience: 'wlcg' }, GITHUB)
+    expect(other.asked).toEqual([[url, 'JOB', 'wlcg']])
+  })
+
+  test('comes from a variable, as GitLab sets it', async () => {
+    const fields = { subject_token_env: 'WLCG_ID_TOKEN' }
+    expect(await read(fields, { WLCG_ID_TOKEN: ' a.b.c\n' })).toEqual({ token: 'a.b.c', asked: [] })
+  })
+
+  test.each([
+    [{ subject_token_source: 'github' }, {}],
+    [{ subject_token_source: 'github' }, { ...GITHUB, ACTIONS_ID_TOKEN_REQUEST_TOKEN: '' }],
+    [{ subject_token_source: 'elsewhere' }, GITHUB],
+    [{ subject_token_env: 'WLCG_ID_TOKEN' }, { WLCG_ID_TOKEN: ' ' }],
+    [{ subject_token_file: '/nonexistent/token' }, {}],
+    [{}, {}],
+  ])('is missing: %j with %j', async (fields: Record<string, string>, env) => {
+    await expect(read(fields, env)).rejects.toMatchObject({ code: 'no-subject-token' })
+  })
+})

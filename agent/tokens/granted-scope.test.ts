@@ -1,0 +1,73 @@
+import { expect, test } from 'vitest'
+import { accountOf } from '../../protocol/storage/account.ts'
+import type { TokenResponse } from '../oauth/provider.ts'
+import { clockWarning, compareGrant, compareLoginGrant } from './granted-scope.ts'
+import { requestedToken } from './requested-token.ts'
+
+function response(change: Partial<TokenResponse>): TokenResponse {
+  return {
+    accessToken: 'token',
+    expiresAt: 3600,
+    scope: undefined,
+    audience: undefined,
+    refreshToken: undefined,
+    refreshTokenExpiresAt: undefined,
+    idToken: undefined,
+    clockSkewSeconds: undefined,
+    ...change,
+  }
+}
+
+test.each<
+  [
+    string,
+    [scope?: string | undefined, audience?: string],
+    Partial<TokenResponse>,
+    string | undefined,
+  ]
+>([
+  ['nothing said, nothing to compare', ['a b', 'x'], {}, undefined],
+  ['all granted', ['a b', 'x'], { scope: 'b a c', audience: ['x', 'y'] }, undefined],
+  ['a scope less', ['a b'], { scope: 'a' }, 'the provider did not grant the scope b'],
+  ['offline_access is no access token scope', ['a offline_access'], { scope: 'a' }, undefined],
+  [
+    'another audience',
+    [undefined, 'x'],
+    { audience: ['any'] },
+    'the token is not for the audience x but for any',
+  ],
+  [
+    'no audience in the token',
+    [undefined, 'x y'],
+    { audience: [] },
+    'the token is not for the audience x y: it names none',
+  ],
+  ['no audience was asked for', [], { audience: [] }, undefined],
+])('%s', (_, [scope, audience], change, expected) => {
+  expect(compareGrant(requestedToken(scope, audience), response(change))).toBe(expected)
+})
+
+test('of a login, what services look at is compared, by what the account asked for', () => {
+  const account = accountOf({
+    ...{ name: 'wlcg', issuer_url: 'https://op.example/', audience: 'https://se.example' },
+    auth_scope: 'openid profile offline_access storage.read:/ compute.read',
+  })
+  const audience = ['https://se.example']
+  expect(compareLoginGrant(account, response({ scope: 'storage.read:/a', audience: [] }))).toBe(
+    'the provider did not grant the scope storage.read:/ compute.read\nthe token is not for the audience https://se.example: it names none',
+  )
+  const scope = 'compute.read storage.read:/'
+  expect(compareLoginGrant(account, response({ scope, audience }))).toBeUndefined()
+})
+
+test('a clock off by more than a minute is said, with its side', () => {
+  expect(clockWarning(response({ clockSkewSeconds: 240.4 }))).toContain('240 s ahead of')
+  expect(clockWarning(response({ clockSkewSeconds: -61 }))).toContain('61 s behind')
+  expect(clockWarning(response({ clockSkewSeconds: -59 }))).toBeUndefined()
+  expect(clockWarning(response({}))).toBeUndefined()
+})
+
+test('every difference has its line', () => {
+  const text = compareGrant(requestedToken('a b', 'x'), response({ scope: 'a', audience: ['y'] }))
+  expect(text?.split('\n')).toHaveLength(2)
+})

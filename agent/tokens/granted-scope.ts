@@ -1,0 +1,130 @@
+import { type Account, words } from '../../protocol/storage/account.ts'
+import { AgentError } from '../../protocol/wire/errors.ts'
+import type { SpaceSeparated } from '../../protocol/wire/messages.ts'
+import type { TokenResponse } from '../oauth/provider.ts'
+import { defaultRequest, type RequestedToken, withAccountDefaults } from './requested-token.ts'
+
+/** Clocks that differ more make tokens fail at services that allow the usual minute. */
+const TOLERATED_SKEW_SECONDS = 60
+
+/** OpenID Connect Core §5.4. */
+const identityScopes: readonly string[] = ['openid', 'profile', 'email', 'address', 'phone']
+
+/**
+ * What was granted differently from what was asked, a line each; undefined where nothing differs.
+ * A provider may grant fewer scopes without an error (RFC 6749 §3.3), and some ignore `audience`.
+ */
+export function compareGrant(
+  requested: RequestedToken,
+  response: TokenResponse,
+): string | undefined {
+  return joinedLines(scopeDifference(requested, response), audienceDifference(requested, response))
+}
+
+/** @throws AgentError `not-as-asked` where anything differs */
+export function assertGranted({ differences }: { readonly differences: string | undefined }): void {
+  if (differences === undefined) return
+  throw new AgentError('not-as-asked', `the token is not what was asked for: ${differences}`)
+}
+
+/**
+ * The same of a login, whose person asked for what the account says. What scopes of OpenID Connect
+ * are for is not in an access token, and providers name them in their own way, or not at all.
+ */
+export function compareLoginGrant(account: Account, response: TokenResponse): string | undefined {
+  const asked = withAccountDefaults(account, defaultRequest)
+  const scopes = asked.scopes.filter((scope) => !identityScopes.includes(scope))
+  return compareGrant({ ...asked, scopes }, response)
+}
+
+/** A warning where this machine's clock is off by the provider's `Date`. */
+export function clockWarning({ clockSkewSeconds }: TokenResponse): string | undefined {
+  if (clockSkewSeconds === undefined || Math.abs(clockSkewSeconds) <= TOLERATED_SKEW_SECONDS) {
+    return undefined
+  }
+  const side = clockSkewSeconds > 0 ? 'ahead of' : 'behind'
+  const seconds = Math.round(Math.abs(clockSkewSeconds))
+  return `this machine's clock is ${seconds} s ${side} the provider's: correct it, or services will refuse the token`
+}
+
+/** The texts that are there, a line each; undefined where there is none. */
+export function joinedLines(...texts: readonly (string | undefined)[]): string | undefined {
+  const said = texts.filter((text) => text !== undefined)
+  return said.length === 0 ? undefined : said.join('\n')
+}
+
+function scopeDifference(requested: RequestedToken, response: TokenResponse): string | undefined {
+  if (response.scope === undefined) return undefined
+  const missing = missingScopes(requested.scopes, response.scope)
+  if (missing.length === 0) return undefined
+  return `the provider did not grant the scope ${missing.join(' ')}`
+}
+
+function audienceDifference(
+  requested: RequestedToken,
+  response: TokenResponse,
+): string | undefined {
+  if (response.audience === undefined) return undefined
+  const granted = response.audience
+  const missing = requested.audiences.filter((audience) => !granted.includes(audience))
+  if (missing.length === 0) return undefined
+  const others = granted.length === 0 ? ': it names none' : ` but for ${granted.join(' ')}`
+  return `the token is not for the audience ${missing.join(' ')}${others}`
+}
+
+/** Asks for a refresh token; never a scope of an access token itself. */
+const OFFLINE_ACCESS = 'offline_access'
+const GROUPS = 'wlcg.groups'
+
+/**
+ * The scopes of `asked` that `granted` does not cover. A storage scope covers what is below its path,
+ * compared by path components: storage.read:/a covers /a/b and not /ab (WLCG profile, "Capability
+ * based authorization").
+ */
+export function missingScopes(
+  asked: readonly string[],
+  granted: SpaceSeparated,
+): readonly string[] {
+  const grants = words(granted)
+  return asked.filter(
+    (scope) => scope !== OFFLINE_ACCESS && !grants.some((grant) => covers(grant, scope)),
+  )
+}
+
+/**
+ * The scopes of `asked` that a login with `granted` cannot lead to. Which groups are wanted may be said
+ * later (WLCG profile, "Scope-based attribute selection"); that they are in the token is not sure by that.
+ */
+export function scopesBeyondGrant(
+  asked: readonly string[],
+  granted: SpaceSeparated,
+): readonly string[] {
+  const hasGroups = words(granted).includes(GROUPS)
+  return missingScopes(asked, granted).filter(
+    (scope) => !hasGroups || !scope.startsWith(`${GROUPS}:`),
+  )
+}
+
+function covers(grant: string, scope: string): boolean {
+  if (grant === scope) return true
+  const [grantName, grantPath] = parted(grant)
+  const [name, path] = parted(scope)
+  if (grantName !== name || !name.startsWith('storage.')) return false
+  if (grantPath === undefined || path === undefined) return false
+  return isBelow(components(path), components(grantPath))
+}
+
+function parted(scope: string): [name: string, path: string | undefined] {
+  const colon = scope.indexOf(':')
+  return colon < 0 ? [scope, undefined] : [scope.slice(0, colon), scope.slice(colon + 1)]
+}
+
+function components(path: string): readonly string[] {
+  return path.split('/').filter((component) => component !== '')
+}
+
+function isBelow(path: readonly string[], above: readonly string[]): boolean {
+  // What climbs out again is below nothing.
+  if (path.includes('..')) return false
+  return above.every((component, index) => path[index] === component)
+}

@@ -1,0 +1,52 @@
+import fc from 'fast-check'
+import { describe, expect, test } from 'vitest'
+import { covers, pathFault, scopeParts } from './claims.ts'
+
+const name = fc.stringMatching(/^[a-z%0-9]{1,4}$/)
+const names = fc.array(name, { maxLength: 5 })
+const pathOf = (parts: readonly string[]): string => `/${parts.join('/')}`
+
+describe('a path in a scope covers', () => {
+  test('everything below it, with or without a slash at its end, and nothing beside or above', () => {
+    fc.assert(
+      fc.property(names, names, fc.boolean(), (scope, file, slash) => {
+        const path = pathOf(scope)
+        const isBelow = scope.every((part, index) => file[index] === part)
+        expect(covers(slash && path !== '/' ? `${path}/` : path, pathOf(file))).toBe(isBelow)
+      }),
+    )
+  })
+
+  test('by whole names only', () => {
+    fc.assert(
+      fc.property(names, name, name, (folder, one, more) => {
+        expect(covers(pathOf([...folder, one]), pathOf([...folder, `${one}${more}`]))).toBe(false)
+      }),
+    )
+  })
+
+  test('nothing where it is at fault', () => {
+    fc.assert(
+      fc.property(fc.string(), names, (path, file) => {
+        fc.pre(pathFault(path) !== undefined)
+        expect(covers(path, pathOf(file))).toBe(false)
+      }),
+    )
+  })
+})
+
+test.each([
+  [undefined, /no path/],
+  ['', /no path/],
+  ['data', /does not begin with/],
+  ['/data/../home', /\.\. in its path/],
+  ['/./data', /\. or \.\./],
+  ['//data', /\/\/ in its path/],
+])('the path %j is at fault', (path, fault) => {
+  expect(pathFault(path)).toMatch(fault)
+})
+
+test('a scope is split at its first colon', () => {
+  expect(scopeParts('storage.read:/a:b')).toEqual({ right: 'storage.read', path: '/a:b' })
+  expect(scopeParts('openid')).toEqual({ right: 'openid', path: undefined })
+})

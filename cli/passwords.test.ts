@@ -1,0 +1,109 @@
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import {
+  noPasswordSources,
+  type PasswordSources,
+  passwordEntry,
+  passwordSources,
+  sourcedPassword,
+} from './passwords.ts'
+
+let directory: string
+beforeEach(async () => {
+  directory = await mkdtemp(join(tmpdir(), 'password-source-'))
+})
+afterEach(() => rm(directory, { recursive: true }))
+
+async function ask(
+  sources: Partial<PasswordSources>,
+  env: Record<string, string> = {},
+): Promise<{ password: string | undefined; warnings: string[] }> {
+  const warnings: string[] = []
+  const password = await sourcedPassword(
+    { ...noPasswordSources, ...sources },
+    { env, warn: (line) => warnings.push(line) },
+  )
+  return { password, warnings }
+}
+
+describe('sources', () => {
+  test('--pw-env without a name means OIDC_ENCRYPTION_PW', () => {
+    const options = { pwEnv: true as const, pwCmd: undefined, pwFile: undefined }
+    expect(passwordSources(options).variable).toBe('OIDC_ENCRYPTION_PW')
+    expect(passwordSources({ ...options, pwEnv: 'MINE' }).variable).toBe('MINE')
+  })
+
+  test('come in the order variable, command, file', async () => {
+    const file = join(directory, 'pw')
+    await writeFile(file, 'from file\n')
+    const all = { variable: 'PW', command: 'echo from command', file }
+    expect(await ask(all, { PW: 'from env' })).toEqual({ password: 'from env', warnings: [] })
+    expect(await ask(all)).toEqual({
+      password: 'from command',
+      warnings: ['--pw-env: PW is not set'],
+    })
+    expect(await ask({ ...all, command: 'exit 3' })).toEqual({
+      password: 'from file',
+      warnings: ['--pw-env: PW is not set', '--pw-cmd: the command failed (3)'],
+    })
+  })
+
+  test.each([
+    ['printf secret', 'secret'],
+    ['printf "secret\\n"', 'secret'],
+    ['printf "secret\\r\\n"', 'secret'],
+    ['printf " secret \\n\\n"', ' secret \n'],
+  ])('a command gives its output without the last line end: %s', async (command, password) => {
+    expect(await ask({ command })).toEqual({ password, warnings: [] })
+  })
+
+  test('a command sees the environment of the tool', async () => {
+    expect((await ask({ command: 'echo "$PLACE"' }, { PLACE: 'here' })).password).toBe('here')
+  })
+
+  test('a file gives its first line', async () => {
+    const file = join(directory, 'pw')
+    await writeFile(file, 'geheim ä \r\nsecond\n')
+    expect((await ask({ file })).password).toBe('geheim ä ')
+  })
+
+  test('what gives nothing is told and gives no password', async () => {
+    const empty = join(directory, 'empty')
+    await writeFile(empty, '')
+    expect(await ask({ file: empty })).toEqual({
+      password: undefined,
+      warnings: [`--pw-file: ${empty} is empty`],
+    })
+    expect(await ask({ command: 'true' })).toEqual({
+      password: undefined,
+      warnings: ['--pw-cmd: the command printed nothing'],
+    })
+    const { password, warnings } = await ask({ file: join(directory, 'none') })
+    expect(password).toBeUndefined()
+    expect(warnings[0]).toMatch(/^--pw-file: cannot read .*: no such file or directory$/)
+  })
+})
+
+describe('pw_entry', () => {
+  const now = (): number => 1_700_000_000_500
+
+  test.each([
+    [noPasswordSources, undefined, { account: 'a', type: 8 }],
+    [
+      { ...noPasswordSources, command: 'cat x' },
+      undefined,
+      { account: 'a', type: 12, command: 'cat x' },
+    ],
+    [{ ...noPasswordSources, file: '/pw' }, undefined, { account: 'a', type: 24, pw_file: '/pw' }],
+    [noPasswordSources, { password: 'pw', seconds: 0 }, { account: 'a', type: 9, password: 'pw' }],
+    [
+      noPasswordSources,
+      { password: 'pw', seconds: 60 },
+      { account: 'a', type: 9, password: 'pw', expires_after: 60, expires_at: 1_700_000_060 },
+    ],
+  ])('%j kept %j', (sources, keep, entry) => {
+    expect(passwordEntry('a', sources, keep, now)).toEqual(entry)
+  })
+})

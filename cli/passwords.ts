@@ -1,0 +1,279 @@
+import { spawn } from 'node:child_process'
+import { readFile } from 'node:fs/promises'
+import { resolve } from 'node:path'
+import { text as collect } from 'node:stream/consumers'
+import { sameIssuer } from '../protocol/storage/account.ts'
+import {
+  type FileKey,
+  parseFileLines,
+  unlockAccountFile,
+} from '../protocol/storage/account-file.ts'
+import { findConfigDirectory } from '../protocol/storage/config-directory.ts'
+import { readKnownIssuers } from '../protocol/storage/issuer-config.ts'
+import type { Environment } from '../protocol/wire/agent-options.ts'
+import { AgentError, systemReason } from '../protocol/wire/errors.ts'
+import type { AddRequest, JsonObject, PasswordEntry } from '../protocol/wire/messages.ts'
+import { optionalText, text, type Values } from './option.ts'
+import type { Io } from './run.ts'
+import type { Terminal } from './terminal.ts'
+
+/** How a password is come by. */
+export interface PasswordWays {
+  readonly sources: PasswordSources
+  readonly io: Pick<Io, 'env' | 'stderr'>
+  /** Called at the first question. */
+  readonly terminal: () => Terminal
+}
+
+/** Where the last password came from. */
+type Origin = 'source' | 'person'
+
+/** An opened account, and who had its password. */
+export interface UnlockedAccount extends OpenedAccount {
+  readonly from: Origin
+}
+
+/**
+ * Opens an account file: the first try with a password from the sources, the others with what the
+ * person enters (cli.md §1.2).
+ */
+export async function unlockAccount(
+  name: string,
+  text: string,
+  { sources, io, terminal }: PasswordWays,
+): Promise<UnlockedAccount> {
+  // A damaged file is told of before anybody is asked for its password.
+  parseFileLines(text)
+  const warn = (line: string): void => void io.stderr.write(`${line}\n`)
+  const sourced = await sourcedPassword(sources, { env: io.env, warn })
+  let from: Origin = 'source'
+  const passwordFor = async (attempt: number): Promise<string> => {
+    if (attempt === 1 && sourced !== undefined) return sourced
+    const password = await terminal().askSecret(passwordQuestion(name))
+    from = 'person'
+    return password
+  }
+  try {
+    const opened = await openWithTries(text, passwordFor, warn)
+    return { ...opened, from }
+  } catch (error) {
+    if (!(error instanceof AgentError)) throw error
+    if (error.code === 'wrong-password') throw triesExhausted(error)
+    if (error.code === 'no-terminal' && sourced !== undefined) throw sourceIsWrong(error)
+    throw error
+  }
+}
+
+function triesExhausted(cause: AgentError): AgentError {
+  return new AgentError('wrong-password', 'reached maximum number of tries', { cause })
+}
+
+function sourceIsWrong(cause: AgentError): AgentError {
+  const message = `the given password is wrong, and ${cause.message}`
+  return new AgentError('wrong-password', message, { cause })
+}
+
+/** Options that say where an account file's password comes from (cli.md §1.6). */
+export const passwordOptions = {
+  pwEnv: optionalText(
+    '--pw-env[=OIDC_ENCRYPTION_PW]',
+    'Reads the encryption password from the passed environment variable (default: OIDC_ENCRYPTION_PW), instead of prompting the user',
+  ),
+  pwCmd: text(
+    '--pw-cmd=CMD',
+    'Command from which the encryption password is read, instead of prompting the user',
+  ),
+  pwFile: text('--pw-file=FILE', 'Uses the first line of FILE as the encryption password'),
+} as const
+
+/** Where a password comes from before anybody is asked for it. */
+export interface PasswordSources {
+  /** Name of an environment variable. */
+  readonly variable: string | undefined
+  /** For /bin/sh. */
+  readonly command: string | undefined
+  readonly file: string | undefined
+}
+
+export const noPasswordSources: PasswordSources = {
+  variable: undefined,
+  command: undefined,
+  file: undefined,
+}
+
+/** The sources given on the command line. */
+export function passwordSources(options: Values<typeof passwordOptions>): PasswordSources {
+  return {
+    variable: options.pwEnv === true ? 'OIDC_ENCRYPTION_PW' : options.pwEnv,
+    command: options.pwCmd,
+    // The agent is told of it too, and stands elsewhere.
+    file: options.pwFile === undefined ? undefined : resolve(options.pwFile),
+  }
+}
+
+/** What a source needs of the world. */
+export interface SourceEnvironment {
+  readonly env: Environment
+  /** Told why a source gave nothing. */
+  readonly warn: (line: string) => void
+}
+
+/** The password of the first source that has one, in the C tools' order: variable, command, file. */
+export async function sourcedPassword(
+  sources: PasswordSources,
+  runtime: SourceEnvironment,
+): Promise<string | undefined> {
+  const { variable, command, file } = sources
+  if (variable !== undefined) {
+    const password = runtime.env[variable]
+    if (password !== undefined && password !== '') return password
+    runtime.warn(`--pw-env: ${variable} is not set`)
+  }
+  if (command !== undefined) {
+    const password = await outputOf(command, runtime)
+    if (password !== undefined) return password
+  }
+  return file === undefined ? undefined : await firstLineOf(file, runtime)
+}
+
+async function outputOf(
+  command: string,
+  { env, warn }: SourceEnvironment,
+): Promise<string | undefined> {
+  // The command may ask the person something itself, so it has our stdin and stderr.
+  const child = spawn('/bin/sh', ['-c', command], { env, stdio: ['inherit', 'pipe', 'inherit'] })
+  const ended = new Promise<number | string | null>((resolve) => {
+    child.on('error', (error) => resolve(error.message))
+    child.on('close', (status, signal) => resolve(status ?? signal))
+  })
+  const [output, status] = await Promise.all([collect(child.stdout), ended])
+  if (status !== 0) {
+    warn(`--pw-cmd: the command failed (${status ?? 'ended'})`)
+    return undefined
+  }
+  const password = output.replace(/\r?\n$/, '')
+  if (password !== '') return password
+  warn('--pw-cmd: the command printed nothing')
+  return undefined
+}
+
+async function firstLineOf(path: string, { warn }: SourceEnvironment): Promise<string | undefined> {
+  try {
+    const [line] = (await readFile(path, 'utf8')).split(/\r?\n/, 1)
+    if (line !== undefined && line !== '') return line
+    warn(`--pw-file: ${path} is empty`)
+  } catch (error) {
+    warn(`--pw-file: cannot read ${path}: ${systemReason(error)}`)
+  }
+  return undefined
+}
+
+/** How long the agent may keep the password itself: seconds, 0 = forever. */
+export interface PasswordKeeping {
+  readonly password: string
+  readonly seconds: number
+}
+
+/** Bits of `pw_entry.type` (protocol.md §2.4). */
+const inMemory = 1
+const byCommand = 4
+const byPrompt = 8
+const inFile = 16
+
+/**
+ * What the agent is told about an account's password. As with the C tools a password that came from
+ * a variable is kept by the agent, since the variable will not be there later.
+ */
+export function passwordEntry(
+  account: string,
+  sources: PasswordSources,
+  keep: PasswordKeeping | undefined,
+  now: () => number,
+): PasswordEntry {
+  const type =
+    byPrompt |
+    (keep === undefined ? 0 : inMemory) |
+    (sources.command === undefined ? 0 : byCommand) |
+    (sources.file === undefined ? 0 : inFile)
+  return {
+    account,
+    type,
+    ...(keep === undefined ? {} : keptPassword(keep, now)),
+    ...(sources.command === undefined ? {} : { command: sources.command }),
+    ...(sources.file === undefined ? {} : { pw_file: sources.file }),
+  }
+}
+
+function keptPassword(
+  { password, seconds }: PasswordKeeping,
+  now: () => number,
+): Partial<PasswordEntry> {
+  if (seconds === 0) return { password }
+  return { password, expires_after: seconds, expires_at: Math.floor(now() / 1000) + seconds }
+}
+
+/** How often a password may be wrong, as with the C tools. */
+const MAX_TRIES = 3
+
+/** An account file that was opened. */
+export interface OpenedAccount {
+  readonly fields: JsonObject
+  readonly key: FileKey
+  /** The one that fitted. */
+  readonly password: string
+}
+
+/** Gives the password for a try; tries count from 1. */
+export type PasswordForTry = (attempt: number) => Promise<string>
+
+/**
+ * Opens the text of an account file, with three tries for the password.
+ * @throws AgentError `wrong-password` after the third, else what `unlockAccountFile` throws.
+ */
+export async function openWithTries(
+  text: string,
+  passwordFor: PasswordForTry,
+  say: (line: string) => void,
+): Promise<OpenedAccount> {
+  for (let attempt = 1; attempt < MAX_TRIES; attempt++) {
+    try {
+      return await openOnce(text, await passwordFor(attempt))
+    } catch (error) {
+      if (!(error instanceof AgentError) || error.code !== 'wrong-password') throw error
+      say(error.message)
+    }
+  }
+  return await openOnce(text, await passwordFor(MAX_TRIES))
+}
+
+async function openOnce(text: string, password: string): Promise<OpenedAccount> {
+  return { ...(await unlockAccountFile(text, password)), password }
+}
+
+/** The question for an account file's password, in the C tools' words. */
+export function passwordQuestion(account: string): string {
+  return `Enter decryption password for account config '${account}'`
+}
+
+/** The request that loads an opened account, with the key that lets the agent re-seal its file. */
+export function addRequest(
+  { fields, key }: OpenedAccount,
+  settings: Omit<AddRequest, 'request' | 'config' | 'file_key'>,
+): AddRequest {
+  const file_key = { salt: base64(key.salt), key: base64(key.bytes) }
+  return { ...settings, request: 'add', config: fields, file_key }
+}
+
+function base64(bytes: Uint8Array): string {
+  return Buffer.from(bytes).toString('base64')
+}
+
+/** Whether the issuer files say that the agent keeps file passwords of an issuer (`pw-store`). */
+export async function storesPassword(
+  issuer: string,
+  env: Io['env'],
+  systemDirectory: string | undefined,
+): Promise<boolean> {
+  const known = await readKnownIssuers(findConfigDirectory(env), systemDirectory)
+  return known.find((one) => sameIssuer(one.issuer, issuer))?.storePassword ?? false
+}

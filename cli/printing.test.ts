@@ -1,0 +1,60 @@
+import { describe, expect, test } from 'vitest'
+import { dateOf, loginEndWarning } from './printing.ts'
+
+const now = Date.UTC(2026, 11, 18, 12)
+const DAY = 86_400
+
+function warned(seconds: number, account: string | undefined = 'wlcg'): string | undefined {
+  const reply = {
+    status: 'success',
+    access_token: 'AT',
+    issuer: 'https://op.example/',
+    expires_at: 0,
+    refresh_token_expires_at: now / 1000 + seconds,
+  } as const
+  return loginEndWarning(reply, account, now)
+}
+
+describe('the end of a login', () => {
+  const date = dateOf(now / 1000 + 2 * DAY)
+
+  test('is told in the last three days, with the command that mends it', () => {
+    expect(warned(2 * DAY)).toBe(
+      `the login of wlcg ends in 2 days (${date}): oidc-gen wlcg --reauthenticate`,
+    )
+    expect(warned(3 * DAY)).toContain('in 3 days')
+    expect(warned(3 * DAY + 1)).toBeUndefined()
+  })
+
+  test.each([
+    [DAY, 'ends in 1 day ('],
+    [5 * 3600, 'ends in 5 hours ('],
+    [3600, 'ends in 1 hour ('],
+    [60, 'ends within the hour ('],
+    [-60, 'ended on '],
+  ])('%d seconds: %s', (seconds, text) => {
+    expect(warned(seconds)).toContain(text)
+  })
+
+  test('names the issuer where no account was named, and can be typed as it stands', () => {
+    const reply = { status: 'success', access_token: 'AT', expires_at: 0 } as const
+    const ending = { ...reply, issuer: 'https://op.example/', refresh_token_expires_at: now / 1000 }
+    expect(loginEndWarning(ending, undefined, now)).toMatch(
+      /^the login of this account at https:\/\/op\.example\/ ended .*oidc-gen ACCOUNT/,
+    )
+    expect(warned(60, 'my acc')).toContain("oidc-gen 'my acc' --reauthenticate")
+  })
+
+  test('is told whenever the provider has said so, whatever was expected', () => {
+    const reply = { status: 'success', access_token: 'AT', issuer: '', expires_at: 0 } as const
+    const over = { ...reply, login_expired: true, refresh_token_expires_at: now } as const
+    expect(loginEndWarning(over, 'wlcg', now)).toBe(
+      'the login of wlcg has ended: oidc-gen wlcg --reauthenticate',
+    )
+  })
+
+  test.each([undefined, 0])('%s: not known, nothing is said', (end) => {
+    const reply = { status: 'success', access_token: 'AT', issuer: '', expires_at: 0 } as const
+    expect(loginEndWarning({ ...reply, refresh_token_expires_at: end }, 'x', now)).toBeUndefined()
+  })
+})

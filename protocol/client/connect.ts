@@ -1,0 +1,197 @@
+import { once } from 'node:events'
+import { connect, type Socket } from 'node:net'
+import { setTimeout as pause } from 'node:timers/promises'
+import { AgentError, peerError, peerMessages, systemCode, systemReason } from '../wire/errors.ts'
+import type { AgentAddress } from './find-agent.ts'
+
+export interface CallOptions {
+  /** Milliseconds for the whole call; 60 s where not given. */
+  readonly timeoutMs?: number | undefined
+  readonly signal?: AbortSignal | undefined
+}
+
+/** An autoload in the agent may ask a person for a password; a refresh alone takes at most 15 s. */
+const CALL_TIMEOUT_MS = 60_000
+
+/** Largest reply taken. A sanity bound, not part of the protocol. */
+const MAX_REPLY_BYTES = 16 << 20
+
+/** Longest pause before an agent whose backlog is full is tried again. */
+const MAX_PAUSE_MS = 100
+
+/**
+ * Connects to an agent, lets `talk` speak with it, and closes.
+ * @throws AgentError `agent-unreachable`, `agent-timeout`, `peer-disconnected`, `cancelled`, or what
+ *   `talk` throws
+ */
+export async function withAgent<T>(
+  address: AgentAddress | undefined,
+  options: CallOptions,
+  session: (socket: Socket) => Promise<T>,
+): Promise<T> {
+  if (address === undefined) throw noAddress()
+  const timeoutMs = options.timeoutMs ?? CALL_TIMEOUT_MS
+  const deadline = AbortSignal.timeout(timeoutMs)
+  const signal = AbortSignal.any(options.signal ? [deadline, options.signal] : [deadline])
+  try {
+    const socket = await openSocket(address, signal)
+    try {
+      return await session(socket)
+    } finally {
+      socket.destroy()
+    }
+  } catch (error) {
+    if (error instanceof AgentError) throw error
+    if (options.signal?.aborted === true) throw new AgentError('cancelled', 'cancelled')
+    if (deadline.aborted) throw timedOut(timeoutMs)
+    throw unreachable(address, error)
+  }
+}
+
+/**
+ * What the agent still has to say, until it closes.
+ * @throws AgentError `message-malformed` where it says too much
+ */
+export function readToEnd(socket: Socket): Promise<string> {
+  const chunks: Buffer[] = []
+  let length = 0
+  return readMessage(socket, {
+    push: (chunk) => {
+      chunks.push(chunk)
+      length += chunk.length
+      if (length > MAX_REPLY_BYTES) throw tooMuch()
+      return undefined
+    },
+    end: () => {
+      if (length === 0) throw peerError('peer-disconnected')
+      return Buffer.concat(chunks).toString()
+    },
+  })
+}
+
+/** What makes a message of what comes in: see `RequestReader`. */
+export interface MessageReader<T> {
+  /** The message, once it is whole. */
+  push(chunk: Buffer): T | undefined
+  /** The message that ends with the stream. */
+  end(): T
+}
+
+/**
+ * Reads until `gatherer` has its message. By events, not by iteration: an iterator drops what came
+ * before an agent that refused a request without reading it all reset the connection.
+ */
+export function readMessage<T>(socket: Socket, gatherer: MessageReader<T>): Promise<T> {
+  return new Promise<T>((resolve, reject) => {
+    const attempt = (work: () => T | undefined): void => {
+      try {
+        const message = work()
+        if (message === undefined) return
+        resolve(message)
+      } catch (error) {
+        // eslint-disable-next-line @typescript-eslint/prefer-promise-reject-errors -- as it was thrown
+        reject(error)
+      }
+      socket.off('data', onData).off('end', onEnd).off('error', onError)
+    }
+    const onData = (chunk: Buffer): void => {
+      attempt(() => gatherer.push(chunk))
+    }
+    const onEnd = (): void => {
+      attempt(() => gatherer.end())
+    }
+    const onError = (error: Error): void => {
+      attempt(() => {
+        if (!isHangUp(error)) throw error
+        return gatherer.end()
+      })
+    }
+    socket.on('data', onData).on('end', onEnd).on('error', onError)
+  })
+}
+
+/** Whether the peer closed without reading everything it was sent. */
+function isHangUp(error: Error): boolean {
+  const code = systemCode(error)
+  return code === 'ECONNRESET' || code === 'EPIPE'
+}
+
+async function openSocket(address: AgentAddress, signal: AbortSignal): Promise<Socket> {
+  for (let wait = 1; ; wait = Math.min(2 * wait, MAX_PAUSE_MS)) {
+    try {
+      return await connected(address, signal)
+    } catch (error) {
+      // The backlog is full: the C agent's holds five, and it serves one client at a time.
+      if (systemCode(error) !== 'EAGAIN') throw error
+    }
+    await pause(wait, undefined, { signal })
+  }
+}
+
+async function connected(address: AgentAddress, signal: AbortSignal): Promise<Socket> {
+  signal.throwIfAborted()
+  const place =
+    address.kind === 'unix' ? { path: address.path } : { host: address.host, port: address.port }
+  const socket = connect(place)
+  const abandon = (): void => {
+    socket.destroy(signal.reason as Error)
+  }
+  signal.addEventListener('abort', abandon)
+  // With each attempt: a busy agent takes many, and Node warns of eleven listeners on one signal.
+  socket.once('close', () => signal.removeEventListener('abort', abandon))
+  await once(socket, 'connect')
+  // While nobody reads, an error has no other listener and would end the process.
+  return socket.on('error', () => undefined)
+}
+
+function noAddress(): AgentError {
+  return new AgentError(
+    'agent-unreachable',
+    `${peerMessages['agent-unreachable']}: OIDC_SOCK is not set`,
+    {
+      hint: `Start an agent in this shell, or set OIDC_SOCK to the socket of one that runs:\n${startAgent}`,
+    },
+  )
+}
+
+const startAgent = '\teval $(oidc-agent)'
+
+function unreachable(address: AgentAddress, error: unknown): AgentError {
+  const reason =
+    address.kind === 'unix' ? unixReason(address.path, error) : tcpReason(address, error)
+  const hint =
+    address.kind === 'unix'
+      ? `Start an agent:\n${startAgent}`
+      : 'Check OIDC_REMOTE_SOCK and the relay that it names.'
+  const message = `${peerMessages['agent-unreachable']}: ${reason}`
+  return new AgentError('agent-unreachable', message, { hint, cause: error })
+}
+
+function unixReason(path: string, error: unknown): string {
+  const code = systemCode(error)
+  if (code === 'ENOENT') return `there is no socket ${path}`
+  if (code === 'ECONNREFUSED') return `nothing listens on ${path} any more`
+  if (code === 'EACCES') return `${path} does not let you in`
+  return `${path}: ${systemReason(error)}`
+}
+
+function tcpReason(
+  address: { readonly host: string; readonly port: number },
+  error: unknown,
+): string {
+  const place = `${address.host}:${address.port}`
+  return systemCode(error) === 'ECONNREFUSED'
+    ? `nothing listens on ${place}`
+    : `${place}: ${systemReason(error)}`
+}
+
+function timedOut(timeoutMs: number): AgentError {
+  return new AgentError('agent-timeout', `oidc-agent did not answer within ${timeoutMs / 1000} s`)
+}
+
+function tooMuch(): AgentError {
+  return new AgentError(
+    'message-malformed',
+    `the agent's reply is larger than ${MAX_REPLY_BYTES} bytes`,
+  )
+}

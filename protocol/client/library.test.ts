@@ -1,0 +1,155 @@
+import { once } from 'node:events'
+import { mkdtemp, rm } from 'node:fs/promises'
+import { createServer } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { build } from 'esbuild'
+import { afterEach, describe, expect, test } from 'vitest'
+import { type ScriptedAgent, scriptedAgent } from '../../test/support/scripted-agent.ts'
+import type { JsonObject } from '../wire/messages.ts'
+import { AgentError, getAccessToken, type TokenOptions } from './library.ts'
+
+const good = {
+  status: 'success',
+  access_token: 'TOKEN',
+  issuer: 'https://issuer.example/',
+  expires_at: 1_800_000_000,
+  scope: 'a b',
+  info: 'scope differs: c was not granted',
+}
+const unknown = {
+  status: 'failure',
+  error: 'No account configured with that short name',
+  info: 'oidc-gen wlcg',
+}
+
+const agents: ScriptedAgent[] = []
+
+afterEach(async () => {
+  await Promise.all(agents.splice(0).map((agent) => agent.close()))
+})
+
+async function agentThatSays(reply: JsonObject | string): Promise<ScriptedAgent> {
+  const agent = await scriptedAgent(() => reply)
+  agents.push(agent)
+  return agent
+}
+
+/** How a call failed. */
+async function failure(options: TokenOptions): Promise<AgentError> {
+  const error: unknown = await getAccessToken(options).catch((reason: unknown) => reason)
+  if (error instanceof AgentError) return error
+  throw new Error('it did not fail as it should')
+}
+
+describe('getAccessToken', () => {
+  test('asks as it is told, and gives what the agent says', async () => {
+    const { path: OIDC_SOCK, requests } = await agentThatSays(good)
+    const env = { OIDC_SOCK }
+    expect(await getAccessToken({ account: 'wlcg', env })).toEqual({
+      token: 'TOKEN',
+      issuer: 'https://issuer.example/',
+      expiresAt: 1_800_000_000,
+      scope: 'a b',
+      info: 'scope differs: c was not granted',
+    })
+    await getAccessToken({
+      issuer: 'https://issuer.example/',
+      scope: ['storage.read:/', 'openid'],
+      audience: 'one two',
+      minValidSeconds: 60,
+      strict: true,
+      applicationName: 'my program',
+      env,
+    })
+    expect(requests).toEqual([
+      { request: 'access_token', account: 'wlcg', application_hint: 'oidc-agent-ts' },
+      {
+        request: 'access_token',
+        issuer: 'https://issuer.example/',
+        scope: 'storage.read:/ openid',
+        audience: 'one two',
+        min_valid_period: 60,
+        strict: true,
+        application_hint: 'my program',
+      },
+    ])
+  })
+
+  test('says of a token of unknown expiry that it is unknown', async () => {
+    const { access_token, issuer, status } = good
+    const { path: OIDC_SOCK } = await agentThatSays({ status, access_token, issuer, expires_at: 0 })
+    const got = await getAccessToken({ account: 'wlcg', env: { OIDC_SOCK } })
+    expect(got.expiresAt).toBeUndefined()
+    expect(got.scope).toBeUndefined()
+  })
+
+  test('fails with a code, a message and a hint', async () => {
+    const { path: OIDC_SOCK } = await agentThatSays(unknown)
+    expect(await failure({ account: 'wlcg', env: { OIDC_SOCK } })).toMatchObject({
+      code: 'unknown-account',
+      message: unknown.error,
+      hint: 'oidc-gen wlcg',
+    })
+    expect((await failure({ account: 'wlcg', env: {} })).code).toBe('agent-unreachable')
+    expect((await failure({})).code).toBe('bad-request')
+  })
+
+  test('gives up when it is told to, or in time', async () => {
+    const controller = new AbortController()
+    const directory = await mkdtemp(join(tmpdir(), 'oidc-library-'))
+    // It is asked, and never answers.
+    const silent = createServer((socket) => {
+      socket.on('error', () => undefined)
+      socket.once('data', () => controller.abort())
+    })
+    const OIDC_SOCK = join(directory, 'agent.sock')
+    silent.listen(OIDC_SOCK)
+    await once(silent, 'listening')
+    try {
+      const call = { account: 'wlcg', env: { OIDC_SOCK } }
+      expect((await failure({ ...call, signal: controller.signal })).code).toBe('cancelled')
+      expect(controller.signal.aborted).toBe(true)
+      expect((await failure({ ...call, timeoutMs: 50 })).code).toBe('agent-timeout')
+    } finally {
+      silent.close()
+      await rm(directory, { recursive: true })
+    }
+  })
+
+  test('asks the remote agent where the local one does not know the account', async () => {
+    const local = await agentThatSays(unknown)
+    const remote = await agentThatSays(good)
+    const env = { OIDC_SOCK: local.path, OIDC_REMOTE_SOCK: remote.address }
+    expect((await getAccessToken({ account: 'wlcg', env })).token).toBe('TOKEN')
+    const refusing = await agentThatSays({ status: 'failure', error: 'Agent locked' })
+    const both = { OIDC_SOCK: local.path, OIDC_REMOTE_SOCK: refusing.address }
+    expect((await failure({ account: 'wlcg', env: both })).code).toBe('unknown-account')
+    const locked = { OIDC_SOCK: refusing.path, OIDC_REMOTE_SOCK: remote.address }
+    expect((await failure({ account: 'wlcg', env: locked })).code).toBe('agent-locked')
+  })
+})
+
+test('a program that imports it loads nothing but the client and node:net', async () => {
+  const root = join(import.meta.dirname, '..', '..')
+  const { metafile } = await build({
+    entryPoints: [join(root, 'protocol', 'client', 'library.ts')],
+    absWorkingDir: root,
+    bundle: true,
+    write: false,
+    metafile: true,
+    platform: 'node',
+    format: 'esm',
+  })
+  const inputs = Object.keys(metafile.inputs)
+  expect(inputs.filter((path) => !path.startsWith('protocol/'))).toEqual([])
+  const imported = Object.values(metafile.inputs).flatMap(({ imports }) => imports)
+  const external = imported.filter((one) => one.external === true).map(({ path }) => path)
+  expect([...new Set(external)].sort()).toEqual([
+    'node:events',
+    'node:fs',
+    'node:net',
+    'node:path',
+    'node:timers/promises',
+  ])
+})

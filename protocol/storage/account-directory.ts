@@ -1,0 +1,157 @@
+import { constants, type FileHandle, open, readdir, rename, stat, unlink } from 'node:fs/promises'
+import { join } from 'node:path'
+import { getuid } from 'node:process'
+import { AgentError, systemCode, unreadable, unwritable } from '../wire/errors.ts'
+import { replaceFile } from './files.ts'
+
+/** Largest account file read. A sanity bound: real ones have a few kilobytes. */
+const MAX_FILE_BYTES = 1 << 20
+
+/** Longest file name that Linux takes. */
+const MAX_NAME_BYTES = 255
+
+/** Names that are something else in a config directory (protocol.md §3.1). */
+const reserved = /^config$|\.(?:config|log|stats|clientconfig\d*)$/
+
+/** The account files of a config directory; a file's name is the account's short name. */
+export class AccountDirectory {
+  readonly path: string
+  readonly #uid: number | undefined
+
+  /** `uid`: whose files these are; the process's own user where not given. */
+  constructor(path: string, uid: number | undefined = getuid?.()) {
+    this.path = path
+    this.#uid = uid
+  }
+
+  /** Names of the accounts, sorted by their characters' codes. */
+  async list(): Promise<readonly string[]> {
+    try {
+      const names = (await readdir(this.path)).filter(isAccountName).sort()
+      const regular = await Promise.all(names.map((name) => isRegular(join(this.path, name))))
+      return names.filter((_, index) => regular[index])
+    } catch (error) {
+      throw unreadable(this.path, error)
+    }
+  }
+
+  /** Whether there is such an account; a name that none can have is that of no account. */
+  async has(name: string): Promise<boolean> {
+    if (!isAccountName(name)) return false
+    try {
+      return await isRegular(join(this.path, name))
+    } catch (error) {
+      throw unreadable(join(this.path, name), error)
+    }
+  }
+
+  /**
+   * The text of an account's file.
+   * @throws AgentError `file-not-found`, or `file-unreadable` also for files that are not regular or
+   *   belong to somebody else, who could make us log in where they wish
+   */
+  async read(name: string): Promise<string> {
+    const path = this.#pathOf(name)
+    try {
+      // Not to block on a pipe of that name.
+      const file = await open(path, constants.O_RDONLY | constants.O_NONBLOCK)
+      try {
+        return await this.#text(file, path)
+      } finally {
+        await file.close()
+      }
+    } catch (error) {
+      throw error instanceof AgentError ? error : notRead(path, error)
+    }
+  }
+
+  /**
+   * Replaces or makes an account's file, mode 0600, atomically.
+   * @throws AgentError `file-unwritable`
+   */
+  async write(name: string, text: string): Promise<void> {
+    await replaceFile(this.#pathOf(name), text)
+  }
+
+  /** @throws AgentError `file-not-found` or `file-unwritable` */
+  async remove(name: string): Promise<void> {
+    const path = this.#pathOf(name)
+    try {
+      await unlink(path)
+    } catch (error) {
+      throw systemCode(error) === 'ENOENT' ? unreadable(path, error) : unwritable(path, error)
+    }
+  }
+
+  /** @throws AgentError `file-not-found` or `file-unwritable`, also where `to` exists */
+  async rename(from: string, to: string): Promise<void> {
+    const [source, target] = [this.#pathOf(from), this.#pathOf(to)]
+    if (await this.has(to))
+      throw new AgentError('file-unwritable', `there is a file ${target} already`)
+    try {
+      await rename(source, target)
+    } catch (error) {
+      throw systemCode(error) === 'ENOENT' ? unreadable(source, error) : unwritable(target, error)
+    }
+  }
+
+  #pathOf(name: string): string {
+    checkAccountName(name)
+    return join(this.path, name)
+  }
+
+  async #text(file: FileHandle, path: string): Promise<string> {
+    const stats = await file.stat()
+    if (!stats.isFile()) throw refused(path, 'it is no regular file')
+    if (stats.uid !== this.#uid && stats.uid !== 0)
+      throw refused(path, 'it belongs to another user')
+    if (stats.size > MAX_FILE_BYTES)
+      throw refused(path, `it is larger than ${MAX_FILE_BYTES} bytes`)
+    return file.readFile('utf8')
+  }
+}
+
+/**
+ * Refuses a name that no account can have: it would be another file, or never be listed.
+ * @throws AgentError `bad-request`
+ */
+export function checkAccountName(name: string): void {
+  const fault = faultOf(name)
+  if (fault === undefined) return
+  throw new AgentError('bad-request', `an account's short name ${fault}`)
+}
+
+function isAccountName(name: string): boolean {
+  return faultOf(name) === undefined
+}
+
+function faultOf(name: string): string | undefined {
+  if (name === '') return 'must not be empty'
+  if (/[/\p{Cc}]/u.test(name)) return 'must not contain slashes or control characters'
+  if (name.startsWith('.')) return 'must not begin with a dot'
+  if (reserved.test(name)) return `must not look like a file of oidc-agent's own: ${name}`
+  return Buffer.byteLength(name) > MAX_NAME_BYTES
+    ? `is longer than ${MAX_NAME_BYTES} bytes`
+    : undefined
+}
+
+async function isRegular(path: string): Promise<boolean> {
+  try {
+    return (await stat(path)).isFile()
+  } catch (error) {
+    // ENOTDIR: the directory itself is none.
+    const code = systemCode(error)
+    if (code === 'ENOENT' || code === 'ENOTDIR') return false
+    throw error
+  }
+}
+
+function notRead(path: string, error: unknown): AgentError {
+  const { code, message } = unreadable(path, error)
+  const hint = code === 'file-not-found' ? 'What there is shows: oidc-add -l' : undefined
+  return new AgentError(code, message, { hint, cause: error })
+}
+
+function refused(path: string, reason: string): AgentError {
+  return new AgentError('file-unreadable', `will not read ${path}: ${reason}`)
+}

@@ -1,0 +1,44 @@
+import fc from 'fast-check'
+import { expect, test } from 'vitest'
+import { Secret } from './secret.ts'
+import { MAX_PROVIDER_TEXT, providerText } from './text.ts'
+
+/** Code points of all kinds, the dangerous ones often. */
+const text = fc.string({
+  unit: fc.oneof(
+    fc.integer({ min: 0, max: 0xd7ff }).map((point) => String.fromCodePoint(point)),
+    fc.constantFrom('\n', '\u001b', '\u009b', '\u202e', '\u2028', '.', 'eyJ', '%'),
+  ),
+  maxLength: 600,
+})
+const secret = fc.string({
+  unit: fc.constantFrom('a', 'Z', '0', '9', '.', '/', '+', '=', '-', '_', '~'),
+  minLength: 8,
+  maxLength: 40,
+})
+
+test('whatever a provider writes, it stays one bounded line without the secret', () => {
+  fc.assert(
+    fc.property(text, text, secret, (before, after, value) => {
+      const shown = providerText(before + value + after, [new Secret(value)])
+      expect(shown.includes(value)).toBe(false)
+      expect(/[\p{Cc}\u2028\u2029\u202a-\u202e\u2066-\u2069]/u.test(shown)).toBe(false)
+      expect(shown.length).toBeLessThanOrEqual(MAX_PROVIDER_TEXT + 1)
+    }),
+  )
+})
+
+test('a text made to keep us searching for minutes does not', () => {
+  expect(providerText('eyJaaaa-'.repeat(100_000), []).length).toBe(MAX_PROVIDER_TEXT + 1)
+})
+
+test('any JWT is taken out, signed or not, wherever it stands', () => {
+  const jwt = 'eyJhbGciOiJub25lIn0.eyJqdGkiOiJhIn0.'
+  expect(providerText(`"${jwt}" and token=${jwt}c2ln, bye`, [])).toBe(
+    '"[token]" and token=[token], bye',
+  )
+})
+
+test('a secret is not shown because it has a control character in it', () => {
+  expect(providerText('it was se\u0007cret', [new Secret('secret')])).not.toContain('secret')
+})

@@ -1,0 +1,238 @@
+import { decodeJwt } from 'jose'
+import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { payloadOf } from '../support/access-token.ts'
+import { DEVICE_GRANT, EXCHANGE_GRANT } from './grant-types.ts'
+import { bearer, HttpProbe } from './http-probe.ts'
+import type { Fields } from './response.ts'
+import { type Issuer, startIssuer } from './start-issuer.ts'
+import type { KnownClient } from './store.ts'
+
+const SCOPE = 'openid offline_access wlcg compute.read compute.create storage.read:/'
+const DEVICE = { grant_types: [DEVICE_GRANT, 'refresh_token'] }
+
+let issuer: Issuer
+let probe: HttpProbe
+
+beforeEach(async () => {
+  issuer = await startIssuer({ mode: 'iam' })
+  probe = new HttpProbe(issuer)
+})
+
+afterEach(async () => {
+  await probe.close()
+  await issuer.close()
+})
+
+async function registered(scope: string): Promise<KnownClient> {
+  const { json } = await probe.register({ client_name: 'test', scope, ...DEVICE })
+  return issuer.client(String(json['client_id']))
+}
+
+function claims(answer: Fields): Fields {
+  return payloadOf(String(answer['access_token']))
+}
+
+describe('names', () => {
+  test('the issuer ends in a slash in discovery and in ID tokens, not in access tokens', async () => {
+    const published = await probe.ask(`${issuer.issuer}.well-known/openid-configuration`)
+    const token = await probe.login(await registered(SCOPE))
+    expect(published.json['issuer']).toBe(`${issuer.origin}/`)
+    expect(decodeJwt(String(token['id_token'])).iss).toBe(`${issuer.origin}/`)
+    expect(claims(token)['iss']).toBe(issuer.origin)
+  })
+
+  test('a doubled slash before .well-known is merged; there is no RFC 8414 document', async () => {
+    const doubled = await probe.ask(`${issuer.issuer}/.well-known/openid-configuration`)
+    expect(doubled.status).toBe(200)
+    const other = await probe.ask(`${issuer.origin}/.well-known/oauth-authorization-server`)
+    expect(other).toMatchObject({ status: 404, text: '' })
+  })
+
+  test('restricted scopes are not published, paths stand as the root path', async () => {
+    const { json } = await probe.ask(issuer.url('discovery'))
+    expect(json['scopes_supported']).toContain('storage.read:/')
+    expect(json['scopes_supported']).not.toContain('scim:read')
+    expect(json['code_challenge_methods_supported']).toEqual(['plain', 'S256'])
+    expect(json).toHaveProperty('device_authorization_endpoint', `${issuer.origin}/devicecode`)
+  })
+})
+
+test('the keys are for RS256, and good for six hours', async () => {
+  const { headers, json } = await probe.ask(issuer.url('jwks'))
+  expect(headers.get('cache-control')).toBe('public, max-age=21600')
+  expect(json['keys']).toEqual([expect.objectContaining({ kty: 'RSA', alg: 'RS256' })])
+})
+
+describe('registration', () => {
+  const wish = { client_name: 'test', scope: SCOPE, ...DEVICE }
+
+  test('answers without client_secret_expires_at, with milliseconds', async () => {
+    const { status, json } = await probe.register(wish)
+    expect(status).toBe(201)
+    expect(json).not.toHaveProperty('client_secret_expires_at')
+    expect(json).not.toHaveProperty('client_id_issued_at')
+    expect(json['created_at']).toBeGreaterThan(1e12)
+    expect(json).toMatchObject({ reuse_refresh_token: true, clear_access_tokens_on_refresh: true })
+  })
+
+  test('drops restricted and unknown scopes without a word', async () => {
+    issuer.set({ restrictedScopes: ['storage.'] })
+    const { json } = await probe.register({ ...wish, scope: `${SCOPE} made.up storage.read:/a` })
+    expect(json['scope']).toBe('openid offline_access wlcg compute.read compute.create')
+  })
+
+  test('offline_access brings the grant; the default is the code', async () => {
+    const { json } = await probe.register({ ...wish, grant_types: [DEVICE_GRANT] })
+    expect(json['grant_types']).toEqual([DEVICE_GRANT, 'refresh_token'])
+    expect(await probe.register({ client_name: 'test' })).toMatchObject({
+      status: 400,
+      json: { error: 'Authorization code requires a valid redirect uri' },
+    })
+  })
+
+  test.each([
+    [{ grant_types: ['password'] }, 'Grant type not allowed: password'],
+    [{ grant_types: ['client_credentials'] }, 'Grant type not allowed: client_credentials'],
+    [{ grant_types: [EXCHANGE_GRANT] }, `Grant type not allowed: ${EXCHANGE_GRANT}`],
+    [{ client_name: 'abc' }, /^Invalid length: client_name/],
+    [{ client_id: 'mine' }, /^Invalid client_id/],
+  ])('refuses %j in free text', async (change, text) => {
+    const { status, json } = await probe.register({ ...wish, ...change })
+    expect(status).toBe(400)
+    expect(Object.keys(json)).toEqual(['error'])
+    expect(json['error']).toEqual(typeof text === 'string' ? text : expect.stringMatching(text))
+  })
+
+  test('without a scope, there are defaults', async () => {
+    const { json } = await probe.register({ client_name: 'test', ...DEVICE })
+    expect(json['scope']).toBe('openid profile email offline_access')
+  })
+
+  test('a public client gets no secret', async () => {
+    const { json } = await probe.register({ ...wish, token_endpoint_auth_method: 'none' })
+    expect(json).not.toHaveProperty('client_secret')
+  })
+
+  test('can be read without its token, changed and deleted', async () => {
+    const { json } = await probe.register(wish)
+    const uri = String(json['registration_client_uri'])
+    const headers = bearer(String(json['registration_access_token']))
+    const read = await probe.ask(uri, { headers })
+    expect(read.json['client_id']).toBe(json['client_id'])
+    expect(read.json).not.toHaveProperty('registration_access_token')
+    const body = JSON.stringify({ ...wish, scope: 'openid' })
+    const changed = await probe.ask(uri, {
+      method: 'PUT',
+      body,
+      headers: { ...headers, 'content-type': 'application/json' },
+    })
+    expect(changed.json).toMatchObject({ scope: 'openid', client_secret: json['client_secret'] })
+    expect(await probe.ask(uri, { method: 'DELETE', headers: bearer('wrong') })).toMatchObject({
+      status: 403,
+      json: { error: 'Access denied' },
+    })
+    expect((await probe.ask(uri, { method: 'DELETE', headers })).status).toBe(204)
+    expect((await probe.ask(uri, { headers })).status).toBe(404)
+  })
+})
+
+describe('profile', () => {
+  test('with wlcg registered, tokens are of the WLCG profile, good anywhere', async () => {
+    const token = await probe.login(await registered(SCOPE), {
+      scope: 'offline_access compute.read',
+    })
+    expect(claims(token)).toMatchObject({
+      aud: 'https://wlcg.cern.ch/jwt/v1/any',
+      scope: 'offline_access compute.read',
+      'wlcg.ver': '1.0',
+      nbf: claims(token)['iat'],
+    })
+  })
+
+  test.each(['openid offline_access compute.read', 'openid wlcg aarc compute.read'])(
+    'registered for %j, tokens have neither scope nor nbf nor wlcg.ver',
+    async (scope) => {
+      issuer.set({ systemScopes: [...issuer.settings().systemScopes, 'aarc'] })
+      const payload = claims(await probe.login(await registered(scope)))
+      expect(payload).not.toHaveProperty('scope')
+      expect(payload).not.toHaveProperty('nbf')
+      expect(payload).not.toHaveProperty('wlcg.ver')
+    },
+  )
+
+  test('groups come on request; unknown ones are left out, malformed ones refused', async () => {
+    const client = await registered(`${SCOPE} wlcg.groups`)
+    const wish = { scope: 'wlcg wlcg.groups:/wlcg/pilots wlcg.groups:/other' }
+    expect(claims(await probe.login(client, wish))['wlcg.groups']).toEqual(['/wlcg/pilots'])
+    const bad = await probe.post('device', { client_id: client.id, scope: 'wlcg.groups:pilots' })
+    expect(bad.json).toMatchObject({
+      error: 'invalid_scope',
+      error_description: 'Invalid WLCG group scope: wlcg.groups:pilots',
+    })
+  })
+})
+
+describe('device flow', () => {
+  test('answers without interval and expires_in', async () => {
+    const { json } = await probe.post('device', { client_id: (await registered(SCOPE)).id })
+    expect(Object.keys(json).sort()).toEqual([
+      'device_code',
+      'user_code',
+      'verification_uri',
+      'verification_uri_complete',
+    ])
+  })
+
+  test('wants client_id in the form, whatever the header says', async () => {
+    const { id, secret } = await registered(SCOPE)
+    const authorization = `Basic ${Buffer.from(`${id}:${secret ?? ''}`).toString('base64')}`
+    expect(await probe.post('device', {}, { authorization })).toMatchObject({
+      status: 400,
+      text: '',
+    })
+    expect((await probe.post('device', { client_id: id }, { authorization })).status).toBe(200)
+  })
+
+  test('answers 404 without a body for a client it does not know', async () => {
+    const heard = await probe.post('device', { client_id: 'nobody' })
+    expect(heard).toMatchObject({ status: 404, text: '' })
+  })
+
+  test('refuses a client without the grant, and scopes that are not its own', async () => {
+    const client = issuer.addClient({ id: 'app', grantTypes: ['authorization_code'] })
+    expect(await probe.post('device', { client_id: client.id })).toMatchObject({
+      status: 401,
+      json: { error: 'invalid_client' },
+    })
+    issuer.changeClient('app', { grantTypes: undefined, scope: ['openid'] })
+    const heard = await probe.post('device', { client_id: 'app', scope: 'openid compute.read' })
+    expect(heard).toMatchObject({
+      status: 400,
+      json: {
+        error: 'invalid_scope',
+        error_description: "One or more requested scope is not allowed for client 'app'",
+      },
+    })
+  })
+
+  test('grants less than was asked where a policy says so, without a word', async () => {
+    issuer.set({ scopesWithheld: ['storage.'] })
+    const token = await probe.login(await registered(SCOPE), { scope: 'wlcg storage.read:/' })
+    expect(token['scope']).toBe('wlcg')
+  })
+
+  test('never tells of a denial, only of the end of the code, and that once', async () => {
+    const client = await registered(SCOPE)
+    const { json } = await probe.post('device', { client_id: client.id })
+    issuer.deny(String(json['user_code']))
+    const pending = await probe.poll(client, json['device_code'])
+    expect(pending).toMatchObject({ status: 400, json: { error: 'authorization_pending' } })
+    issuer.age(601)
+    const expired = await probe.poll(client, json['device_code'])
+    expect(expired).toMatchObject({ status: 400, json: { error: 'expired_token' } })
+    expect((await probe.poll(client, json['device_code'])).json).toEqual({
+      error: 'invalid_grant',
+      error_description: 'Invalid device code',
+    })
+  })
+})
