@@ -13,13 +13,13 @@ export default defineConfig({
       {
         test: {
           name: 'unit',
-          // Files share the modules of their worker, which keep no state: loading them anew for each took
+          // Files share the modules of their worker, which keep no state: loading them again for each took
           // a quarter of the time.
           isolate: false,
           include: [
             '{protocol,agent,cli}/**/*.test.ts',
             'test/*.test.ts',
-            'test/{support,behaviour}/**/*.test.ts',
+            'test/{issuer,support,behaviour}/**/*.test.ts',
           ],
           // Far more than any takes alone; enough where all of them share two busy cores.
           testTimeout: 30_000,
