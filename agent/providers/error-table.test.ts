@@ -1,10 +1,10 @@
 import { afterEach, describe, expect, test } from 'vitest'
 import type { AgentError, ErrorCode } from '../../protocol/wire/errors.ts'
 import { Secret } from '../../protocol/wire/secret.ts'
-import type { Refusals } from '../../test/issuer/error-responses.ts'
 import type { Fault } from '../../test/issuer/faults.ts'
 import type { Mode } from '../../test/issuer/modes/modes.ts'
 import type { Settings } from '../../test/issuer/provider.ts'
+import type { ErrorResponses } from '../../test/issuer/response.ts'
 import { type Issuer, startIssuer } from '../../test/issuer/start-issuer.ts'
 import { clientFrom, type IssuerLogin, loginAt } from '../../test/support/issuer-login.ts'
 import { failureOf, noAbort } from '../../test/support/oidc-client.ts'
@@ -36,7 +36,7 @@ function refreshFailure(
 }
 
 /** Provider, what it is told to say, what the agent makes of it, what the person reads. */
-type Row = readonly [Mode, keyof Refusals, ErrorCode, RegExp]
+type Row = readonly [Mode, keyof ErrorResponses, ErrorCode, RegExp]
 
 describe('what a provider says to a refresh', () => {
   test.each<Row>([
@@ -80,7 +80,7 @@ describe('what a provider says to a refresh', () => {
     const login = await loggedIn(mode)
     const about = login.refreshToken.reveal()
     // A client that is not recognised tries its second way to show itself.
-    issuer.fault('token', { kind: 'refusal', reason, about }, { times: 'always' })
+    issuer.fault('token', { kind: 'error-response', reason, about }, { times: 'always' })
     const failure = await refreshFailure(login)
     expect(failure.code).toBe(code)
     expect(failure.message).toMatch(message)
@@ -182,7 +182,7 @@ describe('other requests', () => {
     ['entra', 'deviceUnknown', 'provider-error', /Start the login again/],
   ])('a poll at %s, %s: %s', async (mode, reason, code, text) => {
     const login = await loggedIn(mode)
-    issuer.fault('token', { kind: 'refusal', reason })
+    issuer.fault('token', { kind: 'error-response', reason })
     const failure = await failureOf(oidc.deviceAccessToken(login.client, 'device-code', noAbort()))
     expect(failure.code).toBe(code)
     expect(`${failure.message}\n${failure.hint ?? ''}`).toMatch(text)
@@ -193,7 +193,7 @@ describe('other requests', () => {
     ['keycloak', 'verifierWrong', 'provider-error', /PKCE verification failed/],
   ])('a code at %s, %s: %s', async (mode, reason, code, text) => {
     const { client } = await loggedIn(mode)
-    issuer.fault('token', { kind: 'refusal', reason })
+    issuer.fault('token', { kind: 'error-response', reason })
     const response = {
       code: 'code-1',
       redirectUri: 'http://localhost:4242',
@@ -211,7 +211,7 @@ describe('other requests', () => {
   ])('an exchange at %s, %s: %s', async (mode, reason, code, text) => {
     const { client } = await loggedIn(mode)
     const subjectToken = new Secret('platform-token-1')
-    issuer.fault('token', { kind: 'refusal', reason, about: 'platform-token-1' })
+    issuer.fault('token', { kind: 'error-response', reason, about: 'platform-token-1' })
     const grant = {
       subjectToken,
       subjectTokenType: 'urn:ietf:params:oauth:token-type:jwt',

@@ -1,7 +1,7 @@
 import { readdir } from 'node:fs/promises'
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
-import type { Refusals } from '../issuer/error-responses.ts'
 import type { Fault } from '../issuer/faults.ts'
+import type { ErrorResponses } from '../issuer/response.ts'
 import { startIssuer } from '../issuer/start-issuer.ts'
 import { CliFixture } from '../support/cli-fixture.ts'
 import { shown } from '../support/command.ts'
@@ -105,7 +105,7 @@ describe('what goes wrong is told, and the next request is good', () => {
     else expect(said).toMatch(expected)
   })
 
-  const refusals: readonly (readonly [keyof Refusals, string])[] = [
+  const refusals: readonly (readonly [keyof ErrorResponses, string])[] = [
     ['refreshTokenDead', `Error: invalid_grant: unknown, revoked or expired\n${relogin}`],
     [
       'userInactive',
@@ -134,7 +134,7 @@ describe('what goes wrong is told, and the next request is good', () => {
     ],
   ]
   test.each(refusals)('refused: %s', async (reason, expected) => {
-    desk.issuer.fault('token', { kind: 'refusal', reason, about: 'it' })
+    desk.issuer.fault('token', { kind: 'error-response', reason, about: 'it' })
     expect(await told('-f')).toContain(expected)
   })
 
@@ -145,12 +145,12 @@ describe('what goes wrong is told, and the next request is good', () => {
 
   test.each([
     [
-      { audienceAnswered: 'elsewhere' },
+      { audienceReturned: 'elsewhere' },
       'the token is not for the audience https://here but for elsewhere',
     ],
-    [{ scopeAnswered: 'openid' }, 'the provider did not grant the scope compute.read'],
+    [{ scopeReturned: 'openid' }, 'the provider did not grant the scope compute.read'],
   ] as const)('%j: said; with --strict refused', async (settings, difference) => {
-    const { audienceAnswered, scopeAnswered } = desk.issuer.settings()
+    const { audienceReturned, scopeReturned } = desk.issuer.settings()
     desk.issuer.set(settings)
     const wish = ['-f', '--aud=https://here', '-s', 'compute.read'] as const
     const loose = await desk.run('oidc-token', ...wish, 'wlcg')
@@ -161,7 +161,7 @@ describe('what goes wrong is told, and the next request is good', () => {
     expect(await told('--strict', ...wish)).toBe(
       `Error: the token is not what was asked for: ${difference}\n`,
     )
-    desk.issuer.set({ audienceAnswered, scopeAnswered })
+    desk.issuer.set({ audienceReturned, scopeReturned })
   })
 
   test('tokens that live shorter than asked for', async () => {
@@ -287,7 +287,7 @@ describe('logins', () => {
   })
 
   test('a scope that the client may not have', async () => {
-    desk.issuer.fault('device', { kind: 'refusal', reason: 'deviceScope', about: 'it' })
+    desk.issuer.fault('device', { kind: 'error-response', reason: 'deviceScope', about: 'it' })
     expect(await failed()).toMatch(/Error: invalid_scope: .*\nWe cannot .*oidc-gen -m new\n/s)
   })
 

@@ -1,8 +1,7 @@
 import { connect } from 'node:tls'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { payloadOf } from '../support/access-token.ts'
-import type { Fault } from './faults.ts'
-import { HOSTILE } from './hostile.ts'
+import { type Fault, HOSTILE } from './faults.ts'
 import { credentialsOf, HttpProbe, type ProbeResponse } from './http-probe.ts'
 import { type CertificateChoice, type Issuer, startIssuer } from './start-issuer.ts'
 import type { KnownClient } from './store.ts'
@@ -67,21 +66,21 @@ describe('another answer', () => {
   test('429 with Retry-After, and a body', async () => {
     const headers = { 'retry-after': '7' }
     issuer.fault('every', { kind: 'status', status: 429, headers, body: { error: 'busy' } })
-    const heard = await discover()
-    expect(heard).toMatchObject({ status: 429, json: { error: 'busy' } })
-    expect(heard.headers.get('retry-after')).toBe('7')
+    const response = await discover()
+    expect(response).toMatchObject({ status: 429, json: { error: 'busy' } })
+    expect(response.headers.get('retry-after')).toBe('7')
   })
 
-  test("any of the provider's own refusals", async () => {
-    issuer.fault('token', { kind: 'refusal', reason: 'deviceSlowDown' })
+  test("any of the provider's own errorResponses", async () => {
+    issuer.fault('token', { kind: 'error-response', reason: 'deviceSlowDown' })
     expect((await probe.poll(client, 'x')).json['error']).toBe('slow_down')
   })
 
   test('a redirect, which nobody has to follow', async () => {
     issuer.fault('token', { kind: 'redirect' })
-    const heard = await probe.refresh(client, 'x')
-    expect(heard.status).toBe(307)
-    expect(heard.headers.get('location')).toBe(`${issuer.origin}/elsewhere`)
+    const response = await probe.refresh(client, 'x')
+    expect(response.status).toBe(307)
+    expect(response.headers.get('location')).toBe(`${issuer.origin}/elsewhere`)
     expect(issuer.requests.map(({ path }) => path)).toEqual(['/token'])
   })
 })
@@ -149,9 +148,9 @@ describe('no answer', () => {
     issuer.fault('discovery', { kind })
     const { port, hostname } = new URL(issuer.origin)
     const socket = connect({ port: Number(port), host: hostname, ca: issuer.caPem })
-    let heard = ''
+    let response = ''
     socket.setEncoding('utf8').on('data', (text: string) => {
-      heard += text
+      response += text
     })
     const closed = new Promise((resolve) => socket.once('close', resolve))
     const arrived =
@@ -161,8 +160,8 @@ describe('no answer', () => {
     // The next request is answered on another connection, and still nothing more comes on this one.
     expect((await discover()).status).toBe(200)
     await arrived
-    expect(heard.slice(0, 15)).toBe(start)
-    expect(heard.endsWith('}')).toBe(false)
+    expect(response.slice(0, 15)).toBe(start)
+    expect(response.endsWith('}')).toBe(false)
     socket.destroy()
     await closed
   })
@@ -249,7 +248,7 @@ describe('untruths', () => {
 
   test('no expires_in, another audience, another scope', async () => {
     issuer.changeClient(client.id, { scope: ['openid', 'wlcg', 'compute.read'] })
-    issuer.set({ expiresInShown: false, audienceAnswered: 'evil.example', scopeAnswered: 'less' })
+    issuer.set({ expiresInShown: false, audienceReturned: 'evil.example', scopeReturned: 'less' })
     const answer = await probe.login(client, { audience: 'a.example' })
     expect(answer).not.toHaveProperty('expires_in')
     expect(answer['scope']).toBe('less')

@@ -2,10 +2,10 @@ import { createHash } from 'node:crypto'
 import { createLocalJWKSet, jwtVerify } from 'jose'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { payloadOf } from '../support/access-token.ts'
-import { EXCHANGE_GRANT } from './grant-types.ts'
 import { credentialsOf, HttpProbe, type ProbeResponse } from './http-probe.ts'
+import { newSigningKey, type SigningKey } from './provider.ts'
 import type { Fields } from './response.ts'
-import { newSigningKey, type SigningKey } from './signing.ts'
+import { EXCHANGE_GRANT } from './settings.ts'
 import { type Issuer, startIssuer } from './start-issuer.ts'
 import type { KnownClient } from './store.ts'
 
@@ -66,14 +66,14 @@ describe('authorization code', () => {
 
   test('a person who approves is sent back with code, state and issuer', async () => {
     issuer.set({ person: 'approves' })
-    const heard = await visit()
-    expect(heard.status).toBe(302)
-    expect(Object.fromEntries(outcome(heard))).toEqual({
+    const response = await visit()
+    expect(response.status).toBe(302)
+    expect(Object.fromEntries(outcome(response))).toEqual({
       code: expect.any(String) as string,
       state: 'state-1',
       iss: issuer.issuer,
     })
-    const { json } = await exchange(outcome(heard).get('code'))
+    const { json } = await exchange(outcome(response).get('code'))
     expect(json).toMatchObject({ scope: 'openid offline_access', token_type: 'Bearer' })
     const { keys } = (await probe.ask(issuer.url('jwks'))).json
     const { payload } = await jwtVerify(

@@ -1,9 +1,9 @@
 import { decodeProtectedHeader } from 'jose'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { payloadOf } from '../support/access-token.ts'
-import { EXCHANGE_GRANT } from './grant-types.ts'
 import { bearer, credentialsOf, HttpProbe } from './http-probe.ts'
 import type { Fields } from './response.ts'
+import { EXCHANGE_GRANT } from './settings.ts'
 import { type Issuer, startIssuer } from './start-issuer.ts'
 import type { KnownClient } from './store.ts'
 
@@ -68,10 +68,10 @@ describe('refresh', () => {
   test('compares paths as plain text', async () => {
     issuer.changeClient(client.id, { scope: ['offline_access', 'storage.read:/a'] })
     const token = await probe.login(client, { scope: 'offline_access storage.read:/a' })
-    const heard = await probe.refresh(client, token['refresh_token'], {
+    const response = await probe.refresh(client, token['refresh_token'], {
       scope: 'storage.read:/ab',
     })
-    expect(heard.json['scope']).toBe('storage.read:/ab')
+    expect(response.json['scope']).toBe('storage.read:/ab')
   })
 
   test('refuses more than was granted, and what is not for the client', async () => {
@@ -89,8 +89,8 @@ describe('refresh', () => {
 
   test('drops what a policy keeps from the person, without a word', async () => {
     issuer.set({ scopesWithheld: ['storage.'] })
-    const heard = await refresh({ scope: 'compute.read storage.read:/' })
-    expect(heard).toMatchObject({ status: 200, json: { scope: 'compute.read' } })
+    const response = await refresh({ scope: 'compute.read storage.read:/' })
+    expect(response).toMatchObject({ status: 200, json: { scope: 'compute.read' } })
   })
 
   test('takes one space separated audience, and may be asked for another each time', async () => {
@@ -170,18 +170,18 @@ describe('refresh', () => {
     ['has a policy to sign', 400, 'invalid_grant', /^User alice needs to sign AUP/],
   ] as const)('a user, %s: refused, and well again later', async (user, status, error, text) => {
     issuer.set({ user })
-    const heard = await refresh()
-    expect(heard).toMatchObject({ status, json: { error } })
-    expect(heard.json['error_description']).toMatch(text)
+    const response = await refresh()
+    expect(response).toMatchObject({ status, json: { error } })
+    expect(response.json['error_description']).toMatch(text)
     issuer.set({ user: 'active' })
     expect((await refresh()).status).toBe(200)
   })
 
   test('a suspended client is 401 invalid_client, and well again later', async () => {
     issuer.set({ clientsSuspended: true })
-    const heard = await refresh()
-    expect(heard).toMatchObject({ status: 401, json: { error: 'invalid_client' } })
-    expect(heard.headers.get('www-authenticate')).toContain('Bearer error="invalid_client"')
+    const response = await refresh()
+    expect(response).toMatchObject({ status: 401, json: { error: 'invalid_client' } })
+    expect(response.headers.get('www-authenticate')).toContain('Bearer error="invalid_client"')
     issuer.set({ clientsSuspended: false })
     expect((await refresh()).status).toBe(200)
   })
@@ -203,9 +203,9 @@ test('token exchange wants a scope, and knows only tokens that are alive', async
       ...wish,
     })
   expect(await exchange({})).toMatchObject({ status: 400, json: { error: 'invalid_request' } })
-  const heard = await exchange({ scope: 'compute.read', audience: 'a.example' })
-  expect(heard.json['issued_token_type']).toBe('urn:ietf:params:oauth:token-type:jwt')
-  expect(claims(heard.json)).toMatchObject({ sub: 'alice', aud: 'a.example' })
+  const response = await exchange({ scope: 'compute.read', audience: 'a.example' })
+  expect(response.json['issued_token_type']).toBe('urn:ietf:params:oauth:token-type:jwt')
+  expect(claims(response.json)).toMatchObject({ sub: 'alice', aud: 'a.example' })
   expect((await exchange({ scope: 'offline_access' })).json['error']).toBe('invalid_scope')
   expect((await exchange({ scope: 'openid', actor_token: 'x' })).json['error']).toBe(
     'invalid_token',

@@ -1,9 +1,9 @@
 import { decodeJwt } from 'jose'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { payloadOf } from '../support/access-token.ts'
-import { DEVICE_GRANT, EXCHANGE_GRANT } from './grant-types.ts'
 import { bearer, HttpProbe } from './http-probe.ts'
 import type { Fields } from './response.ts'
+import { DEVICE_GRANT, EXCHANGE_GRANT } from './settings.ts'
 import { type Issuer, startIssuer } from './start-issuer.ts'
 import type { KnownClient } from './store.ts'
 
@@ -194,8 +194,8 @@ describe('device flow', () => {
   })
 
   test('answers 404 without a body for a client it does not know', async () => {
-    const heard = await probe.post('device', { client_id: 'nobody' })
-    expect(heard).toMatchObject({ status: 404, text: '' })
+    const response = await probe.post('device', { client_id: 'nobody' })
+    expect(response).toMatchObject({ status: 404, text: '' })
   })
 
   test('refuses a client without the grant, and scopes that are not its own', async () => {
@@ -205,8 +205,8 @@ describe('device flow', () => {
       json: { error: 'invalid_client' },
     })
     issuer.changeClient('app', { grantTypes: undefined, scope: ['openid'] })
-    const heard = await probe.post('device', { client_id: 'app', scope: 'openid compute.read' })
-    expect(heard).toMatchObject({
+    const response = await probe.post('device', { client_id: 'app', scope: 'openid compute.read' })
+    expect(response).toMatchObject({
       status: 400,
       json: {
         error: 'invalid_scope',

@@ -1,9 +1,9 @@
 import { decodeJwt } from 'jose'
 import { afterEach, describe, expect, test } from 'vitest'
 import { payloadOf } from '../support/access-token.ts'
-import { DEVICE_GRANT } from './grant-types.ts'
 import { bearer, credentialsOf, HttpProbe } from './http-probe.ts'
 import type { Fields } from './response.ts'
+import { DEVICE_GRANT } from './settings.ts'
 import { type Issuer, type IssuerOptions, startIssuer } from './start-issuer.ts'
 
 let issuer: Issuer
@@ -42,8 +42,8 @@ describe('keycloak', () => {
   test('its issuer has a path and no slash at the end', async () => {
     await start({ mode: 'keycloak' })
     expect(issuer.issuer).toBe(`${issuer.origin}/realms/test`)
-    const heard = await probe.ask(`${issuer.issuer}/.well-known/openid-configuration`)
-    expect(heard.json['issuer']).toBe(issuer.issuer)
+    const response = await probe.ask(`${issuer.issuer}/.well-known/openid-configuration`)
+    expect(response.json['issuer']).toBe(issuer.issuer)
   })
 
   test('refresh tokens change and the old ones stay, unless told otherwise', async () => {
@@ -126,8 +126,8 @@ describe('google', () => {
     const { json } = await probe.ask(issuer.url('discovery'))
     expect(json).not.toHaveProperty('registration_endpoint')
     const client = issuer.addClient()
-    const heard = await probe.post('device', { client_id: client.id, scope: 'offline_access' })
-    expect(heard).toMatchObject({ status: 400, json: { error: 'invalid_scope' } })
+    const response = await probe.post('device', { client_id: client.id, scope: 'offline_access' })
+    expect(response).toMatchObject({ status: 400, json: { error: 'invalid_scope' } })
   })
 
   test('names a verification_url, and wants the secret with the poll', async () => {
@@ -177,8 +177,8 @@ describe('google', () => {
       redirect_uri: redirect,
       access_type: accessType,
     })
-    const heard = await probe.ask(`${issuer.url('authorization')}?${query.toString()}`)
-    const code = new URL(heard.headers.get('location') ?? '').searchParams.get('code') ?? ''
+    const response = await probe.ask(`${issuer.url('authorization')}?${query.toString()}`)
+    const code = new URL(response.headers.get('location') ?? '').searchParams.get('code') ?? ''
     const exchange = { grant_type: 'authorization_code', code, redirect_uri: redirect }
     const { json } = await probe.post('token', { ...exchange, ...credentialsOf(client) })
     expect('refresh_token' in json).toBe(isGiven)
@@ -217,9 +217,9 @@ describe('entra', () => {
   test('refuses a secret from a public client, and says so in many lines', async () => {
     await start({ mode: 'entra' })
     const client = issuer.addClient({ authMethod: 'none', secret: undefined })
-    const heard = await probe.refresh({ ...client, secret: 'x' }, 'any')
-    expect(heard).toMatchObject({ status: 401, json: { error_codes: [700025] } })
-    expect(heard.json['error_description']).toMatch(/\r\nTrace ID: .*\r\n/)
+    const response = await probe.refresh({ ...client, secret: 'x' }, 'any')
+    expect(response).toMatchObject({ status: 401, json: { error_codes: [700025] } })
+    expect(response.json['error_description']).toMatch(/\r\nTrace ID: .*\r\n/)
   })
 
   test('has words of its own for the device flow', async () => {
