@@ -1,9 +1,9 @@
 import { isDeepStrictEqual } from 'node:util'
 import { verifiedPayload } from '../support/access-token.ts'
 import { approveDevice } from '../support/approve.ts'
+import { deviceCodeIn } from '../support/oidc-gen-output.ts'
 import { noTerminalReason } from '../support/pseudo-terminal.ts'
 import { Sandbox } from '../support/sandbox.ts'
-import { deviceCodeIn } from '../support/shown-device-code.ts'
 import { startWlcgProvider, type WlcgProvider } from '../support/wlcg-provider.ts'
 import { ShellSession } from './shell-session.ts'
 

@@ -1,11 +1,9 @@
 import { chmod, chown, readFile, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import { type Finished, outputOf } from '../support/command.ts'
-import { addAccount, startLoaded } from '../support/loaded.ts'
+import { type Finished, outputOf, secondUser } from '../support/command.ts'
 import { Sandbox } from '../support/sandbox.ts'
-import { secondUser } from '../support/second-user.ts'
-import { PASSWORD, seedAccount } from '../support/seed-account.ts'
+import { addAccount, PASSWORD, seedAccount, startLoaded } from '../support/seed-account.ts'
 import { startWlcgProvider, type WlcgProvider } from '../support/wlcg-provider.ts'
 
 let provider: WlcgProvider

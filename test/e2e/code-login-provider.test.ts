@@ -5,9 +5,9 @@ import { type Issuer, startIssuer } from '../issuer/start-issuer.ts'
 import { logIn } from '../support/approve.ts'
 import { outputOf } from '../support/command.ts'
 import { freePort } from '../support/free-port.ts'
+import { startBrowserLogin } from '../support/oidc-gen-output.ts'
 import { Sandbox } from '../support/sandbox.ts'
 import { PASSWORD } from '../support/seed-account.ts'
-import { startBrowserLogin } from '../support/shown-address.ts'
 
 let issuer: Issuer
 let sandbox: Sandbox

@@ -4,11 +4,15 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { logIn, redirectAfterLogin } from '../support/approve.ts'
 import { outputOf } from '../support/command.ts'
 import { freePort } from '../support/free-port.ts'
+import {
+  addressIn,
+  type StartedBrowserLogin,
+  startBrowserLogin,
+} from '../support/oidc-gen-output.ts'
 import { until } from '../support/process-table.ts'
 import { noTerminalReason, runInTerminal } from '../support/pseudo-terminal.ts'
 import { Sandbox } from '../support/sandbox.ts'
 import { PASSWORD, SCOPE } from '../support/seed-account.ts'
-import { addressIn, type StartedBrowserLogin, startBrowserLogin } from '../support/shown-address.ts'
 import { startWlcgProvider, type WlcgProvider } from '../support/wlcg-provider.ts'
 
 let provider: WlcgProvider

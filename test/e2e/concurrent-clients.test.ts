@@ -1,9 +1,8 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { payloadOf } from '../support/access-token.ts'
 import { outputOf } from '../support/command.ts'
-import { addAccount, startLoaded, tokenFrom } from '../support/loaded.ts'
 import { Sandbox, type SandboxAgent } from '../support/sandbox.ts'
-import { seedAccount } from '../support/seed-account.ts'
+import { addAccount, seedAccount, startLoaded, tokenFrom } from '../support/seed-account.ts'
 import { startWlcgProvider, type WlcgProvider } from '../support/wlcg-provider.ts'
 
 let provider: WlcgProvider

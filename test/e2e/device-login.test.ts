@@ -2,10 +2,10 @@ import { readdir } from 'node:fs/promises'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { approveDevice, denyDevice } from '../support/approve.ts'
 import { outputOf, type Started, shown as transcript } from '../support/command.ts'
+import { deviceCodeIn, type ShownDeviceCode } from '../support/oidc-gen-output.ts'
 import { until } from '../support/process-table.ts'
 import { Sandbox } from '../support/sandbox.ts'
 import { PASSWORD, SCOPE } from '../support/seed-account.ts'
-import { deviceCodeIn, type ShownDeviceCode } from '../support/shown-device-code.ts'
 import { startWlcgProvider, type WlcgProvider } from '../support/wlcg-provider.ts'
 
 let provider: WlcgProvider

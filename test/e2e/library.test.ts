@@ -4,8 +4,8 @@ import { dirname, join } from 'node:path'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { payloadOf } from '../support/access-token.ts'
 import { outputOf, runCommand, shown } from '../support/command.ts'
-import { startLoaded } from '../support/loaded.ts'
 import { Sandbox } from '../support/sandbox.ts'
+import { startLoaded } from '../support/seed-account.ts'
 import { startWlcgProvider, type WlcgProvider } from '../support/wlcg-provider.ts'
 
 const ROOT = join(import.meta.dirname, '..', '..')

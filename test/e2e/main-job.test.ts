@@ -1,11 +1,11 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { payloadOf, verifiedPayload } from '../support/access-token.ts'
 import { outputOf, shown } from '../support/command.ts'
+import { approveWhenShown } from '../support/oidc-gen-output.ts'
 import { isRunning } from '../support/process-table.ts'
 import { noTerminalReason, runInTerminal } from '../support/pseudo-terminal.ts'
 import { Sandbox } from '../support/sandbox.ts'
 import { PASSWORD, SCOPE } from '../support/seed-account.ts'
-import { approveWhenShown } from '../support/shown-device-code.ts'
 import { startWlcgProvider, type WlcgProvider } from '../support/wlcg-provider.ts'
 
 const CE = 'ce.example.org:9619'

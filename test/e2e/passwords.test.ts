@@ -1,10 +1,15 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { callAgent } from '../../protocol/client/call.ts'
 import { outputOf } from '../support/command.ts'
-import { addAccount, startLoaded, tokenFrom } from '../support/loaded.ts'
 import { noTerminalReason, runInTerminal } from '../support/pseudo-terminal.ts'
 import { Sandbox, type SandboxAgent } from '../support/sandbox.ts'
-import { PASSWORD, seedAccount } from '../support/seed-account.ts'
+import {
+  addAccount,
+  PASSWORD,
+  seedAccount,
+  startLoaded,
+  tokenFrom,
+} from '../support/seed-account.ts'
 import { startWlcgProvider, type WlcgProvider } from '../support/wlcg-provider.ts'
 
 let provider: WlcgProvider

@@ -3,9 +3,9 @@ import type { ClientMetadata } from 'oidc-provider'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { fieldText } from '../../cli/oidc-gen/account-json.ts'
 import { outputOf, shown } from '../support/command.ts'
-import { newTestKeyPair } from '../support/key-pair.ts'
 import { Sandbox } from '../support/sandbox.ts'
 import { newAccount, PASSWORD, SCOPE } from '../support/seed-account.ts'
+import { newTestKeyPair } from '../support/signing-key.ts'
 import { startWlcgProvider, type WlcgProvider } from '../support/wlcg-provider.ts'
 
 const { privateKey, publicKey } = newTestKeyPair()

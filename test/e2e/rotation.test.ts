@@ -3,9 +3,14 @@ import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { unlockAccountFile } from '../../protocol/storage/account-file.ts'
 import { outputOf } from '../support/command.ts'
-import { addAccount, startLoaded, tokenFrom } from '../support/loaded.ts'
 import { Sandbox, type SandboxAgent } from '../support/sandbox.ts'
-import { PASSWORD, seedAccount } from '../support/seed-account.ts'
+import {
+  addAccount,
+  PASSWORD,
+  seedAccount,
+  startLoaded,
+  tokenFrom,
+} from '../support/seed-account.ts'
 import { startWlcgProvider, type WlcgProvider } from '../support/wlcg-provider.ts'
 
 let provider: WlcgProvider

@@ -2,10 +2,9 @@ import { readdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { type Finished, outputOf, shown } from '../support/command.ts'
-import { addAccount, startLoaded } from '../support/loaded.ts'
+import { approveWhenShown } from '../support/oidc-gen-output.ts'
 import { Sandbox } from '../support/sandbox.ts'
-import { PASSWORD, seedAccount } from '../support/seed-account.ts'
-import { approveWhenShown } from '../support/shown-device-code.ts'
+import { addAccount, PASSWORD, seedAccount, startLoaded } from '../support/seed-account.ts'
 import { startWlcgProvider, type WlcgProvider } from '../support/wlcg-provider.ts'
 
 let provider: WlcgProvider

@@ -3,11 +3,10 @@ import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { noPeerReason, runPeer, startPeerAgent } from '../support/c-peer.ts'
 import { outputOf } from '../support/command.ts'
-import { addAccount, startLoaded } from '../support/loaded.ts'
+import { approveWhenShown } from '../support/oidc-gen-output.ts'
 import { noTerminalReason, runInTerminal } from '../support/pseudo-terminal.ts'
 import { Sandbox } from '../support/sandbox.ts'
-import { PASSWORD, SCOPE, seedAccount } from '../support/seed-account.ts'
-import { approveWhenShown } from '../support/shown-device-code.ts'
+import { addAccount, PASSWORD, SCOPE, seedAccount, startLoaded } from '../support/seed-account.ts'
 import { startWlcgProvider, type WlcgProvider } from '../support/wlcg-provider.ts'
 
 const VECTORS = join(import.meta.dirname, '..', 'vectors')

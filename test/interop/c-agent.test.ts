@@ -2,10 +2,9 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { payloadOf } from '../support/access-token.ts'
 import { noPeerReason, startPeerAgent } from '../support/c-peer.ts'
 import { outputOf } from '../support/command.ts'
-import { addAccount } from '../support/loaded.ts'
 import { noTerminalReason, runInTerminal } from '../support/pseudo-terminal.ts'
 import { Sandbox } from '../support/sandbox.ts'
-import { PASSWORD, seedAccount } from '../support/seed-account.ts'
+import { addAccount, PASSWORD, seedAccount } from '../support/seed-account.ts'
 import { startWlcgProvider, type WlcgProvider } from '../support/wlcg-provider.ts'
 
 const TOKEN_LINE = /^ey[\w-]+\.[\w-]+\.[\w-]+\n$/

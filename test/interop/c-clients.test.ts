@@ -2,10 +2,9 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { payloadOf } from '../support/access-token.ts'
 import { libraryClient, noLibraryReason, noPeerReason, runPeer } from '../support/c-peer.ts'
 import { outputOf } from '../support/command.ts'
-import { startLoaded } from '../support/loaded.ts'
 import { noTerminalReason, runInTerminal } from '../support/pseudo-terminal.ts'
 import { Sandbox } from '../support/sandbox.ts'
-import { PASSWORD, seedAccount } from '../support/seed-account.ts'
+import { PASSWORD, seedAccount, startLoaded } from '../support/seed-account.ts'
 import { startWlcgProvider, type WlcgProvider } from '../support/wlcg-provider.ts'
 
 let provider: WlcgProvider

@@ -3,10 +3,10 @@ import { logIn, redirectAfterLogin } from '../support/approve.ts'
 import { noPeerReason, runPeer, startPeerAgent } from '../support/c-peer.ts'
 import { outputOf } from '../support/command.ts'
 import { freePort } from '../support/free-port.ts'
+import { addressIn } from '../support/oidc-gen-output.ts'
 import { until } from '../support/process-table.ts'
 import { Sandbox } from '../support/sandbox.ts'
 import { PASSWORD, SCOPE } from '../support/seed-account.ts'
-import { addressIn } from '../support/shown-address.ts'
 import { startWlcgProvider, type WlcgProvider } from '../support/wlcg-provider.ts'
 
 const env = { OIDC_ENCRYPTION_PW: PASSWORD }

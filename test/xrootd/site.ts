@@ -3,8 +3,8 @@ import { mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type Finished, outputOf, runCommand } from '../support/command.ts'
+import { approveWhenShown } from '../support/oidc-gen-output.ts'
 import type { Sandbox } from '../support/sandbox.ts'
-import { approveWhenShown } from '../support/shown-device-code.ts'
 import type { Claims } from '../support/signing-key.ts'
 import {
   startWlcgProvider,
