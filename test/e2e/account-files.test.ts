@@ -12,7 +12,7 @@ let path: string
 
 beforeEach(async () => {
   provider = await startWlcgProvider()
-  // Root may read and write everything, so what is forbidden is tried as somebody else.
+  // Root may read and write everything, so permissions are tested as another user.
   sandbox = await Sandbox.create(secondUser === undefined ? {} : { user: secondUser })
   path = join(sandbox.configDirectory, 'wlcg')
 })
@@ -33,8 +33,8 @@ async function refused(): Promise<string> {
   return stderr
 }
 
-describe('an account file that cannot be used', () => {
-  test('truncated or empty: said to be malformed, left as it is', async () => {
+describe('unusable account file', () => {
+  test('a truncated or empty account file is reported as malformed and left as it is', async () => {
     await seedAccount(sandbox, provider, 'wlcg')
     await sandbox.startAgent()
     const whole = await readFile(path, 'utf8')
@@ -55,7 +55,7 @@ describe('an account file that cannot be used', () => {
   })
 
   test.skipIf(secondUser === undefined && process.getuid?.() === 0)(
-    'somebody else’s: named, with the reason',
+    'an unreadable account file is reported with its path and the reason',
     async () => {
       await seedAccount(sandbox, provider, 'wlcg')
       await sandbox.startAgent()
@@ -67,7 +67,7 @@ describe('an account file that cannot be used', () => {
     },
   )
 
-  test('not there: unknown account, with what to run', async () => {
+  test('a missing account file is reported as an unknown account, with the command to run', async () => {
     await sandbox.startAgent()
     const { status, stderr } = await sandbox.run('oidc-token', ['nobody'])
     expect(status).toBe(1)
@@ -79,7 +79,7 @@ describe('an account file that cannot be used', () => {
     expect(added).toMatchObject({ status: 1, stdout: '' })
   })
 
-  test('with no agent to load it into: says how to start one', async () => {
+  test('oidc-token and oidc-add without an agent report how to start one', async () => {
     await seedAccount(sandbox, provider, 'wlcg')
     for (const command of ['oidc-token', 'oidc-add']) {
       const { status, stdout, stderr } = await sandbox.run(command, ['wlcg'])
@@ -95,7 +95,7 @@ describe('an account file that cannot be used', () => {
   })
 })
 
-describe('a new refresh token that cannot be saved', () => {
+describe('new refresh token that cannot be saved', () => {
   beforeEach(() => {
     provider.settings.rotate = true
   })
@@ -106,15 +106,15 @@ describe('a new refresh token that cannot be saved', () => {
     return finished.stderr
   }
 
-  /** Whether what the file holds works: the agent that knew better is gone. */
-  async function loadsAnew(): Promise<void> {
+  /** Checks the refresh token in the file, with a new agent. */
+  async function loadsAgain(): Promise<void> {
     outputOf(await sandbox.run('oidc-agent', ['-k']))
     await sandbox.startAgent()
     await addAccount(sandbox, 'wlcg')
   }
 
   test.skipIf(secondUser === undefined && process.getuid?.() === 0)(
-    'for lack of permission: the token comes, the person is told, and the next try saves it',
+    'a refresh token that cannot be saved for lack of permission is reported with the access token and saved by the next request',
     async () => {
       await startLoaded(sandbox, provider)
       const before = await readFile(path, 'utf8')
@@ -126,11 +126,11 @@ describe('a new refresh token that cannot be saved', () => {
       await chmod(sandbox.configDirectory, 0o700)
       expect(await forceNew()).toBe('')
       expect((await stat(path)).mode & 0o777).toBe(0o600)
-      await loadsAnew()
+      await loadsAgain()
     },
   )
 
-  test('for lack of space: the same', async () => {
+  test('a refresh token that cannot be saved for lack of space is reported with the access token and saved by the next request', async () => {
     await seedAccount(sandbox, provider, 'wlcg')
     // No file may grow beyond 0 bytes: every write fails as on a full disk, here with EFBIG.
     sandbox.adopt(outputOf(await sandbox.sh('ulimit -S -f 0; oidc-agent | cat')))
@@ -145,6 +145,6 @@ describe('a new refresh token that cannot be saved', () => {
       ]),
     )
     expect(await forceNew()).toBe('')
-    await loadsAnew()
+    await loadsAgain()
   })
 })

@@ -37,15 +37,15 @@ function childrenOf(pid: number): number[] {
     .map(Number)
 }
 
-describe('starting', () => {
-  test('prints what sh evaluates, and accepts at once', async () => {
+describe('start of oidc-agent', () => {
+  test('the output of oidc-agent can be evaluated by sh, and the agent accepts connections at once', async () => {
     const { stdout } = await sandbox.sh(
       'eval "$(oidc-agent)"; oidc-add -a; echo "$OIDC_SOCK $OIDCD_PID"; env | grep -c ^OIDC; oidc-agent -k',
     )
     expect(stdout).toMatch(/^Agent pid (\d+)\n(.*\n)?\/.*\/oidc-agent\.\d+ \1\n2\n/)
   })
 
-  test('its lines are those of the C agent, in each form', async () => {
+  test('oidc-agent prints the lines of the C agent: plain, --quiet and --json', async () => {
     const plain = outputOf(await sandbox.run('oidc-agent'))
     expect(plain).toMatch(
       /^OIDC_SOCK=\/\S+\/oidc-[A-Za-z0-9]{6}\/oidc-agent\.\d+; export OIDC_SOCK;\nOIDCD_PID=\d+; export OIDCD_PID;\necho Agent pid \$OIDCD_PID\n$/,
@@ -61,7 +61,7 @@ describe('starting', () => {
     expect(await isAnswering(first)).toBe(true)
   })
 
-  test('keeps the socket to its owner, and leaves nothing behind', async () => {
+  test('the socket is for its owner only, and the agent removes it with directory and pid file at its end', async () => {
     const agent = await sandbox.startAgent(['--pid-file', join(sandbox.home, 'pid')])
     expect((await stat(agent.socketPath)).mode & 0o777).toBe(0o600)
     expect((await stat(dirname(agent.socketPath))).mode & 0o777).toBe(0o700)
@@ -76,7 +76,7 @@ describe('starting', () => {
     expect(await readdir(sandbox.env['TMPDIR'] ?? '')).toEqual([])
   })
 
-  test('a pid file that cannot be written is named, and no agent is left', async () => {
+  test('oidc-agent names a pid file that cannot be written, and leaves no agent', async () => {
     const { status, stderr } = await sandbox.run('oidc-agent', ['--pid-file=/nowhere/pid'])
     expect(stderr).toBe('Error: cannot write /nowhere/pid: no such file or directory\n')
     expect(status).toBe(1)
@@ -87,7 +87,7 @@ describe('starting', () => {
     ['a path', 'one/two/my.sock', /\/one\/two\/my\.sock$/],
     ['a directory', 'one/', /\/one\/oidc-agent\.\d+$/],
     ['a random directory', 'one/oidc-XXXXXX/my.sock', /\/one\/oidc-(?!XXXXXX)\w{6}\/my\.sock$/],
-  ])('-a takes %s', async (_, wish, expected) => {
+  ])('oidc-agent -a accepts %s', async (_, wish, expected) => {
     for (const option of ['-a', '--socket-path', '--bind-address', '--bind_address']) {
       const agent = await sandbox.startAgent([option, `${sandbox.home}/${wish}`])
       expect(agent.socketPath).toMatch(expected)
@@ -98,7 +98,7 @@ describe('starting', () => {
     }
   })
 
-  test('replaces a stale socket, refuses a live one', async () => {
+  test('oidc-agent -a replaces a stale socket, and refuses a live one and other files', async () => {
     const path = join(sandbox.home, 'my.sock')
     const killed = await sandbox.startAgent(['-a', path])
     await sandbox.endAgent(killed, 'SIGKILL')
@@ -116,7 +116,7 @@ describe('starting', () => {
     expect(await readFile(file, 'utf8')).toBe('not a socket')
   })
 
-  test('refuses a place others can write to', async () => {
+  test('oidc-agent -a refuses a directory that other users can write to', async () => {
     const open = join(sandbox.directory, 'open')
     await mkdir(open, { mode: 0o777 })
     outputOf(await sandbox.run('chmod', ['777', open]))
@@ -125,7 +125,7 @@ describe('starting', () => {
     expect(refused.stderr).toContain(`socket path location is not trustworthy: ${open}`)
   })
 
-  test('refuses a group that is not there, and leaves no directory behind', async () => {
+  test('oidc-agent --with-group refuses an unknown group, and leaves no directory', async () => {
     const refused = await sandbox.run('oidc-agent', ['--with-group=no-such-group'])
     expect(refused).toMatchObject({ status: 1, stdout: '' })
     expect(refused.stderr).toContain('Group does not exist: no-such-group')
@@ -133,7 +133,7 @@ describe('starting', () => {
   })
 
   test.skipIf(process.platform !== 'linux')(
-    'an agent whose launcher is killed before it announced it does not stay',
+    'an agent ends if its launcher is killed before it has announced the agent',
     async () => {
       const path = join(sandbox.home, 'my.sock')
       const { child, finished } = sandbox.start('oidc-agent', ['-a', path])
@@ -147,7 +147,7 @@ describe('starting', () => {
     },
   )
 
-  test('-d stays in the foreground', async () => {
+  test('oidc-agent -d runs in the foreground until SIGINT', async () => {
     const log = join(sandbox.directory, 'log')
     const { child, finished } = sandbox.start('sh', ['-c', `exec oidc-agent -d -g 2>'${log}'`])
     let said = ''
@@ -165,8 +165,8 @@ describe('starting', () => {
   })
 })
 
-describe('-k', () => {
-  test('ends the agent and unsets the variables', async () => {
+describe('oidc-agent -k', () => {
+  test('oidc-agent -k ends the agent and unsets the variables', async () => {
     const agent = await sandbox.startAgent()
     const killed = await sandbox.run('oidc-agent', ['-k'])
     expect(outputOf(killed)).toBe(
@@ -176,7 +176,7 @@ describe('-k', () => {
     expect(await exists(dirname(agent.socketPath))).toBe(false)
   })
 
-  test('says when there is none to end', async () => {
+  test('oidc-agent -k fails without an agent to end', async () => {
     const unset = await sandbox.run('oidc-agent', ['-k'])
     expect(unset).toMatchObject({ status: 1, stdout: '' })
     expect(unset.stderr).toContain('OIDCD_PID not set, cannot kill Agent')
@@ -186,7 +186,7 @@ describe('-k', () => {
   })
 })
 
-test('a bug that ends the agent leaves a line in its log, without the message', async () => {
+test('an uncaught error of the agent is logged with its name and stack, without its message', async () => {
   const bug = "process.on('SIGUSR2', () => { throw new RangeError('SECRET') })"
   const path = await sandbox.file('home/bug.cjs', bug)
   const agent = await sandbox.startAgent([], { env: { NODE_OPTIONS: `--require ${path}` } })
@@ -198,7 +198,7 @@ test('a bug that ends the agent leaves a line in its log, without the message', 
   expect(log).not.toContain('SECRET')
 })
 
-test('guesses at the lock password that wait for their answer do not keep the agent from ending', async () => {
+test('the agent ends on SIGTERM while delayed guesses of the lock password wait for their replies', async () => {
   const agent = await sandbox.startAgent()
   await exchange(agent.socketPath, '{"request":"lock","password":"pw"}')
   // Answered one after the other, each later than the one before: 9 s for all of them.
@@ -212,8 +212,8 @@ test('guesses at the lock password that wait for their answer do not keep the ag
   expect((await Promise.all(guesses)).at(-1)).toContain('the agent is shutting down')
 })
 
-describe('--status', () => {
-  test('tells options and accounts, as text and as JSON', async () => {
+describe('oidc-agent --status', () => {
+  test('oidc-agent --status prints options and accounts, as text and as JSON', async () => {
     await sandbox.startAgent(['-t', '3600', '--no-autoload'])
     const text = outputOf(await sandbox.run('oidc-agent', ['--status']))
     expect(text).toMatch(/3600/)
@@ -226,15 +226,15 @@ describe('--status', () => {
     })
   })
 
-  test('without an agent, fails and says what to run', async () => {
+  test('oidc-agent --status without an agent fails and names the command to run', async () => {
     const { status, stdout, stderr } = await sandbox.run('oidc-agent', ['--status'])
     expect({ status, stdout }).toEqual({ status: 1, stdout: '' })
     expect(stderr).toMatch(/^Error: .+\n[\s\S]*oidc-agent/)
   })
 })
 
-describe('nobody looks inside', () => {
-  /** Whether anybody listens on Node's debugger port, 9229 = 0x240D (proc_net_tcp(5)). */
+describe('debugger of Node', () => {
+  /** Whether a process listens on Node's debugger port, 9229 = 0x240D (proc_net_tcp(5)). */
   async function debuggerListens(): Promise<boolean> {
     const tables = await Promise.all(
       ['/proc/net/tcp', '/proc/net/tcp6'].map((path) => readFile(path, 'utf8').catch(() => '')),
@@ -242,27 +242,30 @@ describe('nobody looks inside', () => {
     return tables.some((table) => /:240D \S+ 0A /.test(table))
   }
 
-  test.skipIf(process.platform !== 'linux')('SIGUSR1 opens no debugger port', async () => {
-    expect(await debuggerListens()).toBe(false)
-    const plain = startCommand('node', ['-e', 'console.log(1); setInterval(() => {}, 1e6)'], {
-      env: sandbox.env,
-    })
-    const pid = plain.child.pid ?? 0
-    await new Promise((resolve) => plain.child.stdout?.once('data', resolve))
-    process.kill(pid, 'SIGUSR1')
-    await until('plain Node to open its debugger', debuggerListens)
-    await endProcess(pid, 'SIGKILL')
-
-    const agent = await sandbox.startAgent()
-    process.kill(agent.pid, 'SIGUSR1')
-    for (let round = 0; round < 20; round += 1) {
-      expect(await isAnswering(agent)).toBe(true)
+  test.skipIf(process.platform !== 'linux')(
+    'SIGUSR1 does not open the debugger port of the agent',
+    async () => {
       expect(await debuggerListens()).toBe(false)
-    }
-  })
+      const plain = startCommand('node', ['-e', 'console.log(1); setInterval(() => {}, 1e6)'], {
+        env: sandbox.env,
+      })
+      const pid = plain.child.pid ?? 0
+      await new Promise((resolve) => plain.child.stdout?.once('data', resolve))
+      process.kill(pid, 'SIGUSR1')
+      await until('plain Node to open its debugger', debuggerListens)
+      await endProcess(pid, 'SIGKILL')
+
+      const agent = await sandbox.startAgent()
+      process.kill(agent.pid, 'SIGUSR1')
+      for (let round = 0; round < 20; round += 1) {
+        expect(await isAnswering(agent)).toBe(true)
+        expect(await debuggerListens()).toBe(false)
+      }
+    },
+  )
 
   test.each(['--inspect=0', '--title=x --inspect-port=0 --inspect'])(
-    'NODE_OPTIONS=%s is refused',
+    'oidc-agent refuses to start with NODE_OPTIONS=%s',
     async (options) => {
       const refused = await sandbox.run('oidc-agent', [], { env: { NODE_OPTIONS: options } })
       expect(refused).toMatchObject({ stdout: '', signal: null })

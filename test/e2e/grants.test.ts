@@ -23,7 +23,7 @@ function grants(): readonly string[] {
   return cli.issuer.requestsTo('token').map(({ form }) => form['grant_type'] ?? '')
 }
 
-/** The whole of it: a token, an audience, fewer scopes, after loading the file anew. */
+/** Checks a token, an audience, and, after loading the file again, fewer scopes. */
 async function works(): Promise<void> {
   await cli.token('wlcg')
   expect((await cli.claims('--aud=https://se.example', 'wlcg')).aud).toBe('https://se.example')
@@ -33,7 +33,7 @@ async function works(): Promise<void> {
   expect((await cli.claims('-s', 'compute.read', 'wlcg'))['scope']).toBe('compute.read')
 }
 
-test('password: asked once, kept nowhere, off the command line', async () => {
+test('the password grant uses the password once, saves it nowhere, and removes it from the command line', async () => {
   const { id, secret = '' } = cli.issuer.addClient()
   const wrong = await cli.gen(
     ...(['wlcg', '-w', 'password', '--scope=max', '--op-username=alice'] as const),
@@ -67,7 +67,7 @@ test('password: asked once, kept nowhere, off the command line', async () => {
   expect(grants().filter((grant) => grant === 'password')).toHaveLength(2)
 })
 
-test('client credentials: a robot, which has no refresh token', async () => {
+test('an account with client credentials gets tokens without a refresh token, and keeps its grant at --reauthenticate', async () => {
   const { id, secret = '' } = cli.issuer.addClient()
   await cli.login(
     ...(['wlcg', '-w', 'client_credentials', '--scope=compute.read compute.create'] as const),
@@ -83,7 +83,7 @@ test('client credentials: a robot, which has no refresh token', async () => {
   const { stdout } = await cli.run('oidc-agent', '--status', '--json')
   expect(JSON.parse(stdout)).toMatchObject({ accounts: [{ grant: 'client_credentials' }] })
 
-  // Nobody need log in again; where it is said all the same, the grant stays.
+  // No login is needed; --reauthenticate keeps the grant.
   const again = await cli.gen('wlcg', '--reauthenticate')
   expect(again.status, shown(again)).toBe(0)
   expect(grants().at(-1)).toBe('client_credentials')
@@ -92,31 +92,34 @@ test('client credentials: a robot, which has no refresh token', async () => {
 })
 
 describe('private_key_jwt', () => {
-  test.each(['PEM', 'JWK'] as const)('a key as %s', async (form) => {
-    const { privateKey, publicKey } = newTestKeyPair()
-    const kid = 'key-1'
-    const text =
-      form === 'PEM'
-        ? privateKey.export({ type: 'pkcs8', format: 'pem' }).toString()
-        : JSON.stringify({ ...(await exportJWK(privateKey)), kid, alg: 'ES256' })
-    const file = await cli.sandbox.file('client-key', text)
-    const jwk = { ...(await exportJWK(publicKey)), ...(form === 'JWK' ? { kid } : {}) }
-    const { id } = cli.issuer.addClient({
-      authMethod: 'private_key_jwt',
-      secret: undefined,
-      jwks: { keys: [jwk] },
-    })
-    await cli.login(
-      ...(['wlcg', '-w', 'client_credentials', '--scope=compute.read'] as const),
-      ...[`--client-id=${id}`, `--private-key=${file}`],
-    )
-    await works()
-    const [first, second] = cli.issuer.requestsTo('token').map(({ form: sent }) => sent)
-    expect(first?.['client_assertion']).not.toBe(second?.['client_assertion'])
-    expect(await readFile(join(cli.sandbox.configDirectory, 'wlcg'), 'utf8')).not.toContain(text)
-  })
+  test.each(['PEM', 'JWK'] as const)(
+    'a client authenticates by private_key_jwt with a %s file',
+    async (form) => {
+      const { privateKey, publicKey } = newTestKeyPair()
+      const kid = 'key-1'
+      const text =
+        form === 'PEM'
+          ? privateKey.export({ type: 'pkcs8', format: 'pem' }).toString()
+          : JSON.stringify({ ...(await exportJWK(privateKey)), kid, alg: 'ES256' })
+      const file = await cli.sandbox.file('client-key', text)
+      const jwk = { ...(await exportJWK(publicKey)), ...(form === 'JWK' ? { kid } : {}) }
+      const { id } = cli.issuer.addClient({
+        authMethod: 'private_key_jwt',
+        secret: undefined,
+        jwks: { keys: [jwk] },
+      })
+      await cli.login(
+        ...(['wlcg', '-w', 'client_credentials', '--scope=compute.read'] as const),
+        ...[`--client-id=${id}`, `--private-key=${file}`],
+      )
+      await works()
+      const [first, second] = cli.issuer.requestsTo('token').map(({ form: sent }) => sent)
+      expect(first?.['client_assertion']).not.toBe(second?.['client_assertion'])
+      expect(await readFile(join(cli.sandbox.configDirectory, 'wlcg'), 'utf8')).not.toContain(text)
+    },
+  )
 
-  test('a key that is not there is told before anything is asked', async () => {
+  test('a missing private key file is reported before any request to the provider', async () => {
     const finished = await cli.gen('wlcg', '--client-id=x', '--private-key=/none/key')
     expect(finished.status).toBe(1)
     expect(finished.stderr).toContain('Error: there is no file /none/key')
@@ -125,7 +128,7 @@ describe('private_key_jwt', () => {
 })
 
 describe('token exchange', () => {
-  test('a job: the token of its platform is read anew for each exchange', async () => {
+  test('the subject token file is read for each token exchange', async () => {
     const { id, secret = '' } = cli.issuer.addClient()
     const file = await cli.sandbox.file('ci-token', await cli.issuer.platformToken('job-1'))
     await cli.login(
@@ -154,7 +157,7 @@ describe('token exchange', () => {
     await cli.token('-f', 'wlcg')
   })
 
-  test('from a variable of the agent; what is missing is told', async () => {
+  test('the subject token can come from a variable of the agent, and a missing one is reported', async () => {
     const { id, secret = '' } = cli.issuer.addClient()
     const options = ['-w', 'token-exchange', '--scope=compute.read', '--no-save'] as const
     const client = [`--client-id=${id}`, `--client-secret=${secret}`] as const
@@ -175,7 +178,7 @@ describe('token exchange', () => {
   })
 })
 
-test('a refresh token from elsewhere', async () => {
+test('oidc-gen --rt-env makes an account from a refresh token of another login', async () => {
   const { id, secret = '' } = cli.issuer.addClient()
   const client = [`--client-id=${id}`, `--client-secret=${secret}`] as const
   await cli.login('first', '-w', 'device', '--scope=max', ...client)

@@ -25,8 +25,8 @@ afterEach(async () => {
   await provider.close()
 })
 
-describe('from a fresh machine to a token for one computing element', () => {
-  test('by options, without a terminal; and another day, in another shell', async () => {
+describe('main job', () => {
+  test('a login with options only gives a token for a computing element, and another agent loads the account later', async () => {
     const passwordFile = await sandbox.file('password', `${PASSWORD}\n`)
     await sandbox.startAgent()
     const gen = sandbox.start('oidc-gen', [
@@ -63,7 +63,7 @@ describe('from a fresh machine to a token for one computing element', () => {
   })
 
   test.skipIf(noTerminalReason !== undefined)(
-    `as the guide has it typed${noTerminalReason === undefined ? '' : ` (skipped: ${noTerminalReason})`}`,
+    `a login in a terminal, as in the README, gives a token for a computing element${noTerminalReason === undefined ? '' : ` (skipped: ${noTerminalReason})`}`,
     async () => {
       await sandbox.startAgent()
       const gen = await runInTerminal(

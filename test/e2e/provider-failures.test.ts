@@ -8,7 +8,7 @@ import { shown } from '../support/command.ts'
 
 let cli: CliFixture
 
-/** An account that has logged in; the rows below share it, as one that is in use for long. */
+/** Logs in once; the cases below share the account. */
 async function open(mode: 'conforming' | 'iam'): Promise<void> {
   cli = await CliFixture.open({ mode })
   const { id, secret = '' } = cli.issuer.addClient()
@@ -17,8 +17,8 @@ async function open(mode: 'conforming' | 'iam'): Promise<void> {
   await cli.login('wlcg', '-w', 'device', scope, ...client)
 }
 
-/** What the person reads, once `HOST` stands for the provider. */
-async function told(...args: readonly string[]): Promise<string> {
+/** The error of oidc-token, with `HOST` in place of the provider's host. */
+async function reportedError(...args: readonly string[]): Promise<string> {
   return (await cli.tokenError(...args, 'wlcg')).replaceAll(hostOf(cli.issuer.origin), 'HOST')
 }
 
@@ -33,7 +33,7 @@ const tooOften =
 const broken = 'The provider failed. Try again later; if it goes on, tell its administrators.\n'
 const later = 'The provider is overloaded or being maintained. Try again later.\n'
 
-describe('what goes wrong is told, and the next request is good', () => {
+describe('faults of the token endpoint', () => {
   beforeAll(() => open('conforming'))
   afterAll(async () => {
     await cli.checkSecrecy()
@@ -42,7 +42,7 @@ describe('what goes wrong is told, and the next request is good', () => {
   })
   afterEach(() => cli.token('-f', 'wlcg'))
 
-  const rows: readonly (readonly [Fault, string | RegExp])[] = [
+  const cases: readonly (readonly [Fault, string | RegExp])[] = [
     [{ kind: 'status', status: 500 }, `Error: HOST answered 500 with an empty body\n${broken}`],
     [
       { kind: 'status', status: 500, body: { error: 'server_error' } },
@@ -87,7 +87,7 @@ describe('what goes wrong is told, and the next request is good', () => {
       { kind: 'without', members: ['access_token'] },
       /^Error: HOST sent an answer that cannot be used/,
     ],
-    // Commands, escape sequences and line ends in every string there is.
+    // Commands, escape sequences and line ends in every string.
     [{ kind: 'hostile' }, /^Error: HOST sent an answer that cannot be used[\x20-\x7e]*\n$/],
     [
       {
@@ -98,14 +98,17 @@ describe('what goes wrong is told, and the next request is good', () => {
       `Error: invalid_grant: [2J$(touch pwned)\n${relogin}`,
     ],
   ]
-  test.each(rows)('%j', async (fault, expected) => {
-    cli.issuer.fault('token', fault)
-    const said = await told('-f')
-    if (typeof expected === 'string') expect(said).toBe(expected)
-    else expect(said).toMatch(expected)
-  })
+  test.each(cases)(
+    'the fault %j is reported, and the next request succeeds',
+    async (fault, expected) => {
+      cli.issuer.fault('token', fault)
+      const said = await reportedError('-f')
+      if (typeof expected === 'string') expect(said).toBe(expected)
+      else expect(said).toMatch(expected)
+    },
+  )
 
-  const refusals: readonly (readonly [keyof ErrorResponses, string])[] = [
+  const errorResponses: readonly (readonly [keyof ErrorResponses, string])[] = [
     ['refreshTokenDead', `Error: invalid_grant: unknown, revoked or expired\n${relogin}`],
     [
       'userInactive',
@@ -133,12 +136,15 @@ describe('what goes wrong is told, and the next request is good', () => {
       'Error: invalid_target: resource was not granted\nThe provider gives this account no',
     ],
   ]
-  test.each(refusals)('refused: %s', async (reason, expected) => {
-    cli.issuer.fault('token', { kind: 'error-response', reason, about: 'it' })
-    expect(await told('-f')).toContain(expected)
-  })
+  test.each(errorResponses)(
+    'the error response %s is reported, and the next request succeeds',
+    async (reason, expected) => {
+      cli.issuer.fault('token', { kind: 'error-response', reason, about: 'it' })
+      expect(await reportedError('-f')).toContain(expected)
+    },
+  )
 
-  test('rate limited for a second: waited for', async () => {
+  test('a 429 with a Retry-After of one second is retried', async () => {
     cli.issuer.fault('token', { kind: 'status', status: 429, headers: { 'retry-after': '1' } })
     await cli.token('-f', 'wlcg')
   })
@@ -149,31 +155,34 @@ describe('what goes wrong is told, and the next request is good', () => {
       'the token is not for the audience https://here but for elsewhere',
     ],
     [{ scopeReturned: 'openid' }, 'the provider did not grant the scope compute.read'],
-  ] as const)('%j: said; with --strict refused', async (settings, difference) => {
-    const { audienceReturned, scopeReturned } = cli.issuer.settings()
-    cli.issuer.set(settings)
-    const wish = ['-f', '--aud=https://here', '-s', 'compute.read'] as const
-    const loose = await cli.run('oidc-token', ...wish, 'wlcg')
-    expect({ status: loose.status, stderr: loose.stderr }).toEqual({
-      status: 0,
-      stderr: `${difference}\n`,
-    })
-    expect(await told('--strict', ...wish)).toBe(
-      `Error: the token is not what was asked for: ${difference}\n`,
-    )
-    cli.issuer.set({ audienceReturned, scopeReturned })
-  })
+  ] as const)(
+    'a token response with %j is reported, and an error with --strict',
+    async (settings, difference) => {
+      const { audienceReturned, scopeReturned } = cli.issuer.settings()
+      cli.issuer.set(settings)
+      const wish = ['-f', '--aud=https://here', '-s', 'compute.read'] as const
+      const loose = await cli.run('oidc-token', ...wish, 'wlcg')
+      expect({ status: loose.status, stderr: loose.stderr }).toEqual({
+        status: 0,
+        stderr: `${difference}\n`,
+      })
+      expect(await reportedError('--strict', ...wish)).toBe(
+        `Error: the token is not what was asked for: ${difference}\n`,
+      )
+      cli.issuer.set({ audienceReturned, scopeReturned })
+    },
+  )
 
-  test('tokens that live shorter than asked for', async () => {
-    // Seconds pass between the answer and the look at it.
+  test('a shorter lifetime than requested is reported, and an error with --strict', async () => {
+    // Seconds pass between the response and the check.
     const short = /the provider's tokens live 3(?:600|5\d\d) s, less than the 9000 s asked for\n$/
     const { status, stderr } = await cli.run('oidc-token', '-t', '9000', 'wlcg')
     expect(status).toBe(0)
     expect(stderr).toMatch(short)
-    expect(await told('--strict', '-t', '9000')).toMatch(short)
+    expect(await reportedError('--strict', '-t', '9000')).toMatch(short)
   })
 
-  test('a token whose expiry is in itself only is kept until then', async () => {
+  test('the expiry of a token without expires_in is its exp', async () => {
     cli.issuer.set({ expiresInShown: false })
     const { exp } = await cli.claims('-f', 'wlcg')
     const { stdout } = await cli.run('oidc-token', '-e', 'wlcg')
@@ -184,7 +193,7 @@ describe('what goes wrong is told, and the next request is good', () => {
   test.each([
     [600, "this machine's clock is 600 s behind the provider's"],
     [-600, "this machine's clock is 600 s ahead of the provider's"],
-  ])('clocks %d s apart', async (clockOffsetSeconds, expected) => {
+  ])('a clock skew of %d s is reported', async (clockOffsetSeconds, expected) => {
     cli.issuer.set({ clockOffsetSeconds })
     const { status, stderr } = await cli.run('oidc-token', '-f', 'wlcg')
     expect(status).toBe(0)
@@ -196,22 +205,25 @@ describe('what goes wrong is told, and the next request is good', () => {
     ['expired', 'certificate has expired'],
     ['foreign', 'unable to verify the first certificate'],
     ['other host', "Hostname/IP does not match certificate's altnames"],
-  ] as const)('a certificate: %s', async (choice, reason) => {
-    cli.issuer.present(choice)
-    await cli.issuer.down()
-    await cli.issuer.up()
-    const said = await told('-f')
-    expect(said).toMatch(/^Error: error with ssl cert: HOST is not trusted: /)
-    expect(said).toContain(reason)
-    expect(said).toMatch(/subject CN=.*; issuer CN=.*; valid /)
-    cli.issuer.present('good')
-    await cli.issuer.down()
-    await cli.issuer.up()
-  })
+  ] as const)(
+    'the certificate "%s" of the provider is refused with "%s"',
+    async (choice, reason) => {
+      cli.issuer.present(choice)
+      await cli.issuer.down()
+      await cli.issuer.up()
+      const said = await reportedError('-f')
+      expect(said).toMatch(/^Error: error with ssl cert: HOST is not trusted: /)
+      expect(said).toContain(reason)
+      expect(said).toMatch(/subject CN=.*; issuer CN=.*; valid /)
+      cli.issuer.present('good')
+      await cli.issuer.down()
+      await cli.issuer.up()
+    },
+  )
 
-  test('down: what is in memory is still given out', async () => {
+  test('a cached token is returned while the provider cannot be reached', async () => {
     await cli.issuer.down()
-    expect(await told('-f')).toBe(
+    expect(await reportedError('-f')).toBe(
       'Error: could not connect to url: https://HOST refused the connection (ECONNREFUSED)\n',
     )
     await cli.token('wlcg')
@@ -226,32 +238,34 @@ describe('INDIGO IAM', () => {
     await cli.close()
   })
 
-  test('a policy to sign, a user suspended: the login stays good', async () => {
+  test('the refresh token survives a policy to sign and a suspended user', async () => {
     cli.issuer.set({ user: 'has a policy to sign' })
-    expect(await told('-f')).toMatch(
+    expect(await reportedError('-f')).toMatch(
       /^Error: invalid_grant: User .* needs to sign AUP .*\nSign in at https:\/\/HOST\/? and accept its terms of use; then try again\./,
     )
     cli.issuer.set({ user: 'inactive' })
-    expect(await told('-f')).toMatch(
+    expect(await reportedError('-f')).toMatch(
       /^Error: unauthorized: User .* is not active\.\nThe provider has suspended/,
     )
     cli.issuer.set({ user: 'active' })
     await cli.token('-f', 'wlcg')
   })
 
-  test('scopes that a policy drops without a word', async () => {
+  test('scopes that IAM silently drops are reported, and an error with --strict', async () => {
     cli.issuer.set({ scopesWithheld: ['storage.'] })
     const { status, stderr } = await cli.run('oidc-token', '-s', 'storage.read:/x', 'wlcg')
     expect(status).toBe(0)
     expect(stderr).toBe('the provider did not grant the scope storage.read:/x\n')
-    expect(await told('--strict', '-s', 'storage.read:/y')).toContain('did not grant the scope')
+    expect(await reportedError('--strict', '-s', 'storage.read:/y')).toContain(
+      'did not grant the scope',
+    )
     cli.issuer.set({ scopesWithheld: [] })
   })
 
-  test('a dead refresh token: its text, which has the token in it, is shown without; a login mends it', async () => {
+  test('a dead refresh token is reported without the token in the text of IAM, and a new login replaces it', async () => {
     const refreshToken = String((await cli.account('wlcg'))['refresh_token'])
     cli.issuer.age(40 * 86_400)
-    const said = await told('-f')
+    const said = await reportedError('-f')
     expect(said).toMatch(/^Error: invalid_token: Invalid refresh token: /)
     expect(said).toContain(relogin)
     expect(said).not.toContain(refreshToken)
@@ -261,7 +275,7 @@ describe('INDIGO IAM', () => {
   })
 })
 
-describe('logins', () => {
+describe('failing logins', () => {
   beforeAll(async () => {
     cli = await CliFixture.open({ mode: 'iam' })
   })
@@ -274,30 +288,30 @@ describe('logins', () => {
     return finished.stderr.replaceAll(hostOf(cli.issuer.origin), 'HOST')
   }
 
-  test('another issuer in its document', async () => {
+  test('a login fails if the discovery document names another issuer', async () => {
     cli.issuer.set({ issuerPublished: 'https://evil.example/' })
     expect(await failed()).toMatch(/^Error: .*evil\.example/)
     cli.issuer.set({ issuerPublished: undefined })
   })
 
-  test('a client that nobody knows: no words come, ours do', async () => {
+  test('a login with an unknown client is reported with a hint, although the response of IAM is empty', async () => {
     expect(await failed('-m', '--client-id=nobody', '--client-secret=x')).toMatch(
       /Error: HOST answered 404 with an empty body\nProbably the OIDC client has been deleted.*oidc-gen new --iss=https:\/\/HOST/s,
     )
   })
 
-  test('a scope that the client may not have', async () => {
+  test('a login with a scope that the client may not have is reported with a hint', async () => {
     cli.issuer.fault('device', { kind: 'error-response', reason: 'deviceScope', about: 'it' })
     expect(await failed()).toMatch(/Error: invalid_scope: .*\nWe cannot .*oidc-gen -m new\n/s)
   })
 
-  test('a provider that stumbles while the person logs in', async () => {
+  test('a login by device code survives temporary errors of the polls', async () => {
     cli.issuer.fault('token', { kind: 'html', status: 503 })
     cli.issuer.fault('token', { kind: 'status', status: 500, body: { error: 'server_error' } })
     await cli.login('stumbles', '-w', 'device', '--scope=openid', '--no-save')
   })
 
-  test('a code that shows escape sequences and forged lines', async () => {
+  test('escape sequences and commands in a device authorization response are removed', async () => {
     cli.issuer.fault('device', { kind: 'hostile', except: ['device_code'] })
     const { stderr } = await cli.gen('new', '-w', 'device', '--scope=openid')
     expect(stderr).not.toMatch(/[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u202e]/)
@@ -305,7 +319,7 @@ describe('logins', () => {
   })
 })
 
-test('a provider that hangs keeps nobody else waiting, and not for ever', async () => {
+test('a provider that hangs does not delay other accounts, and its requests end after 15 s', async () => {
   cli = await CliFixture.open({ mode: 'conforming' })
   const other = await startIssuer({ mode: 'conforming' })
   try {

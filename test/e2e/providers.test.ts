@@ -10,7 +10,7 @@ afterEach(async () => {
   await cli.close()
 })
 
-/** The options that name a client made by hand. */
+/** The options for a client that an administrator made. */
 function given(secret: 'secret' | 'public' = 'secret', scope?: readonly string[]): string[] {
   const { id, secret: value = '' } = cli.issuer.addClient({
     scope,
@@ -19,7 +19,7 @@ function given(secret: 'secret' | 'public' = 'secret', scope?: readonly string[]
   return ['-m', `--client-id=${id}`, `--client-secret=${value}`]
 }
 
-/** Scopes are refused here, by name, and not by the provider. */
+/** Checks that the agent refuses a scope without a request to the provider. */
 async function refusedHere(scope: string): Promise<void> {
   const before = cli.issuer.requestsTo('token').length
   const stderr = await cli.tokenError('-s', scope, 'wlcg')
@@ -30,10 +30,10 @@ async function refusedHere(scope: string): Promise<void> {
 
 const byDevice = ['-w', 'device'] as const
 
-describe('INDIGO IAM, with nothing set by hand', () => {
+describe('INDIGO IAM without configuration', () => {
   const gridScope = '--scope=compute.read storage.read:/home/alice'
 
-  test('registered, used, deleted', async () => {
+  test('an account at IAM is registered, gives tokens, and is deleted with its client', async () => {
     cli = await CliFixture.open({ mode: 'iam' })
     const said = await cli.login('wlcg', ...byDevice, gridScope, '--scope=scim:read')
     expect(said).toMatch(
@@ -69,7 +69,7 @@ describe('INDIGO IAM, with nothing set by hand', () => {
     )
   })
 
-  test('one group of those the login was for', async () => {
+  test('a token request at IAM can select one group of a login with wlcg.groups', async () => {
     cli = await CliFixture.open({ mode: 'iam' })
     await cli.login('wlcg', ...byDevice, '--scope=wlcg wlcg.groups')
     const group = await cli.claims('-s', 'wlcg wlcg.groups:/wlcg/pilots', 'wlcg')
@@ -77,7 +77,7 @@ describe('INDIGO IAM, with nothing set by hand', () => {
     await refusedHere('compute.read')
   })
 
-  test('scopes that a policy takes away at the login are named', async () => {
+  test('oidc-gen names the scopes that a policy of IAM withholds at the login', async () => {
     cli = await CliFixture.open({ mode: 'iam', settings: { scopesWithheld: ['storage.'] } })
     expect(await cli.login('wlcg', ...byDevice, gridScope)).toContain(
       '\nthe provider did not grant the scope storage.read:/home/alice\n',
@@ -89,7 +89,7 @@ describe('INDIGO IAM, with nothing set by hand', () => {
     expect(once.stderr).toContain('did not grant the scope storage.read:/home/alice\n')
   })
 
-  test("'max' leaves out whole storages and says so; what is asked by name stays", async () => {
+  test('oidc-gen --scope=max at IAM leaves out scopes for whole storages, except requested ones, and reports it', async () => {
     cli = await CliFixture.open({ mode: 'iam' })
     const stderr = await cli.login('wlcg', ...byDevice, '--scope=max storage.read:/')
     expect(stderr).toMatch(/^Note: 'max' leaves out storage\.create:\/ storage\.modify:\/ /m)
@@ -100,32 +100,38 @@ describe('INDIGO IAM, with nothing set by hand', () => {
     expect(scope).not.toContain('scim:read')
   })
 
-  test.each(['secret', 'public'] as const)('a given client: %s', async (kind) => {
-    cli = await CliFixture.open({ mode: 'iam' })
-    const stderr = await cli.login('wlcg', ...byDevice, gridScope, ...given(kind))
-    expect(stderr).toContain('clients registered with the scope wlcg only')
-    expect(cli.issuer.requestsTo('registration')).toEqual([])
-    expect((await cli.claims('--aud=a', 'wlcg')).aud).toBe('a')
-    expect((await cli.claims('-s', 'compute.read', 'wlcg'))['scope']).toBe('compute.read')
-    await refusedHere('compute.cancel')
-  })
+  test.each(['secret', 'public'] as const)(
+    'a login at IAM succeeds with a given %s client',
+    async (kind) => {
+      cli = await CliFixture.open({ mode: 'iam' })
+      const stderr = await cli.login('wlcg', ...byDevice, gridScope, ...given(kind))
+      expect(stderr).toContain('clients registered with the scope wlcg only')
+      expect(cli.issuer.requestsTo('registration')).toEqual([])
+      expect((await cli.claims('--aud=a', 'wlcg')).aud).toBe('a')
+      expect((await cli.claims('-s', 'compute.read', 'wlcg'))['scope']).toBe('compute.read')
+      await refusedHere('compute.cancel')
+    },
+  )
 })
 
-describe('others', () => {
+describe('other providers', () => {
   async function open(options: IssuerOptions): Promise<void> {
     cli = await CliFixture.open(options)
   }
 
-  test.each(['conforming', 'rotating'] as const)('%s', async (mode) => {
-    await open({ mode })
-    await cli.login('wlcg', ...byDevice, '--scope=max')
-    expect((await cli.claims('wlcg'))['scope']).toContain('storage.read:/')
-    expect((await cli.claims('--aud=https://se.example', 'wlcg')).aud).toBe('https://se.example')
-    expect((await cli.claims('-f', '-s', 'compute.read', 'wlcg'))['scope']).toBe('compute.read')
-    await refusedHere('compute.other')
-  })
+  test.each(['conforming', 'rotating'] as const)(
+    'a login at the provider "%s" gives tokens for an audience and for scopes',
+    async (mode) => {
+      await open({ mode })
+      await cli.login('wlcg', ...byDevice, '--scope=max')
+      expect((await cli.claims('wlcg'))['scope']).toContain('storage.read:/')
+      expect((await cli.claims('--aud=https://se.example', 'wlcg')).aud).toBe('https://se.example')
+      expect((await cli.claims('-f', '-s', 'compute.read', 'wlcg'))['scope']).toBe('compute.read')
+      await refusedHere('compute.other')
+    },
+  )
 
-  test('Keycloak: registration by initial access token; what it ignores is said', async () => {
+  test('Keycloak needs an initial access token for a registration, and a requested audience that it ignores is reported', async () => {
     await open({ mode: 'keycloak' })
     const refused = await cli.gen('wlcg', ...byDevice, '--scope=max')
     expect(refused.status).toBe(1)
@@ -154,7 +160,7 @@ describe('others', () => {
     expect(nobody.stderr).toBe('the token is not for the audience ce.example: it names none\n')
   })
 
-  test('Google: a client made at its console, a code at the old name', async () => {
+  test('a login at Google needs a given client, and its verification_url is accepted', async () => {
     await open({ mode: 'google' })
     const none = await cli.gen('wlcg', ...byDevice, '--scope=openid email')
     expect(none.status).toBe(1)
@@ -167,7 +173,7 @@ describe('others', () => {
     await refusedHere('profile')
   })
 
-  test('Entra: an audience is the beginning of scopes', async () => {
+  test('an audience at Entra is requested by the scopes of an API', async () => {
     await open({ mode: 'entra' })
     await cli.login('wlcg', ...byDevice, '--scope=openid api://store/Read', ...given('public'))
     expect((await cli.claims('wlcg')).aud).toBe('api://store')
@@ -179,12 +185,12 @@ describe('others', () => {
       aud: 'api://queue',
       scp: expect.stringMatching(/^Read\b/) as string,
     })
-    // One refresh token is good for every API that was consented to.
+    // One refresh token is valid for every API that the person consented to.
     expect((await cli.claims('-s', 'api://queue/Read', 'wlcg')).aud).toBe('api://queue')
     expect(await cli.tokenError('-s', 'api://other/Read', 'wlcg')).toContain('AADSTS70011')
   })
 
-  test('a provider that is what issuer.config says it is', async () => {
+  test('issuer.config chooses the provider profile and the audience parameter', async () => {
     await open({ mode: 'conforming' })
     await cli.knownIssuer({ provider: 'iam' })
     expect(await cli.login('wlcg', ...byDevice, '--scope=compute.read')).toContain(
@@ -203,7 +209,7 @@ describe('others', () => {
     })
   })
 
-  test('a public client steps in where nobody may register', async () => {
+  test('the public client of issuer.config is used at a provider without registration', async () => {
     await open({ mode: 'google' })
     const { id } = cli.issuer.addClient({ secret: undefined, authMethod: 'none' })
     await cli.knownIssuer({ pubclient: { client_id: id } })
@@ -213,7 +219,7 @@ describe('others', () => {
     await cli.token('wlcg')
   })
 
-  test('an audience is asked for as issuer.config says, from the next request on', async () => {
+  test('a change of legacy_aud_mode in issuer.config applies to the next token request, and the account overrides it', async () => {
     await open({ mode: 'conforming' })
     const asked = async (account: string): Promise<readonly string[]> => {
       await cli.run('oidc-token', '-f', '--aud=https://se.example', account)
@@ -226,7 +232,7 @@ describe('others', () => {
     expect(await asked('wlcg')).toEqual(['resource'])
     await cli.knownIssuer({ legacy_aud_mode: true })
     expect(await asked('wlcg')).toEqual(['audience'])
-    // The account's own word counts more.
+    // The setting of the account takes precedence.
     await cli.login('other', ...byDevice, '--scope=openid', '--audience-parameter=resource')
     expect(await asked('other')).toEqual(['resource'])
   })

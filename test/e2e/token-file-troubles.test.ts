@@ -26,7 +26,7 @@ afterEach(async () => {
 })
 
 test.skipIf(noMounts !== undefined)(
-  `a full disk: the old token stays whole, the person is told${noMounts === undefined ? '' : ` (skipped: ${noMounts})`}`,
+  `a token file on a full disk keeps the old token, and the error is reported${noMounts === undefined ? '' : ` (skipped: ${noMounts})`}`,
   async () => {
     sandbox = await Sandbox.create()
     await seedAccount(sandbox, provider, 'wlcg')
@@ -59,7 +59,7 @@ test.skipIf(noMounts !== undefined)(
 )
 
 test.skipIf(secondUser === undefined)(
-  `another user's file in a directory as /tmp is: left alone, and said whose it is${needsRoot}`,
+  `oidc-token --file does not write to another user's file or directory, and names its owner${needsRoot}`,
   async () => {
     const user = secondUser ?? { uid: 0, gid: 0 }
     sandbox = await Sandbox.create({ user })
@@ -73,7 +73,7 @@ test.skipIf(secondUser === undefined)(
     expect(said, shown(said)).toMatchObject({ status: 1, stdout: '' })
     expect(said.stderr).toContain('it belongs to another user (uid 0)')
     expect(await readFile(squatted, 'utf8')).toBe('')
-    // Nor into a directory of somebody who is neither the person nor root.
+    // The directory belongs neither to the user nor to root.
     const theirs = join(sandbox.directory, 'theirs')
     await mkdir(theirs, { mode: 0o755 })
     await chown(theirs, user.uid + 1, user.gid)
@@ -85,7 +85,7 @@ test.skipIf(secondUser === undefined)(
   },
 )
 
-test('a kept file survives kills of the agent while it renews: whole, and kept on', async () => {
+test('a managed token file is complete after kills of the agent during its renewal, and the next agent manages it', async () => {
   sandbox = await Sandbox.create()
   provider.settings.accessTokenSeconds = 3
   await startLoaded(sandbox, provider)
@@ -96,7 +96,7 @@ test('a kept file survives kills of the agent while it renews: whole, and kept o
       const now = await tokenIn(path)
       return now !== undefined && now !== before
     })
-    // As it is written, more or less.
+    // At about the time of the write.
     const pid = Number(sandbox.env['OIDCD_PID'])
     await sandbox.endAgent({ pid, socketPath: '' }, 'SIGKILL')
     expect(payloadOf((await tokenIn(path)) ?? '').iss).toBe(provider.issuer)
@@ -105,11 +105,11 @@ test('a kept file survives kills of the agent while it renews: whole, and kept o
   }
   outputOf(await sandbox.run('oidc-token', ['--file-stop']))
   expect(existsSync(path)).toBe(false)
-  // Neither tokens nor temporary files lie about.
+  // No token or temporary file is left.
   expect(outputOf(await sandbox.run('ls', ['-A', join(sandbox.directory, 'run')]))).toBe('')
 })
 
-/** Undefined while there is none. */
+/** The token in a file; undefined without the file. */
 async function tokenIn(path: string): Promise<string | undefined> {
   return (await readFile(path, 'utf8').catch(() => undefined))?.trim()
 }

@@ -17,7 +17,7 @@ const uid = process.getuid?.() ?? 0
 let provider: WlcgProvider
 let sandbox: Sandbox
 let agent: SandboxAgent
-/** Where discovery looks in the sandbox. */
+/** The discovery path in the sandbox. */
 let found: string
 
 beforeEach(async () => {
@@ -32,7 +32,7 @@ afterEach(async () => {
   await provider.close()
 })
 
-/** Runs `oidc-token --file` and gives the path it prints. */
+/** Runs `oidc-token --file`. Returns the path it prints. */
 async function keep(...args: readonly string[]): Promise<string> {
   return outputOf(await sandbox.run('oidc-token', ['--file', ...args])).trimEnd()
 }
@@ -46,7 +46,7 @@ function modeOf({ mode }: Stats): string {
 }
 
 describe('oidc-token --file', () => {
-  test('writes the token where programs look for it, for its owner alone, whatever the umask', async () => {
+  test('oidc-token --file writes the token to the discovery path with mode 0600, for every umask', async () => {
     for (const umask of ['000', '022', '077', '777']) {
       const said = await sandbox.sh(`umask ${umask}; oidc-token --file --aud=${CE} wlcg`)
       expect(said, umask).toMatchObject({ status: 0, stdout: `${found}\n`, stderr: '' })
@@ -58,7 +58,7 @@ describe('oidc-token --file', () => {
     expect(await readdir(join(sandbox.directory, 'run'))).toEqual([`bt_u${uid}`])
   })
 
-  test('to a path, to $BEARER_TOKEN_FILE, for purposes, for eval', async () => {
+  test('oidc-token --file writes to a path, to $BEARER_TOKEN_FILE or for a purpose, and --env prints a line for eval', async () => {
     expect(await keep('--purpose=cms', 'wlcg')).toBe(`${found}-cms`)
     expect(await keep(`--purpose=atlas`, '-s', 'compute.read', 'wlcg')).toBe(`${found}-atlas`)
     const path = join(sandbox.directory, 'mine')
@@ -71,7 +71,7 @@ describe('oidc-token --file', () => {
     expect(await tokenIn(path)).toBe(await tokenIn(here))
   })
 
-  test('loads no account where nobody can be asked, and says how', async () => {
+  test('oidc-token --file without a terminal does not load the account, and names the command to run', async () => {
     outputOf(await sandbox.run('oidc-add', ['-r', 'wlcg']))
     const said = await sandbox.run('oidc-token', ['--file', 'wlcg'])
     expect(said).toMatchObject({ status: 1, stdout: '' })
@@ -84,13 +84,13 @@ describe('oidc-token --file', () => {
     [['--file', '--purpose=a/b', 'wlcg'], '--purpose'],
     [['--file'], 'missing argument'],
     [[], 'missing argument'],
-  ])('%j is a mistake', async (args, about) => {
+  ])('oidc-token with the arguments %j ends with status 64', async (args, about) => {
     const said = await sandbox.run('oidc-token', args)
     expect(said.status).toBe(64)
     expect(said.stderr).toContain(about)
   })
 
-  test('never through a link, over something else than a token, or where others write', async () => {
+  test('oidc-token --file does not write through a link, over other content than a token, or where other users can write', async () => {
     const place = join(sandbox.directory, 'place')
     await mkdir(place)
     const other = await sandbox.file('other', 'precious words\n')
@@ -122,7 +122,7 @@ describe('oidc-token --file', () => {
     expect(await readdir(place)).toEqual(['dangling', 'directory', 'fifo', 'letter', 'link'])
     expect(await readdir(join(sandbox.directory, 'open'))).toEqual([])
     outputOf(await sandbox.run('oidc-token', ['--file=../sticky/token', 'wlcg']))
-    // None of the refused ones is kept.
+    // The agent manages none of the refused files.
     const { info } = await callAgent(
       { kind: 'unix', path: agent.socketPath },
       { request: 'status_json' },
@@ -133,8 +133,8 @@ describe('oidc-token --file', () => {
   })
 })
 
-describe('a kept file', () => {
-  test('is told of by --status, and to a person by oidc-add -a', async () => {
+describe('managed token file', () => {
+  test('a managed token file is listed by oidc-agent --status, and not by oidc-add -a without a terminal', async () => {
     await keep('wlcg')
     const line = new RegExp(`^${found} \\(wlcg\\): valid until 20\\S+Z$`, 'm')
     expect(outputOf(await sandbox.run('oidc-agent', ['--status']))).toMatch(line)
@@ -145,18 +145,21 @@ describe('a kept file', () => {
     })
   })
 
-  test.skipIf(noTerminalReason !== undefined)('is listed on a terminal', async () => {
-    await keep('wlcg')
-    const { screen } = await runInTerminal(sandbox, 'oidc-add -a', [])
-    expect(screen).toContain(`${found} (wlcg): valid until`)
-  })
+  test.skipIf(noTerminalReason !== undefined)(
+    'oidc-add -a in a terminal lists a managed token file',
+    async () => {
+      await keep('wlcg')
+      const { screen } = await runInTerminal(sandbox, 'oidc-add -a', [])
+      expect(screen).toContain(`${found} (wlcg): valid until`)
+    },
+  )
 
   test.each([
     ['--file-stop', ['oidc-token', ['--file-stop']]],
     ['oidc-add -r', ['oidc-add', ['-r', 'wlcg']]],
     ['oidc-add -R', ['oidc-add', ['-R']]],
-    ['the end of the agent', ['oidc-agent', ['-k']]],
-  ] as const)('is gone after %s', async (what, [command, args]) => {
+    ['oidc-agent -k', ['oidc-agent', ['-k']]],
+  ] as const)('a managed token file is removed after %s', async (what, [command, args]) => {
     await keep('wlcg')
     await keep('--purpose=two', 'wlcg')
     outputOf(await sandbox.run(command, args))
@@ -164,7 +167,7 @@ describe('a kept file', () => {
     expect(existsSync(`${found}-two`)).toBe(what === '--file-stop')
   })
 
-  test('stays where it was to be left, and where somebody has put another in its place', async () => {
+  test('a token file stays at the end of the agent if it was made with --leave, or if another program replaced it', async () => {
     await keep('--leave', 'wlcg')
     const mine = await keep('--purpose=mine', 'wlcg')
     outputOf(await sandbox.sh(`echo a.b.c >new && mv new '${mine}'`))
@@ -173,7 +176,7 @@ describe('a kept file', () => {
     expect(await tokenIn(mine)).toBe('a.b.c')
   })
 
-  test('goes with the lock and comes back with the unlock', async () => {
+  test('a managed token file is removed while the agent is locked, and written again after the unlock', async () => {
     await keep('wlcg')
     const address = { kind: 'unix', path: agent.socketPath } as const
     await callAgent(address, { request: 'lock', password: 'x' })
@@ -183,7 +186,7 @@ describe('a kept file', () => {
   })
 
   test.each(['SIGTERM', 'SIGKILL'] as const)(
-    'is kept again by the next agent, after %s',
+    'the next agent manages the token files of an agent that ended by %s',
     async (signal) => {
       await keep('--aud=one', 'wlcg')
       await keep('--purpose=two', '--aud=two', 'wlcg')
@@ -195,7 +198,7 @@ describe('a kept file', () => {
       await until('both to be fresh', async () => (await kept()).split('"fresh"').length === 3)
       expect(payloadOf(await tokenIn(found)).aud).toBe('one')
       expect(payloadOf(await tokenIn(`${found}-two`)).aud).toBe('two')
-      // What was removed by name does not come back.
+      // The files of an account that oidc-add -r unloaded do not come back.
       outputOf(await sandbox.run('oidc-add', ['-r', 'wlcg']))
       await addAccount(sandbox, 'wlcg')
       expect(await kept()).not.toContain('token_files')
@@ -203,12 +206,12 @@ describe('a kept file', () => {
     },
   )
 
-  test('is taken over by another agent that is told to keep it', async () => {
+  test('another agent takes over a token file when it is asked to manage it', async () => {
     await keep('--aud=one', 'wlcg')
     const first = { ...sandbox.env }
     await sandbox.startAgent()
     await addAccount(sandbox, 'wlcg')
-    // The first still runs: the second leaves its file alone until it is asked for it.
+    // The first agent still runs: the second does not touch its file until it is asked to manage it.
     expect(outputOf(await sandbox.run('oidc-agent', ['--status', '--json']))).not.toContain(
       'token_files',
     )
@@ -219,10 +222,10 @@ describe('a kept file', () => {
   })
 })
 
-describe('renewal', () => {
-  test('comes ahead of expiry; where it fails the file is gone with its token, and comes back', async () => {
+describe('renewal of a managed token file', () => {
+  test('a managed token file is renewed before its token expires, removed if that fails, and written again later', async () => {
     provider.settings.accessTokenSeconds = 10
-    // Another wish than the plain one, for which the agent has had a token of an hour since it was loaded.
+    // Another audience than the default, for which the agent has had a token of an hour since the account was loaded.
     await keep('--aud=short', 'wlcg')
     const first = await tokenIn(found)
     await until('a new token', async () => (await tokenIn(found)) !== first)
