@@ -102,7 +102,7 @@ describe('a new account with a client registered beforehand', () => {
     await writeFile(file, '{"client_id":')
     const { status, stderr } = await session.run(['-f', file, '--prompt=none', 'acc'])
     expect(status).toBe(1)
-    expect(stderr).toContain(`Error: ${file} is no JSON object`)
+    expect(stderr).toContain(`Error: ${file} is not a JSON object`)
   })
 
   test('the flow code needs redirect URIs', async () => {

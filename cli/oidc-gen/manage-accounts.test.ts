@@ -134,7 +134,7 @@ describe('-d', () => {
   const failure = { status: 'failure', error: 'Could not revoke token: not supported' }
   const really = 'Do you really want to delete this configuration? [No/yes/quit]'
   const alsoClient = 'The used OIDC client was dynamically registered by oidc-agent.'
-  const anyway = 'Do you want to unload and delete anyway.'
+  const anyway = 'Delete it anyway? You must then revoke the refresh token yourself.'
   const done =
     "The generated account was successfully removed from oidc-agent. You don't have to run oidc-add.\nSuccessfully deleted account configuration.\n"
 
@@ -233,7 +233,7 @@ describe('-d', () => {
 
     const gone = await session.run(['--pw-env', '-d', 'acc'], { env, turns: turns('yes') })
     expect(gone.stdout).toBe(done)
-    expect(gone.stderr).toContain('see it first with\n\t$ oidc-gen -p acc\n')
+    expect(gone.stderr).toContain('print it first with\n\t$ oidc-gen -p acc\n')
     expect(gone.stdout + gone.stderr).not.toContain('RT')
     expect(session.asked.at(-1)).toBe('remove')
     expect(await session.accounts.list()).toEqual([])

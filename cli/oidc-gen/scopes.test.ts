@@ -42,14 +42,14 @@ describe('INDIGO IAM', () => {
     expect(poor.told).toContain('does not offer the scope wlcg')
     const pathless = ruled(['wlcg', 'storage.read', 'storage.modify', 'storage.stage:/a'])
     expect(pathless.told).toBe(
-      'Note: without a path storage.read storage.modify is good for nothing; write storage.read:/path.',
+      'Note: without a path storage.read storage.modify allows nothing; write storage.read:/path.',
     )
   })
 
   test('a given client is not asked for what it may not have', () => {
     const { scopes, told } = ruled(['compute.read'], { client: 'given' })
     expect(scopes).toEqual(['compute.read'])
-    expect(told).toContain('clients registered with the scope wlcg only')
+    expect(told).toContain('scopes only into tokens of clients registered with the scope wlcg;')
   })
 
   test('whole storages are asked for only by name', () => {

@@ -1,7 +1,7 @@
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import type { GenHost } from '../../cli/oidc-gen/context.ts'
+import type { GenHost } from '../../cli/oidc-gen/host.ts'
 import { generate } from '../../cli/oidc-gen/oidc-gen.ts'
 import { oidcGen } from '../../cli/oidc-gen/options.ts'
 import { type ExitOutcome, run } from '../../cli/run.ts'
