@@ -46,7 +46,7 @@ describe('The kind of plan is chosen by the precedence of the C tool', () => {
     ['-m a', 'configure'],
     ['a', 'create'],
     ['', 'create'],
-  ])('oidc-gen %s: %s', (line, kind) => {
+  ])('oidc-gen %s plans: %s', (line, kind) => {
     expect(plan(line).kind).toBe(kind)
   })
 })
@@ -58,7 +58,7 @@ describe('A plan for files has what the options name', () => {
     ['-u f', { kind: 'update', file: 'f' }],
     ['--rename new old', { kind: 'rename', from: 'old', to: 'new' }],
     ['-d a', { kind: 'delete', account: 'a' }],
-  ])('oidc-gen %s: %j', (line, expected) => {
+  ])('oidc-gen %s plans %j', (line, expected) => {
     expect(plan(line)).toEqual(expected)
   })
 })
@@ -78,7 +78,7 @@ describe('Options that contradict each other or lack an account are usage errors
     ['--skip-check -w device -w client_credentials a', skipCheck],
     ['--skip-check -w client_credentials --no-save a', skipCheck],
     ['--skip-check -w token-exchange --only-at a', skipCheck],
-  ])('oidc-gen %s: %s', (line, message) => {
+  ])('oidc-gen %s is a usage error: %s', (line, message) => {
     expect(refusal(() => plan(line))).toEqual(['usage', message])
   })
 
@@ -108,7 +108,7 @@ describe('A client that was registered beforehand implies --manual', () => {
       '--client-id=c --pub a',
       { kind: 'configure', client: { kind: 'preregistered', id: 'c', isPublic: true } },
     ],
-  ])('oidc-gen %s: %j', (line, expected) => {
+  ])('oidc-gen %s plans %j', (line, expected) => {
     expect(plan(line)).toMatchObject(expected)
   })
 
@@ -118,7 +118,7 @@ describe('A client that was registered beforehand implies --manual', () => {
     ['--only-at --client-id=c', { kind: 'preregistered', orPublic: false }],
     ['--only-at --pub', { kind: 'public' }],
     ['-m', { kind: 'preregistered', orPublic: false }],
-  ])('Only --only-at takes the public client without --pub: oidc-gen %s: %j', (line, client) => {
+  ])('only --only-at takes the public client without --pub: %s plans %j', (line, client) => {
     expect(plan(line)).toMatchObject({ client })
   })
 })
@@ -137,7 +137,7 @@ describe('The flows are those of the options, else those the machine allows', ()
     ['--rt=RT -w device a', {}, ['refresh', 'device'], true],
     ['--rt=RT -w device -w refresh a', {}, ['refresh', 'device'], true],
     ['--reauthenticate a', {}, ['device'], false],
-  ])('oidc-gen %s with %j: %j', (line, env, flows, isChosen) => {
+  ])('oidc-gen %s in the environment %j plans the flows %j', (line, env, flows, isChosen) => {
     expect(plan(line, env)).toMatchObject({ login: { kind: 'flow', flows, isChosen } })
   })
 
@@ -146,7 +146,7 @@ describe('The flows are those of the options, else those the machine allows', ()
     ['a', display, { hasDisplay: true, isOpened: true }],
     ['--no-url-call a', display, { hasDisplay: true, isOpened: false }],
     ['--no-webserver --no-scheme a', {}, { webServer: false, customScheme: false }],
-  ])('The browser of oidc-gen %s with %j: %j', (line, env, browser) => {
+  ])('oidc-gen %s in the environment %j plans the browser %j', (line, env, browser) => {
     expect(plan(line, env)).toMatchObject({ login: { browser } })
   })
 
@@ -165,7 +165,7 @@ describe('A refresh token comes from --rt, else from the variable of --rt-env', 
     ['--rt=RT --rt-env a', 'RT'],
     ['--rt-env a', 'default'],
     ['--rt-env=MINE a', 'mine'],
-  ])('oidc-gen %s: %s', (line, refreshToken) => {
+  ])('oidc-gen %s plans the refresh token %s', (line, refreshToken) => {
     expect(plan(line, env)).toMatchObject({ login: { credentials: { refreshToken } } })
   })
 
@@ -187,7 +187,7 @@ describe('The scopes depend on who logs in and for how long', () => {
     ['-w client_credentials a', { isUnattended: true, isLasting: false }],
     ['-w client_credentials --rt=RT a', { isUnattended: false, isLasting: true }],
     ['-w device -w client_credentials a', { isUnattended: false, isLasting: true }],
-  ])('oidc-gen %s: %j', (line, scopes) => {
+  ])('oidc-gen %s plans the scopes %j', (line, scopes) => {
     expect(plan(line)).toMatchObject({ scopes })
   })
 })
@@ -218,11 +218,11 @@ describe('The account has the members and the provider that options give', () =>
         },
       },
     ],
-  ])('oidc-gen %s: %j', (line, members) => {
+  ])('oidc-gen %s plans the members %j', (line, members) => {
     expect(plan(line)).toMatchObject({ members })
   })
 
-  test('Paths are absolute, since the agent has another working directory', () => {
+  test('paths are absolute, since the agent has another working directory', () => {
     expect(plan('--cp=ca.pem --private-key=k a')).toMatchObject({
       provider: { certPath: `${process.cwd()}/ca.pem` },
       members: { extension: { private_key_file: `${process.cwd()}/k` } },
@@ -232,7 +232,7 @@ describe('The account has the members and the provider that options give', () =>
   test.each<readonly [string, object]>([
     ['--iss=i --dae=d a', { issuer: 'i', deviceEndpoint: 'd', configEndpoint: undefined }],
     ['--config-endpoint=c a', { issuer: undefined, configEndpoint: 'c' }],
-  ])('oidc-gen %s: %j', (line, provider) => {
+  ])('oidc-gen %s plans the provider %j', (line, provider) => {
     expect(plan(line)).toMatchObject({ provider })
   })
 })
@@ -247,7 +247,7 @@ describe('An account is saved in a file unless --no-save is given', () => {
     ['--codeExchange=u', 'file'],
     ['--codeExchange=u --no-save', 'agent-only'],
     ['--state=s --no-save', 'agent-only'],
-  ])('oidc-gen %s: %s', (line, save) => {
+  ])('oidc-gen %s plans to save the account: %s', (line, save) => {
     expect(plan(line)).toMatchObject({ save })
   })
 })
@@ -260,7 +260,7 @@ describe('Questions are asked at the terminal unless options forbid or answer th
     ['--prompt=none --confirm-default a', { mayAsk: false, confirmation: 'default' }],
     ['--confirm-no --confirm-default a', { mayAsk: true, confirmation: 'no' }],
     ['--confirm-yes --confirm-no a', { mayAsk: true, confirmation: 'yes' }],
-  ])('oidc-gen %s: %j', (line, policy) => {
+  ])('oidc-gen %s asks by the policy %j', (line, policy) => {
     expect(promptPolicy(optionsOf(line))).toEqual(policy)
   })
 })
