@@ -20,7 +20,7 @@ import {
 import { dateOf, printedAccount } from '../printing.ts'
 import type { Io } from '../run.ts'
 import { openTerminal, type Terminal } from '../terminal.ts'
-import { type AddContext, type AddHost, modeOf, type oidcAdd, tellSuccess } from './options.ts'
+import { type AddContext, type AddHost, modeOf, type oidcAdd, printSuccess } from './options.ts'
 
 /**
  * `oidc-add`: loads accounts into the agent, unloads them, and locks the agent.
@@ -66,13 +66,13 @@ async function perform(
     case 'unlock':
       return unlock(context)
     case 'remove-all':
-      tellSuccess(io, await callAgent(agent, { request: 'remove_all' }))
+      printSuccess(io, await callAgent(agent, { request: 'remove_all' }))
       return
     case 'print':
       return printFile(await accountNamed(mode.operand, context), context)
     case 'remove': {
       const account = await accountNamed(mode.operand, context)
-      tellSuccess(io, await callAgent(agent, { request: 'remove', account }))
+      printSuccess(io, await callAgent(agent, { request: 'remove', account }))
       return
     }
     case 'load':
@@ -130,7 +130,7 @@ async function load(account: string, context: AddContext): Promise<void> {
     always_allow_id_token: options.alwaysAllowIdToken,
     plain_add: options.skipCheck,
   })
-  tellSuccess(io, await callAgent(agent, request))
+  printSuccess(io, await callAgent(agent, request))
 }
 
 /** Whether an option was given that would change a loaded account. */
@@ -170,14 +170,14 @@ async function lock({ agent, io, terminal }: AddContext): Promise<void> {
   if ((await terminal().askSecret('Confirm lock password')) !== password) {
     throw new AgentError('wrong-password', 'Passwords do not match.')
   }
-  tellSuccess(io, await callAgent(agent, { request: 'lock', password }))
+  printSuccess(io, await callAgent(agent, { request: 'lock', password }))
 }
 
 /** Unlocks the agent. */
 async function unlock({ agent, io, terminal }: AddContext): Promise<void> {
   await callAgent(agent, { request: 'check' })
   const password = await terminal().askSecret('Enter lock password')
-  tellSuccess(io, await callAgent(agent, { request: 'unlock', password }))
+  printSuccess(io, await callAgent(agent, { request: 'unlock', password }))
 }
 
 /** Prints the content of an account file, including secrets. */

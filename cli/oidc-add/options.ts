@@ -104,7 +104,7 @@ export interface AddContext {
 }
 
 /** Prints `success` for scripts, and what the agent reports besides for the person. */
-export function tellSuccess({ stdout, stderr }: Io, { info }: PlainReply): void {
+export function printSuccess({ stdout, stderr }: Io, { info }: PlainReply): void {
   stdout.write('success\n')
   if (info !== undefined) stderr.write(`${info}\n`)
 }

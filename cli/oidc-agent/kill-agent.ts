@@ -31,7 +31,7 @@ async function agentPid(text: string | undefined): Promise<number> {
   if (text === undefined || text === '') {
     throw new AgentError('agent-unreachable', 'OIDCD_PID not set, cannot kill Agent')
   }
-  // 1 is init, and 0 and less would name whole groups of processes.
+  // 1 is init; 0 and negative numbers mean groups of processes.
   const pid = /^\d{1,9}$/.test(text) ? Number(text) : 0
   if (pid <= 1) throw new AgentError('agent-unreachable', `OIDCD_PID is not a pid: '${text}'`)
   if (!(await isRunning(pid)) || !(await isAgent(pid))) {

@@ -8,13 +8,13 @@ import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
 import { endProcess, isRunning, processEnd, until } from '../../test/support/process-table.ts'
 
 /*
- * The launcher as the process it is, with daemons in whose place we can put any behaviour. That it
- * works with the real one is shown in test/e2e.
+ * The launcher as a process, with fake daemons of any behaviour. The tests in test/e2e use the real
+ * daemon.
  */
 
 let directory: string
 let launcher: string
-/** Daemons that ran, to be ended whatever happens. */
+/** Processes to end after each test. */
 const pids = new Set<number>()
 
 beforeAll(async () => {
@@ -38,7 +38,7 @@ afterEach(async () => {
   pids.clear()
 })
 
-/** A daemon that keeps the contract: a socket, a report, and an end. */
+/** A daemon with a socket, a report and an end. */
 const goodDaemon = `
   const fs = require('node:fs'), net = require('node:net'), path = require('node:path')
   process.title = 'oidc-agent'
@@ -298,14 +298,14 @@ describe('An agent for a command', () => {
     expect(agent(['-d', 'true']).status).toBe(64)
   })
 
-  /** A command that runs until it is told to end, once it runs. */
+  /** Starts the launcher with a command that runs until it gets a signal; resolves when the command runs. */
   async function running(
     script: string,
   ): Promise<{ child: ChildProcess; pid: number; text: () => string }> {
     const child = spawn(process.execPath, [launcher, 'sh', '-c', script], {
       env: environment(),
       stdio: ['ignore', 'pipe', 'inherit'],
-      // No terminal of ours: its signals would count as sent to both.
+      // Without a terminal, whose signals would reach the command too.
       detached: true,
     })
     pids.add(child.pid ?? 0)

@@ -97,13 +97,8 @@ async function textOf(path: string): Promise<string> {
   try {
     return await readFile(path, 'utf8')
   } catch (cause) {
-    throw new AgentError(
-      'file-unreadable',
-      `cannot read ${path}, which ${ACCOUNT_VARIABLE} names`,
-      {
-        cause,
-      },
-    )
+    const message = `cannot read ${path}, which ${ACCOUNT_VARIABLE} names`
+    throw new AgentError('file-unreadable', message, { cause })
   }
 }
 

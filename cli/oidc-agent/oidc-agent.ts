@@ -50,8 +50,8 @@ interface Start {
 }
 
 function start({ options, io, host }: Start, parentPipe: boolean): Promise<Daemon> {
-  const told = agentOptions(options, { ...host, parentPipe })
-  return startDaemon(told, host, environment({ options, io }))
+  const daemonOptions = agentOptions(options, { ...host, parentPipe })
+  return startDaemon(daemonOptions, host, environment({ options, io }))
 }
 
 /** Our environment, with the variable that says whether there is a person. */

@@ -38,7 +38,7 @@ export interface MemberPlan {
   readonly required: 'redirect-uris' | 'subject-token' | 'nothing'
 }
 
-/** Secrets of the person that options give. */
+/** What the person can log in with, as far as options give it. */
 export interface Credentials {
   readonly refreshToken: string | undefined
   readonly username: string | undefined

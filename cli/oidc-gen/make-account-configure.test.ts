@@ -10,7 +10,7 @@ const decrypt = "Enter decryption password for account config 'acc'"
 const encrypt = "Enter encryption password for account configuration 'acc'"
 const secret = 'Client secret'
 
-/** What the agent makes of a login: the account it was given, with a new token. */
+/** The account in the agent's reply to a login, with a new refresh token. */
 const refreshed = { name: 'acc', issuer_url: issuer, refresh_token: 'NEW' }
 
 let session: GenSession
@@ -206,7 +206,7 @@ describe('An existing account', () => {
         ['Scopes', ''],
       ],
     })
-    // This agent replies to it as to a whole login.
+    // This scripted agent replies as to a login for an account.
     expect({ status, stderr }).toEqual({
       status: 1,
       stderr: 'Error: the agent replied without a token\n',

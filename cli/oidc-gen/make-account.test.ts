@@ -21,7 +21,7 @@ const client = {
   client_secret: 'sec',
   registration_access_token: 'RAT',
   registration_client_uri: 'https://op.example/reg/cid',
-  // No provider may say who the account is.
+  // The provider must not set the account's name or issuer.
   name: '../evil',
   issuer_url: 'https://evil.example/',
 }
@@ -186,6 +186,16 @@ describe('An account with dynamic registration', () => {
     })
     expect(status).toBe(1)
     expect(stderr.match(/Error: cannot write/g)).toHaveLength(3)
+    expect(stderr).toContain('it is not saved')
+  })
+
+  test('a file that cannot be written is reported once if --confirm-no answers', async () => {
+    await writeFile(join(session.home, '.oidc-agent'), 'in the way')
+    const { status, stderr } = await session.run([...alone.slice(2), '--pw-env', '--confirm-no'], {
+      env,
+    })
+    expect(status).toBe(1)
+    expect(stderr.match(/Error: cannot write/g)).toHaveLength(1)
     expect(stderr).toContain('it is not saved')
   })
 

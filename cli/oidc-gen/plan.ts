@@ -183,7 +183,7 @@ function confirmation(options: GenOptions): PromptPolicy['confirmation'] {
   return options.confirmDefault ? 'default' : 'person'
 }
 
-/** After a login there is a token, so the check cannot be skipped; an account that is not saved needs none. */
+/** --skip-check is for accounts without a login: it leaves out the first token, and saves the account. */
 function checkSkipCheck({ skipCheck, flow, noSave, onlyToken }: GenOptions): void {
   if (!skipCheck || (isUnattendedGrant(flow[0]) && !noSave && !onlyToken)) return
   throw usageError(

@@ -35,8 +35,8 @@ export type Sealing =
 type NewPassword = { readonly kind: 'given'; readonly password: string } | { readonly kind: 'ask' }
 
 /**
- * The sealing of a new account, or of one that is changed, with a password from a source or from the
- * person. Without it nobody could save the account after the login.
+ * The sealing of a new or changed account: with a password from a source, else from the person. Call it
+ * before the login: an account without a password cannot be saved after the login.
  * @param key of the account that is changed
  * @throws AgentError `no-terminal` if no source has a password and the person cannot be asked
  */

@@ -154,7 +154,7 @@ function withoutRootPaths(
   const left = scopes.filter((scope) => ROOT_PATH.test(scope) && !named.includes(scope))
   if (left.length === 0) return scopes
   warn(
-    `Note: 'max' leaves out ${left.join(' ')}: few persons may access a whole storage. Request what you need by name, as in --scope='max storage.read:/home/you'.`,
+    `Note: 'max' leaves out ${left.join(' ')}: most people may not access a whole storage. Request what you need by name, as in --scope='max storage.read:/home/you'.`,
   )
   return scopes.filter((scope) => !left.includes(scope))
 }
