@@ -65,7 +65,7 @@ test('no terminal is opened', () => {
   expect(() => openTerminal(ENV)).toThrow(
     expect.objectContaining({
       code: 'no-terminal',
-      message: 'nobody is to be asked here: OIDC_AGENT_NON_INTERACTIVE is set',
+      message: 'cannot ask for a password: OIDC_AGENT_NON_INTERACTIVE is set',
     }),
   )
 })

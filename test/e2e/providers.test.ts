@@ -105,7 +105,7 @@ describe('INDIGO IAM without configuration', () => {
     async (kind) => {
       cli = await CliFixture.open({ mode: 'iam' })
       const stderr = await cli.login('wlcg', ...byDevice, gridScope, ...given(kind))
-      expect(stderr).toContain('clients registered with the scope wlcg only')
+      expect(stderr).toContain('scopes only into tokens of clients registered with the scope wlcg;')
       expect(cli.issuer.requestsTo('registration')).toEqual([])
       expect((await cli.claims('--aud=a', 'wlcg')).aud).toBe('a')
       expect((await cli.claims('-s', 'compute.read', 'wlcg'))['scope']).toBe('compute.read')
