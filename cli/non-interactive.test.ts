@@ -1,9 +1,9 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
-import { AgentError, type ErrorCode, exitStatus } from '../protocol/wire/errors.ts'
+import { AgentError, type ErrorCode, errorCodes } from '../protocol/wire/errors.ts'
 import type { CommandSpec } from './arguments.ts'
-import { isNonInteractive, nonInteractiveStatus } from './non-interactive.ts'
+import { isNonInteractive } from './non-interactive.ts'
 import { flag } from './option.ts'
 import { run } from './run.ts'
 import { openTerminal } from './terminal.ts'
@@ -21,13 +21,13 @@ function documented(): ReadonlyMap<number, readonly string[]> {
 }
 
 describe('statuses without a person', () => {
-  const codes = Object.keys(exitStatus) as ErrorCode[]
+  const codes = Object.keys(errorCodes) as ErrorCode[]
 
   test('are the ones of the page, each code in one row', () => {
     const rows = documented()
     expect([...rows.values()].flat().sort()).toEqual([...codes].sort())
     for (const [status, row] of rows) {
-      expect([status, row.map((code) => nonInteractiveStatus[code as ErrorCode])]).toEqual([
+      expect([status, row.map((code) => errorCodes[code as ErrorCode].withoutPerson)]).toEqual([
         status,
         row.map(() => status),
       ])
@@ -35,8 +35,10 @@ describe('statuses without a person', () => {
   })
 
   test('differ from the usual ones only where those are the 1 of the C tools', () => {
-    const changed = codes.filter((code) => exitStatus[code] !== nonInteractiveStatus[code])
-    expect(new Set(changed.map((code) => exitStatus[code]))).toEqual(new Set([1]))
+    const changed = codes.filter(
+      (code) => errorCodes[code].exitStatus !== errorCodes[code].withoutPerson,
+    )
+    expect(new Set(changed.map((code) => errorCodes[code].exitStatus))).toEqual(new Set([1]))
     expect(changed.length).toBeGreaterThan(30)
   })
 

@@ -2,8 +2,13 @@ import type { Socket } from 'node:net'
 import { newKeyPair, openSealedChannel } from '../wire/encryption.ts'
 import { AgentError, peerError } from '../wire/errors.ts'
 import { type FirstMessage, RequestReader } from '../wire/framing.ts'
-import type { Replies, RequestOf, RequestType } from '../wire/messages.ts'
-import { checkReply, parseReply } from '../wire/parse-reply.ts'
+import {
+  checkReply,
+  parseReply,
+  type Replies,
+  type RequestOf,
+  type RequestType,
+} from '../wire/messages.ts'
 import { loadSodium } from '../wire/sodium.ts'
 import { encodeBase64 } from '../wire/text.ts'
 import { type CallOptions, readMessage, readToEnd, withAgent } from './connect.ts'
@@ -15,7 +20,7 @@ import type { AgentAddress } from './find-agent.ts'
  */
 export async function callAgentSealed<T extends RequestType>(
   address: AgentAddress | undefined,
-  request: RequestOf<T> & { readonly request: T },
+  request: RequestOf<T>,
   options: CallOptions = {},
 ): Promise<Replies[T]> {
   const sodium = await loadSodium()

@@ -1,6 +1,5 @@
 import { AgentError } from '../wire/errors.ts'
-import type { Replies, RequestOf, RequestType } from '../wire/messages.ts'
-import { parseReply } from '../wire/parse-reply.ts'
+import { parseReply, type Replies, type RequestOf, type RequestType } from '../wire/messages.ts'
 import { type CallOptions, readToEnd, withAgent } from './connect.ts'
 import type { AgentAddress, AgentAddresses } from './find-agent.ts'
 
@@ -13,7 +12,7 @@ export { type AgentAddress, type AgentAddresses, agentAddresses } from './find-a
  */
 export function callAgent<T extends RequestType>(
   address: AgentAddress | undefined,
-  request: RequestOf<T> & { readonly request: T },
+  request: RequestOf<T>,
   options: CallOptions = {},
 ): Promise<Replies[T]> {
   return withAgent(address, options, async (socket) => {

@@ -1,7 +1,7 @@
 import { once } from 'node:events'
 import { connect, type Socket } from 'node:net'
 import { setTimeout as pause } from 'node:timers/promises'
-import { AgentError, peerError, peerMessages, systemCode, systemReason } from '../wire/errors.ts'
+import { AgentError, errorCodes, peerError, systemCode, systemReason } from '../wire/errors.ts'
 import type { AgentAddress } from './find-agent.ts'
 
 export interface CallOptions {
@@ -147,7 +147,7 @@ async function connected(address: AgentAddress, signal: AbortSignal): Promise<So
 function noAddress(): AgentError {
   return new AgentError(
     'agent-unreachable',
-    `${peerMessages['agent-unreachable']}: OIDC_SOCK is not set`,
+    `${errorCodes['agent-unreachable'].peerText}: OIDC_SOCK is not set`,
     {
       hint: `Start an agent in this shell, or set OIDC_SOCK to the socket of one that runs:\n${startAgent}`,
     },
@@ -163,7 +163,7 @@ function unreachable(address: AgentAddress, error: unknown): AgentError {
     address.kind === 'unix'
       ? `Start an agent:\n${startAgent}`
       : 'Check OIDC_REMOTE_SOCK and the relay that it names.'
-  const message = `${peerMessages['agent-unreachable']}: ${reason}`
+  const message = `${errorCodes['agent-unreachable'].peerText}: ${reason}`
   return new AgentError('agent-unreachable', message, { hint, cause: error })
 }
 

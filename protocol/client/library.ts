@@ -1,6 +1,5 @@
 import type { Environment } from '../wire/agent-options.ts'
 import { AgentError } from '../wire/errors.ts'
-import type { UnixSeconds } from '../wire/messages.ts'
 import { callLocalOrRemote } from './call.ts'
 import { agentAddresses } from './find-agent.ts'
 
@@ -40,8 +39,8 @@ export interface AccessToken {
   readonly token: string
   /** As the provider publishes it. */
   readonly issuer: string
-  /** Seconds since 1970; undefined where the provider does not say. */
-  readonly expiresAt: UnixSeconds | undefined
+  /** Seconds since 1970 (Unix time); undefined if the provider does not report the expiry. */
+  readonly expiresAt: number | undefined
   /** What was granted, separated by spaces, where the provider says it. */
   readonly scope: string | undefined
   /** What differs from what was asked for, a line each, for the person. */

@@ -2,15 +2,17 @@ import { describe, expect, test } from 'vitest'
 import {
   AgentError,
   type ErrorCode,
+  errorCodes,
   errorOfReply,
-  exitStatus,
   failureReply,
   isErrorCode,
   peerError,
-  peerMessages,
 } from './errors.ts'
 
-const codes = Object.keys(exitStatus).filter(isErrorCode)
+const peerTexts = Object.entries(errorCodes).flatMap(([code, row]) =>
+  'peerText' in row ? [[code, row.peerText] as const] : [],
+)
+const codes = Object.keys(errorCodes).filter(isErrorCode)
 
 describe('an error', () => {
   test.each(codes)('%s comes back from its reply as it was', (code) => {
@@ -43,7 +45,7 @@ describe('an error', () => {
 })
 
 describe('a failure of the C agent', () => {
-  test.each(Object.entries(peerMessages))('is %s by its text', (code, error) => {
+  test.each(peerTexts)('is %s by its text', (code, error) => {
     expect(errorOfReply({ status: 'failure', error }).code).toBe(code)
   })
 
@@ -62,7 +64,8 @@ describe('a failure of the C agent', () => {
 })
 
 test('every failure ends with 1, but for what has a status of its own by custom', () => {
-  const others = Object.entries(exitStatus).filter(([, status]) => status !== 1)
+  const statuses = codes.map((code) => [code, errorCodes[code].exitStatus] as const)
+  const others = statuses.filter(([, status]) => status !== 1)
   expect(Object.fromEntries(others)).toEqual({
     usage: 64,
     'account-not-chosen': 3,

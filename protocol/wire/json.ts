@@ -1,5 +1,13 @@
 import { AgentError } from './errors.ts'
-import type { JsonObject, JsonValue } from './messages.ts'
+
+export type JsonValue =
+  | string
+  | number
+  | boolean
+  | null
+  | readonly JsonValue[]
+  | { readonly [key: string]: JsonValue }
+export type JsonObject = Readonly<Record<string, JsonValue>>
 
 /**
  * Reads JSON as the C peer writes it (protocol.md §2.3): line feeds and tabs inside strings, a NUL

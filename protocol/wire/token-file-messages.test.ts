@@ -1,6 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { parseReply } from './parse-reply.ts'
-import { parseRequest } from './parse-request.ts'
+import { parseReply, parseRequest } from './messages.ts'
 import { tokenFileLine } from './text.ts'
 
 describe('token_file', () => {

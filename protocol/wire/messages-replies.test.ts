@@ -1,8 +1,7 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { AgentError, failureReply, peerError } from './errors.ts'
-import type { JsonObject, RequestType } from './messages.ts'
-import { parseReply } from './parse-reply.ts'
+import { type JsonObject, parseReply, type RequestType } from './messages.ts'
 
 function parsed(type: RequestType, body: JsonObject): unknown {
   return JSON.parse(

@@ -1,8 +1,7 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { AgentError } from './errors.ts'
-import type { JsonObject } from './messages.ts'
-import { parseRequest, passwordEntryOf } from './parse-request.ts'
+import { type JsonObject, parseRequest, passwordEntryOf } from './messages.ts'
 
 /** What a request of one type becomes, without the fields that are absent. */
 function parsed(body: JsonObject): unknown {
