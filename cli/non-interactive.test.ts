@@ -11,7 +11,7 @@ import { testIo } from './test-io.ts'
 
 const ENV = { OIDC_AGENT_NON_INTERACTIVE: '1' }
 
-/** The rows of the page's table: status → error codes. */
+/** The rows of the table in docs/ci.md: status → error codes. */
 function documented(): ReadonlyMap<number, readonly string[]> {
   const page = readFileSync(join(import.meta.dirname, '..', 'docs', 'ci.md'), 'utf8')
   const rows = [...page.matchAll(/^\| (\d+) \|.*\| (.*) \|$/gm)]
@@ -20,10 +20,10 @@ function documented(): ReadonlyMap<number, readonly string[]> {
   return new Map(rows.map(([, status, cell = '']) => [Number(status), codes(cell)]))
 }
 
-describe('statuses without a person', () => {
+describe('exit statuses without a person', () => {
   const codes = Object.keys(errorCodes) as ErrorCode[]
 
-  test('are the ones of the page, each code in one row', () => {
+  test('docs/ci.md lists each error code once, at its exit status without a person', () => {
     const rows = documented()
     expect([...rows.values()].flat().sort()).toEqual([...codes].sort())
     for (const [status, row] of rows) {
@@ -34,7 +34,7 @@ describe('statuses without a person', () => {
     }
   })
 
-  test('differ from the usual ones only where those are the 1 of the C tools', () => {
+  test('the exit status without a person differs from the usual one only if that is the 1 of the C tools', () => {
     const changed = codes.filter(
       (code) => errorCodes[code].exitStatus !== errorCodes[code].withoutPerson,
     )
@@ -42,7 +42,7 @@ describe('statuses without a person', () => {
     expect(changed.length).toBeGreaterThan(30)
   })
 
-  const options = { nonInteractive: flag('--non-interactive', 'Nobody is there') }
+  const options = { nonInteractive: flag('--non-interactive', 'Do without a person') }
   const spec: CommandSpec<typeof options> = {
     name: 'tool',
     summary: 'Fails.',
@@ -55,13 +55,16 @@ describe('statuses without a person', () => {
     [[], ENV, 13],
     [['--non-interactive'], {}, 13],
     [[], { OIDC_AGENT_NON_INTERACTIVE: '0' }, 1],
-  ])('with %j and %j a network failure is %i', async (argv, env, status) => {
-    const fail = (): Promise<void> => Promise.reject(new AgentError('network', 'no route'))
-    expect(await run(spec, fail, testIo({ argv, env }))).toBe(status)
-  })
+  ])(
+    'with the arguments %j and the environment %j a network failure ends with %i',
+    async (argv, env, status) => {
+      const fail = (): Promise<void> => Promise.reject(new AgentError('network', 'no route'))
+      expect(await run(spec, fail, testIo({ argv, env }))).toBe(status)
+    },
+  )
 })
 
-test('no terminal is opened', () => {
+test('a command opens no terminal if it must do without a person', () => {
   expect(isNonInteractive(ENV)).toBe(true)
   expect(isNonInteractive({})).toBe(false)
   expect(() => openTerminal(ENV)).toThrow(

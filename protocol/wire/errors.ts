@@ -3,10 +3,10 @@ interface ErrorRow {
   /** Exit status of the commands. 1, as the C tools give for any failure, except where a custom has another. */
   readonly exitStatus: number
   /**
-   * Exit status if nobody reads the message (`--non-interactive`), so that a pipeline can decide by it.
-   * These numbers are part of the interface (docs/ci.md): 10 the agent, 11 the account, 12 a password,
-   * 13 the network, 14 the provider refused, 15 the login is over, 16 `--strict`, 1 anything else. A code
-   * whose `exitStatus` is not 1 has the same status here.
+   * Exit status if nobody reads the message (`--non-interactive`), so that a pipeline can decide by
+   * it. These numbers are part of the interface (docs/ci.md): 10 the agent, 11 the account, 12 a
+   * password, 13 the network, 14 the provider refused, 15 the login is over, 16 `--strict`, 1
+   * anything else. A code whose `exitStatus` is not 1 has the same status here.
    */
   readonly withoutPerson: number
   /** Text on the wire that C clients compare with; used if there is no more specific text. */
@@ -14,8 +14,8 @@ interface ErrorRow {
 }
 
 /**
- * Everything that can go wrong: one row a code, and no other codes. The text of a code that the C peer
- * has too is the peer's own, since its clients match on it (protocol.md §2.8).
+ * Everything that can go wrong: one row a code, and no other codes. The text of a code that the C
+ * peer has too is the peer's own, since its clients match on it (protocol.md §2.8).
  */
 export const errorCodes = {
   // The request
@@ -135,8 +135,8 @@ export interface ErrorDetails {
 }
 
 /**
- * The one error class. `message` names the program or provider that failed and the object it failed on,
- * and never contains a secret. It is sent to clients and shown after `Error: `.
+ * The one error class. `message` names the program or provider that failed and the object it failed
+ * on, and never contains a secret. It is sent to clients and shown after `Error: `.
  */
 export class AgentError extends Error {
   override readonly name = 'AgentError'
@@ -177,8 +177,8 @@ export function failureReply(error: AgentError): FailureReply {
 }
 
 /**
- * The error that a failure reply reports. Replies of the C agent carry no code: the code is recognised
- * by the text; if it is not, it is `provider-error`, the C agent's largest class.
+ * The error that a failure reply reports. Replies of the C agent carry no code: the code is
+ * recognised by the text; if it is not, it is `provider-error`, the C agent's largest class.
  */
 export function errorOfReply(reply: FailureReply): AgentError {
   return new AgentError(codeOfReply(reply), reply.error, { hint: reply.info })

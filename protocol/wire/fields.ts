@@ -3,13 +3,13 @@ import { AgentError } from './errors.ts'
 import { isJsonObject, type JsonObject, type JsonValue, parseTolerantJson } from './json.ts'
 
 /**
- * How a message is declared: an object with one reader a field, by the names on the wire. What reads
- * the message and the type it then has both follow from that object. Below, the readers for requests,
- * with the coercions of the C peer (protocol.md §2.1): it makes a string of each value, so 60 and "60"
- * are the same, true is 1, and null and the empty string are as if absent.
+ * A message is declared as an object of readers, one a field, by the names on the wire. Its parser
+ * and its type both follow from that object. The readers in this file are for requests, and have
+ * the coercions of the C peer (protocol.md §2.1), which turns each value into a string: 60 and "60"
+ * are the same, true is 1, and null and the empty string count as absent.
  */
 
-/** Reads `body[key]`. A field that may be absent is undefined if it is. */
+/** Reads `body[key]`. Returns undefined for an optional field that is absent. */
 export type Field<V> = (body: JsonObject, key: string) => V
 
 /** The fields of a message by their names on the wire. */
@@ -22,8 +22,8 @@ type OptionalKey<F extends Fields> = {
 }[keyof F]
 
 /**
- * The message that `F` declares. Each step maps the keys of `F` itself, so that editors show the comments
- * of its fields.
+ * The message that `F` declares. Each step maps the keys of `F` itself, so that editors show the
+ * comments of its fields.
  */
 export type Message<F extends Fields> = Flat<
   Omit<Values<F>, OptionalKey<F>> & Partial<Pick<Values<F>, OptionalKey<F>>>
@@ -34,7 +34,7 @@ type Flat<T> = T extends infer U ? { readonly [K in keyof U]: U[K] } : never
 
 /**
  * Reads the fields of a message, in the order of their declaration.
- * @throws AgentError what the first field that is wrong throws
+ * @throws AgentError the error of the first wrong field
  */
 export function readFields<F extends Fields>(fields: F, body: JsonObject): Message<F> {
   const values = Object.entries(fields).map(([key, read]) => [key, read(body, key)] as const)

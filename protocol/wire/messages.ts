@@ -25,11 +25,11 @@ import * as reply from './reply-fields.ts'
 import { decodeBase64 } from './text.ts'
 
 /**
- * The vocabulary: every request that the agent answers and every reply that it gives, by their names on
- * the wire (protocol.md §2), each declared once. Types and parsers follow from the declarations. One
- * connection carries one request and one reply; the agent never asks a client anything. Fields marked
- * "ours" are additions that the C peer ignores. A new request gets its fields in `requests`, its reply in
- * `replies`, a row in agent/dispatch.ts and a handler.
+ * The vocabulary: every request that the agent answers and every reply that it gives, by their
+ * names on the wire (protocol.md §2), each declared once. Types and parsers follow from the
+ * declarations. One connection carries one request and one reply; the agent never asks a client
+ * anything. Fields marked "ours" are additions that the C peer ignores. A new request gets its
+ * fields in `requests`, its reply in `replies`, a row in agent/dispatch.ts and a handler.
  */
 
 export type { JsonObject, JsonValue } from './json.ts'
@@ -84,8 +84,8 @@ function configEndpoint(body: JsonObject, key: string): string | undefined {
 }
 
 /**
- * The fields of every request. In a function, so that the bundles of the commands, which send requests and
- * read none, are without it.
+ * The fields of every request. In a function, so that the bundles of the commands, which send
+ * requests and read none, are without it.
  */
 function requests() {
   /** Which token is requested. */
@@ -222,8 +222,8 @@ function requests() {
     file_remove: { filename: required(text) },
 
     /**
-     * Ours: write a token to a file, where WLCG Bearer Token Discovery finds it, and keep it fresh until
-     * `token_file_stop`, until the account is removed or until the agent ends.
+     * Ours: write a token to a file, where WLCG Bearer Token Discovery finds it, and keep it fresh
+     * until `token_file_stop`, until the account is removed or until the agent ends.
      */
     token_file: {
       ...tokenSelection,
@@ -237,8 +237,8 @@ function requests() {
       /** True: the file stays when the agent ends. */
       leave: flag,
       /**
-       * The process that the file is for. When that process has ended, however it ended, the agent removes
-       * the file, and its directory if that is then empty.
+       * The process that the file is for. When that process has ended, however it ended, the agent
+       * removes the file, and its directory if that is then empty.
        */
       owner_pid: whole,
     },
@@ -247,8 +247,8 @@ function requests() {
     token_file_stop: { path: required(absolutePath) },
 
     /**
-     * Ours: get the public keys with which an issuer signs its tokens. The request carries no token: the
-     * client checks the signature itself.
+     * Ours: get the public keys with which an issuer signs its tokens. The request carries no
+     * token: the client checks the signature itself.
      */
     jwks: {
       issuer: required(name),
@@ -496,8 +496,8 @@ export type AccountStatus = Message<typeof accountStatus>
 export type TokenFileState = Message<typeof tokenFileState>
 
 /**
- * Checks the agent's reply to a request of one type. Clients decide by the presence of `error`, not by
- * `status` (protocol.md §2.1).
+ * Checks the agent's reply to a request of one type. Clients decide by the presence of `error`, not
+ * by `status` (protocol.md §2.1).
  * @throws AgentError the error that a failure reply reports, or `message-malformed`
  */
 export function parseReply<T extends RequestType>(type: T, text: string): Replies[T] {

@@ -3,8 +3,8 @@ import { type Field, type Fields, type Message, readFields } from './fields.ts'
 import { isJsonObject, type JsonObject, type JsonValue, parseTolerantJson } from './json.ts'
 
 /**
- * The readers for replies. They are strict about the members that a client needs, and take the rest as
- * absent if it is not of the declared type: agents of other versions reply with more and with less.
+ * The readers for replies. A field that clients need must be present. Any other field counts as
+ * absent if it is not of its type, since agents of other versions reply with other fields.
  */
 
 /**
@@ -17,6 +17,7 @@ export function text(body: JsonObject, key: string): string {
   return value
 }
 
+/** A text; undefined if it is absent or empty. */
 export function optionalText(body: JsonObject, key: string): string | undefined {
   const value = body[key]
   return typeof value === 'string' && value !== '' ? value : undefined
