@@ -7,7 +7,7 @@ import {
   rootCertificates,
   type SecureContext,
 } from 'node:tls'
-import { AgentError, peerMessages } from '../../protocol/wire/errors.ts'
+import { AgentError, errorCodes } from '../../protocol/wire/errors.ts'
 
 /** Where systems keep the authorities they trust (protocol.md §3.2). */
 export const SYSTEM_CA_FILES: readonly string[] = [
@@ -123,10 +123,14 @@ async function absence(path: string): Promise<string> {
 }
 
 function unreadable(path: string, why: string, cause?: unknown): AgentError {
-  return new AgentError('tls', `${peerMessages.tls}: CA bundle ${path} cannot be used: ${why}`, {
-    hint: 'Name a PEM file that exists:\n\t$ oidc-gen <name> --cp=<file>\nand with -m where the account exists already.\n',
-    cause,
-  })
+  return new AgentError(
+    'tls',
+    `${errorCodes.tls.peerText}: CA bundle ${path} cannot be used: ${why}`,
+    {
+      hint: 'Name a PEM file that exists:\n\t$ oidc-gen <name> --cp=<file>\nand with -m where the account exists already.\n',
+      cause,
+    },
+  )
 }
 
 /** Longest to look for a certificate that is only wanted for an error message. */

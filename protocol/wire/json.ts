@@ -1,5 +1,13 @@
 import { AgentError } from './errors.ts'
-import type { JsonObject, JsonValue } from './messages.ts'
+
+export type JsonValue =
+  | string
+  | number
+  | boolean
+  | null
+  | readonly JsonValue[]
+  | { readonly [key: string]: JsonValue }
+export type JsonObject = Readonly<Record<string, JsonValue>>
 
 /** Objects and arrays within one another. A sanity bound: deeper JSON exhausts the stack of those who walk it. */
 const MAX_DEPTH = 200
