@@ -19,7 +19,7 @@ export const register: Handler<'register'> = async (request, context, signal) =>
     )
   }
   const { scopesSupported } = await context.provider.discover(providerOf(account), signal)
-  const clientName = account.fields['client_name']
+  const clientName = account.fields.reveal()['client_name']
   const client = await context.provider.register(
     providerOf(account),
     {

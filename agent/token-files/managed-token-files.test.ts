@@ -48,7 +48,7 @@ beforeEach(() => {
 
 afterEach(async () => {
   await context.tokenFiles.close()
-  context.tokens.close()
+  context.keyring.close()
   vi.useRealTimers()
   rmSync(home, { recursive: true })
 })

@@ -56,7 +56,7 @@ function fails(code: ErrorCode): () => Promise<TokenResponse> {
 
 /** As if a refresh that ran at the same time had brought a new token. */
 function refusedMeanwhile(): Promise<TokenResponse> {
-  loaded.replace(accountOf({ ...fields, refresh_token: 'rt-1' }))
+  loaded.restored(accountOf({ ...fields, refresh_token: 'rt-1' }))
   return fails('refresh-token-dead')()
 }
 
@@ -97,7 +97,7 @@ describe('a refused refresh token', () => {
 
 test('when the refresh token ends is remembered where the provider says it', async () => {
   await refresh(() => Promise.resolve({ ...answer, refreshTokenExpiresAt: 1_900_000_000 }))
-  expect(loaded.account.fields['refresh_token_expires_at']).toBe(1_900_000_000)
+  expect(loaded.account.fields.reveal()['refresh_token_expires_at']).toBe(1_900_000_000)
 })
 
 test('a fault of ours stays one', async () => {

@@ -12,6 +12,7 @@ import {
 } from '../../protocol/storage/account-file.ts'
 import { AgentError } from '../../protocol/wire/errors.ts'
 import type { JsonObject } from '../../protocol/wire/messages.ts'
+import { Secret } from '../../protocol/wire/secret.ts'
 import { ScriptedProvider } from '../../test/support/scripted-provider.ts'
 import { AccountWriter } from '../accounts/account-writer.ts'
 import { LoadedAccount } from '../accounts/loaded-account.ts'
@@ -60,14 +61,13 @@ beforeEach(() => {
 })
 
 afterEach(() => {
-  service.close()
   vi.useRealTimers()
   vi.restoreAllMocks()
   rmSync(home, { recursive: true })
 })
 
 function load(): LoadedAccount {
-  return new LoadedAccount(accountOf(fields), { fileKey: key })
+  return new LoadedAccount(accountOf(fields), { fileKey: new Secret(key) })
 }
 
 async function refreshTokenInFile(): Promise<unknown> {
@@ -228,12 +228,12 @@ test('a new refresh token that cannot be saved is kept, used, said, and saved wh
   await directory.write('wlcg', await sealAccountFile(fields, key))
   provider.rotates = true
   const loaded = load()
-  loaded.fileKey = { salt: key.salt, bytes: Buffer.alloc(64, 9) }
+  loaded.fileOpened({ salt: key.salt, bytes: Buffer.alloc(64, 9) })
   const { notes } = await service.accessToken(loaded, defaultRequest, 0, patient)
   expect(notes).toContain("the new refresh token of wlcg is only in the agent's memory")
   await service.accessToken(loaded, requestedToken('a', undefined), 0, patient)
   expect(provider.refreshes).toEqual(['rt-0', 'rt-1'])
-  loaded.fileKey = key
+  loaded.fileOpened(key)
   const later = await service.accessToken(loaded, requestedToken('b', undefined), 0, patient)
   expect(later.notes).toBeUndefined()
   expect(await refreshTokenInFile()).toBe('rt-3')
@@ -304,8 +304,7 @@ test('a forgotten account is not renewed', async () => {
   const loaded = load()
   await service.accessToken(loaded, defaultRequest, 0, patient)
   await service.accessToken(loaded, defaultRequest, 0, patient)
-  service.forget(loaded)
-  loaded.tokens.clear()
+  loaded.dispose()
   await vi.advanceTimersByTimeAsync(4_000_000)
   expect(provider.refreshes).toHaveLength(1)
 })

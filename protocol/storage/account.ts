@@ -3,9 +3,8 @@ import type { JsonObject, JsonValue, SpaceSeparated, UnixSeconds } from '../wire
 import { Secret, secretOf } from '../wire/secret.ts'
 
 /**
- * An account: the client profile and refresh token of one login at one provider, as an account file
- * holds it (protocol.md §3.4). `fields` is the whole JSON object as it was read: keys we do not know
- * survive every rewrite. It holds secrets: never log it.
+ * An account: the client and the refresh token of one login at one provider, as an account file holds
+ * them (protocol.md §3.4). None of its members prints a secret.
  */
 export interface Account {
   readonly name: string
@@ -38,7 +37,8 @@ export interface Account {
   readonly audienceParameter: AudienceParameter | undefined
   /** When the refresh token dies, where that is known or can be guessed. */
   readonly refreshTokenExpiresAt: UnixSeconds | undefined
-  readonly fields: JsonObject
+  /** The whole JSON object as it was read: members we do not know survive every rewrite. */
+  readonly fields: Secret<JsonObject>
 }
 
 /** Where a provider is, whom to trust for it, and which product it is. */
@@ -110,7 +110,7 @@ export function accountOf(fields: JsonObject): Account {
     privateKeyFile: text('private_key_file'),
     audienceParameter: audienceParameterOf(text('audience_parameter')),
     refreshTokenExpiresAt: secondsOf(fields['refresh_token_expires_at']),
-    fields,
+    fields: new Secret(fields),
   }
 }
 
@@ -123,7 +123,7 @@ export interface AccountChange {
 
 /** The account with `change` made to it and to its JSON. */
 export function changedAccount(account: Account, change: AccountChange): Account {
-  return accountOf(changedFields(account.fields, change))
+  return accountOf(changedFields(account.fields.reveal(), change))
 }
 
 /** An account's JSON with `change` made to it: what is absent there stays as it is. */
