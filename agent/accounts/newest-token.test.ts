@@ -72,7 +72,8 @@ const rows: readonly Row[] = [
   ['memory if there is no token at all', '', 'saved', '', '', 'memory'],
 ]
 
-test.each(rows)('the newest refresh token is %s', (_, token, standing, file, offered, newest) => {
+test.each(rows)('the newest refresh token is %s', (...row) => {
+  const [, token, standing, file, offered, newest] = row
   const memory = {
     token: secretOf(token),
     isDead: standing === 'dead',

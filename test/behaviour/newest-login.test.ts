@@ -121,6 +121,29 @@ test('a login that rotated before oidc-gen saved it is not lost when oidc-gen wr
   await agent.call(forced)
 })
 
+test('two requests that load one account at once do not use its rotating refresh token twice', async () => {
+  await writeFile('rt-0')
+  agent.provider.rotates = true
+  await Promise.all([add('rt-0'), add('rt-0')])
+  expect(agent.provider.refreshes).toEqual(['rt-0'])
+  expect(await tokenInFile()).toBe(agent.provider.valid)
+})
+
+test('deleting an account revokes the newest refresh token', async () => {
+  const remove = (refreshToken: string): Promise<unknown> =>
+    agent.call({ request: 'delete', config: withToken(refreshToken) })
+  agent.provider.rotates = true
+  await add('rt-0')
+  const rotated = agent.provider.valid
+  await remove('rt-0')
+  expect(agent.provider.revoked).toEqual([rotated])
+  agent.provider.rotates = false
+  await add(rotated ?? '')
+  // Another agent has logged in again, and its file was read by oidc-gen -d.
+  await remove('rt-new')
+  expect(agent.provider.revoked).toEqual([rotated, 'rt-new'])
+})
+
 test('an unlocked agent remembers that a login has ended', async () => {
   await add('rt-0')
   await endLogin()
