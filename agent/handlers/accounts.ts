@@ -116,7 +116,7 @@ export const loadedAccounts: Handler<'loaded_accounts'> = (_request, { keyring }
   info: keyring.names(),
 })
 
-/** The issuers of all issuer files, most accounts first; which accounts are loaded now. */
+/** The issuers of all issuer files, most accounts first, with the accounts that are loaded now. */
 export const accountInfo: Handler<'account_info'> = async (_request, { keyring, knownIssuers }) => {
   const issuers = [...(await knownIssuers())].sort((a, b) => b.accounts.length - a.accounts.length)
   const info: Record<string, AccountInfoReply['info'][string]> = {}
@@ -132,7 +132,7 @@ export const accountInfo: Handler<'account_info'> = async (_request, { keyring, 
 export const remove: Handler<'remove'> = async ({ account }, { keyring, tokenFiles }) => {
   if (!keyring.remove(account)) {
     throw peerError('account-not-loaded', {
-      hint: 'What is loaded is listed by\n\t$ oidc-add -a',
+      hint: 'To list the loaded accounts:\n\t$ oidc-add -a',
     })
   }
   await tokenFiles.forget(account)

@@ -70,7 +70,7 @@ test.each<[string, ManagedState, number | undefined, number | undefined]>([
   },
 )
 
-test('pauses after failures grow up to five minutes, and several fit into what is left', () => {
+test('pauses after failed renewals grow up to five minutes, and several fit before the token expires', () => {
   const pauses = (left: number): readonly number[] => {
     const found = [retryPauseSeconds(0, left)]
     for (let more = 0; more < 8; more += 1) found.push(retryPauseSeconds(found.at(-1) ?? 0, left))

@@ -13,7 +13,7 @@ let provider: WlcgProvider
 let sandbox: Sandbox
 
 beforeEach(async () => {
-  // A second use of any refresh token revokes the whole grant: one mistake and nothing works again.
+  // A second use of any refresh token revokes the whole grant: after one mistake nothing works.
   provider = await startWlcgProvider({ rotate: true })
   sandbox = await Sandbox.create()
 })
@@ -35,7 +35,7 @@ async function restarted(agent: SandboxAgent, signal: NodeJS.Signals): Promise<S
   return next
 }
 
-test('nothing is lost over 100 refreshes, an orderly restart and two kills', async () => {
+test('no refresh token is lost over 100 refreshes, an orderly restart and two kills of the agent', async () => {
   const { account, agent: first } = await startLoaded(sandbox, provider)
   let agent = first
   const restartBefore = new Map<number, NodeJS.Signals>([
@@ -54,7 +54,7 @@ test('nothing is lost over 100 refreshes, an orderly restart and two kills', asy
   const kept = await refreshTokenInFile()
   expect(kept).not.toBe(account['refresh_token'])
 
-  // What is in the file is what the provider takes next.
+  // The provider accepts the refresh token in the file next.
   await sandbox.endAgent(agent, 'SIGKILL')
   await sandbox.startAgent()
   await addAccount(sandbox, 'wlcg')
@@ -62,7 +62,7 @@ test('nothing is lost over 100 refreshes, an orderly restart and two kills', asy
   expect(outputOf(await sandbox.run('oidc-token', ['-f', 'wlcg']))).toMatch(/^ey\S+\n$/)
 })
 
-test('50 audiences at once use 50 refresh tokens, one after the other', async () => {
+test('tokens for 50 audiences at once use 50 rotating refresh tokens, one after the other', async () => {
   const { agent } = await startLoaded(sandbox, provider)
   provider.counters.requests.length = 0
   const audiences = Array.from({ length: 50 }, (_, index) => `se${index}.example.org`)
@@ -72,7 +72,7 @@ test('50 audiences at once use 50 refresh tokens, one after the other', async ()
   expect(sent).not.toContain(await refreshTokenInFile())
 })
 
-test('an agent that ends with refreshes under way saves what they bring', async () => {
+test('an agent that ends while a refresh is under way saves the new refresh token', async () => {
   const { agent } = await startLoaded(sandbox, provider)
   provider.settings.latencyMs = 500
   const { length } = provider.counters.requests
