@@ -73,7 +73,7 @@ test('a token request that waited when the agent was locked gets no token, and s
   expect(provider.refreshes).toHaveLength(before)
 })
 
-test('a login that was under way when the agent was locked is given back to be saved, not loaded', async () => {
+test('a login that was under way when the agent was locked is returned to be saved, but not loaded', async () => {
   const release = agent.provider.hold()
   const person = { ...config, username: 'anna', password: 'secret' }
   const login = agent.call({ request: 'gen', config: person, flow: ['password'] })
