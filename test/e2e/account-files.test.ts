@@ -14,7 +14,7 @@ let path: string
 
 beforeEach(async () => {
   provider = await startWlcgProvider()
-  // Root may read and write everything, so what is forbidden is tried as somebody else.
+  // Root may read and write everything, so forbidden access is tried as another user.
   sandbox = await Sandbox.create(secondUser === undefined ? {} : { user: secondUser })
   path = join(sandbox.configDirectory, 'wlcg')
 })
@@ -36,7 +36,7 @@ async function refused(): Promise<string> {
 }
 
 describe('an account file that cannot be used', () => {
-  test('truncated or empty: said to be malformed, left as it is', async () => {
+  test('an account file that is truncated or empty is reported as malformed and left unchanged', async () => {
     await seedAccount(sandbox, provider, 'wlcg')
     await sandbox.startAgent()
     const whole = await readFile(path, 'utf8')
@@ -57,7 +57,7 @@ describe('an account file that cannot be used', () => {
   })
 
   test.skipIf(secondUser === undefined && process.getuid?.() === 0)(
-    'somebody else’s: named, with the reason',
+    'an account file of another user is named in the error, with the reason',
     async () => {
       await seedAccount(sandbox, provider, 'wlcg')
       await sandbox.startAgent()
@@ -69,7 +69,7 @@ describe('an account file that cannot be used', () => {
     },
   )
 
-  test('not there: unknown account, with what to run', async () => {
+  test('an account without a file is reported as unknown, with the command to run', async () => {
     await sandbox.startAgent()
     const { status, stderr } = await sandbox.run('oidc-token', ['nobody'])
     expect(status).toBe(1)
@@ -81,7 +81,7 @@ describe('an account file that cannot be used', () => {
     expect(added).toMatchObject({ status: 1, stdout: '' })
   })
 
-  test('with no agent to load it into: says how to start one', async () => {
+  test('a command that finds no agent says how to start one', async () => {
     await seedAccount(sandbox, provider, 'wlcg')
     for (const command of ['oidc-token', 'oidc-add']) {
       const { status, stdout, stderr } = await sandbox.run(command, ['wlcg'])
@@ -108,15 +108,15 @@ describe('a new refresh token that cannot be saved', () => {
     return finished.stderr
   }
 
-  /** Whether what the file holds works: the agent that knew better is gone. */
-  async function loadsAnew(): Promise<void> {
+  /** Checks that the refresh token in the file works, with an agent that knows no other. */
+  async function loadsAgain(): Promise<void> {
     outputOf(await sandbox.run('oidc-agent', ['-k']))
     await sandbox.startAgent()
     await addAccount(sandbox, 'wlcg')
   }
 
   test.skipIf(secondUser === undefined && process.getuid?.() === 0)(
-    'for lack of permission: the token comes, the person is told, and the next try saves it',
+    'a new refresh token that cannot be saved for lack of permission is used, reported, and saved by the next try',
     async () => {
       await startLoaded(sandbox, provider)
       const before = await readFile(path, 'utf8')
@@ -128,11 +128,11 @@ describe('a new refresh token that cannot be saved', () => {
       await chmod(sandbox.configDirectory, 0o700)
       expect(await forceNew()).toBe('')
       expect((await stat(path)).mode & 0o777).toBe(0o600)
-      await loadsAnew()
+      await loadsAgain()
     },
   )
 
-  test('for lack of space: the same', async () => {
+  test('a new refresh token that cannot be saved for lack of space is used, reported, and saved by the next try', async () => {
     await seedAccount(sandbox, provider, 'wlcg')
     // No file may grow beyond 0 bytes: every write fails as on a full disk, here with EFBIG.
     sandbox.adopt(outputOf(await sandbox.sh('ulimit -S -f 0; oidc-agent | cat')))
@@ -147,6 +147,6 @@ describe('a new refresh token that cannot be saved', () => {
       ]),
     )
     expect(await forceNew()).toBe('')
-    await loadsAnew()
+    await loadsAgain()
   })
 })

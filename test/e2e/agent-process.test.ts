@@ -38,14 +38,14 @@ function childrenOf(pid: number): number[] {
 }
 
 describe('starting', () => {
-  test('prints what sh evaluates, and accepts at once', async () => {
+  test('oidc-agent prints lines for sh, and accepts requests at once', async () => {
     const { stdout } = await sandbox.sh(
       'eval "$(oidc-agent)"; oidc-add -a; echo "$OIDC_SOCK $OIDCD_PID"; env | grep -c ^OIDC; oidc-agent -k',
     )
     expect(stdout).toMatch(/^Agent pid (\d+)\n(.*\n)?\/.*\/oidc-agent\.\d+ \1\n2\n/)
   })
 
-  test('its lines are those of the C agent, in each form', async () => {
+  test('oidc-agent prints the lines of the C agent, in each form', async () => {
     const plain = outputOf(await sandbox.run('oidc-agent'))
     expect(plain).toMatch(
       /^OIDC_SOCK=\/\S+\/oidc-[A-Za-z0-9]{6}\/oidc-agent\.\d+; export OIDC_SOCK;\nOIDCD_PID=\d+; export OIDCD_PID;\necho Agent pid \$OIDCD_PID\n$/,
@@ -61,7 +61,7 @@ describe('starting', () => {
     expect(await isAnswering(first)).toBe(true)
   })
 
-  test('keeps the socket to its owner, and leaves nothing behind', async () => {
+  test('the socket is accessible to its owner alone, and nothing is left when the agent ends', async () => {
     const agent = await sandbox.startAgent(['--pid-file', join(sandbox.home, 'pid')])
     expect((await stat(agent.socketPath)).mode & 0o777).toBe(0o600)
     expect((await stat(dirname(agent.socketPath))).mode & 0o777).toBe(0o700)
@@ -76,7 +76,7 @@ describe('starting', () => {
     expect(await readdir(sandbox.env['TMPDIR'] ?? '')).toEqual([])
   })
 
-  test('a pid file that cannot be written is named, and no agent is left', async () => {
+  test('a pid file that cannot be written is named in the error, and no agent is left', async () => {
     const { status, stderr } = await sandbox.run('oidc-agent', ['--pid-file=/nowhere/pid'])
     expect(stderr).toBe('Error: cannot write /nowhere/pid: no such file or directory\n')
     expect(status).toBe(1)
@@ -87,7 +87,7 @@ describe('starting', () => {
     ['a path', 'one/two/my.sock', /\/one\/two\/my\.sock$/],
     ['a directory', 'one/', /\/one\/oidc-agent\.\d+$/],
     ['a random directory', 'one/oidc-XXXXXX/my.sock', /\/one\/oidc-(?!XXXXXX)\w{6}\/my\.sock$/],
-  ])('-a takes %s', async (_, wish, expected) => {
+  ])('oidc-agent -a takes %s', async (_, wish, expected) => {
     for (const option of ['-a', '--socket-path', '--bind-address', '--bind_address']) {
       const agent = await sandbox.startAgent([option, `${sandbox.home}/${wish}`])
       expect(agent.socketPath).toMatch(expected)
@@ -98,7 +98,7 @@ describe('starting', () => {
     }
   })
 
-  test('replaces a stale socket, refuses a live one', async () => {
+  test('oidc-agent replaces a stale socket and refuses one that is in use', async () => {
     const path = join(sandbox.home, 'my.sock')
     const killed = await sandbox.startAgent(['-a', path])
     await sandbox.endAgent(killed, 'SIGKILL')
@@ -116,7 +116,7 @@ describe('starting', () => {
     expect(await readFile(file, 'utf8')).toBe('not a socket')
   })
 
-  test('refuses a place others can write to', async () => {
+  test('oidc-agent refuses a socket path in a directory where other users can write', async () => {
     const open = join(sandbox.directory, 'open')
     await mkdir(open, { mode: 0o777 })
     outputOf(await sandbox.run('chmod', ['777', open]))
@@ -125,7 +125,7 @@ describe('starting', () => {
     expect(refused.stderr).toContain(`socket path location is not trustworthy: ${open}`)
   })
 
-  test('refuses a group that is not there, and leaves no directory behind', async () => {
+  test('oidc-agent refuses a group that does not exist, and leaves no directory behind', async () => {
     const refused = await sandbox.run('oidc-agent', ['--with-group=no-such-group'])
     expect(refused).toMatchObject({ status: 1, stdout: '' })
     expect(refused.stderr).toContain('Group does not exist: no-such-group')
@@ -133,7 +133,7 @@ describe('starting', () => {
   })
 
   test.skipIf(process.platform !== 'linux')(
-    'an agent whose launcher is killed before it announced it does not stay',
+    'an agent whose launcher is killed before the agent was announced ends',
     async () => {
       const path = join(sandbox.home, 'my.sock')
       const { child, finished } = sandbox.start('oidc-agent', ['-a', path])
@@ -147,15 +147,15 @@ describe('starting', () => {
     },
   )
 
-  test('-d stays in the foreground', async () => {
+  test('oidc-agent -d stays in the foreground', async () => {
     const log = join(sandbox.directory, 'log')
     const { child, finished } = sandbox.start('sh', ['-c', `exec oidc-agent -d -g 2>'${log}'`])
-    let said = ''
+    let output = ''
     child.stdout?.on('data', (chunk: Buffer) => {
-      said += chunk.toString()
+      output += chunk.toString()
     })
-    await until('the agent to announce itself', () => said.includes('OIDCD_PID'))
-    const agent = sandbox.adopt(said)
+    await until('the agent to announce itself', () => output.includes('OIDCD_PID'))
+    const agent = sandbox.adopt(output)
     expect(await isAnswering(agent)).toBe(true)
     process.kill(child.pid ?? 0, 'SIGINT')
     await finished
@@ -166,7 +166,7 @@ describe('starting', () => {
 })
 
 describe('-k', () => {
-  test('ends the agent and unsets the variables', async () => {
+  test('oidc-agent -k ends the agent and unsets the variables', async () => {
     const agent = await sandbox.startAgent()
     const killed = await sandbox.run('oidc-agent', ['-k'])
     expect(outputOf(killed)).toBe(
@@ -176,7 +176,7 @@ describe('-k', () => {
     expect(await exists(dirname(agent.socketPath))).toBe(false)
   })
 
-  test('says when there is none to end', async () => {
+  test('oidc-agent -k fails and says so if there is no agent to end', async () => {
     const unset = await sandbox.run('oidc-agent', ['-k'])
     expect(unset).toMatchObject({ status: 1, stdout: '' })
     expect(unset.stderr).toContain('OIDCD_PID not set, cannot kill Agent')
@@ -198,10 +198,10 @@ test('a bug that ends the agent leaves a line in its log, without the message', 
   expect(log).not.toContain('SECRET')
 })
 
-test('guesses at the lock password that wait for their answer do not keep the agent from ending', async () => {
+test('wrong lock passwords that wait for their reply do not delay the end of the agent', async () => {
   const agent = await sandbox.startAgent()
   await exchange(agent.socketPath, '{"request":"lock","password":"pw"}')
-  // Answered one after the other, each later than the one before: 9 s for all of them.
+  // The replies come one after the other, each later than the one before: 9 s for all of them.
   const guess = (): Promise<string> =>
     exchange(agent.socketPath, '{"request":"unlock","password":"guess"}')
   const guesses = Array.from({ length: 6 }, guess)
@@ -213,7 +213,7 @@ test('guesses at the lock password that wait for their answer do not keep the ag
 })
 
 describe('--status', () => {
-  test('tells options and accounts, as text and as JSON', async () => {
+  test('oidc-agent --status reports options and accounts, as text and as JSON', async () => {
     await sandbox.startAgent(['-t', '3600', '--no-autoload'])
     const text = outputOf(await sandbox.run('oidc-agent', ['--status']))
     expect(text).toMatch(/3600/)
@@ -226,15 +226,15 @@ describe('--status', () => {
     })
   })
 
-  test('without an agent, fails and says what to run', async () => {
+  test('oidc-agent --status without an agent fails and says what to run', async () => {
     const { status, stdout, stderr } = await sandbox.run('oidc-agent', ['--status'])
     expect({ status, stdout }).toEqual({ status: 1, stdout: '' })
     expect(stderr).toMatch(/^Error: .+\n[\s\S]*oidc-agent/)
   })
 })
 
-describe('nobody looks inside', () => {
-  /** Whether anybody listens on Node's debugger port, 9229 = 0x240D (proc_net_tcp(5)). */
+describe('inspection of the agent', () => {
+  /** Whether a process listens on Node's debugger port, 9229 = 0x240D (proc_net_tcp(5)). */
   async function debuggerListens(): Promise<boolean> {
     const tables = await Promise.all(
       ['/proc/net/tcp', '/proc/net/tcp6'].map((path) => readFile(path, 'utf8').catch(() => '')),
@@ -242,27 +242,30 @@ describe('nobody looks inside', () => {
     return tables.some((table) => /:240D \S+ 0A /.test(table))
   }
 
-  test.skipIf(process.platform !== 'linux')('SIGUSR1 opens no debugger port', async () => {
-    expect(await debuggerListens()).toBe(false)
-    const plain = startCommand('node', ['-e', 'console.log(1); setInterval(() => {}, 1e6)'], {
-      env: sandbox.env,
-    })
-    const pid = plain.child.pid ?? 0
-    await new Promise((resolve) => plain.child.stdout?.once('data', resolve))
-    process.kill(pid, 'SIGUSR1')
-    await until('plain Node to open its debugger', debuggerListens)
-    await endProcess(pid, 'SIGKILL')
-
-    const agent = await sandbox.startAgent()
-    process.kill(agent.pid, 'SIGUSR1')
-    for (let round = 0; round < 20; round += 1) {
-      expect(await isAnswering(agent)).toBe(true)
+  test.skipIf(process.platform !== 'linux')(
+    'SIGUSR1 opens no debugger port of the agent',
+    async () => {
       expect(await debuggerListens()).toBe(false)
-    }
-  })
+      const plain = startCommand('node', ['-e', 'console.log(1); setInterval(() => {}, 1e6)'], {
+        env: sandbox.env,
+      })
+      const pid = plain.child.pid ?? 0
+      await new Promise((resolve) => plain.child.stdout?.once('data', resolve))
+      process.kill(pid, 'SIGUSR1')
+      await until('plain Node to open its debugger', debuggerListens)
+      await endProcess(pid, 'SIGKILL')
+
+      const agent = await sandbox.startAgent()
+      process.kill(agent.pid, 'SIGUSR1')
+      for (let round = 0; round < 20; round += 1) {
+        expect(await isAnswering(agent)).toBe(true)
+        expect(await debuggerListens()).toBe(false)
+      }
+    },
+  )
 
   test.each(['--inspect=0', '--title=x --inspect-port=0 --inspect'])(
-    'NODE_OPTIONS=%s is refused',
+    'an agent with NODE_OPTIONS=%s is refused',
     async (options) => {
       const refused = await sandbox.run('oidc-agent', [], { env: { NODE_OPTIONS: options } })
       expect(refused).toMatchObject({ stdout: '', signal: null })

@@ -23,13 +23,13 @@ afterEach(async () => {
 })
 
 test.skipIf(reason !== undefined)(
-  `a full disk: the token comes, the person is told, the next try saves it${reason === undefined ? '' : ` (skipped: ${reason})`}`,
+  `a new refresh token on a full disk is used, reported, and saved by the next try${reason === undefined ? '' : ` (skipped: ${reason})`}`,
   async () => {
     await seedAccount(sandbox, provider, 'wlcg')
     const disk = join(sandbox.directory, 'disk')
     await mkdir(disk)
     await copyFile(join(sandbox.configDirectory, 'wlcg'), join(sandbox.directory, 'wlcg'))
-    // The mount is seen by these processes only and ends with them.
+    // Only these processes see the mount, which ends with them.
     const script = `
       mount -t tmpfs -o size=32k tmpfs "$OIDC_CONFIG_DIR"
       cp ../wlcg "$OIDC_CONFIG_DIR"

@@ -26,18 +26,18 @@ afterEach(async () => {
 })
 
 describe('from a fresh machine to a token for one computing element', () => {
-  test('by options, without a terminal; and another day, in another shell', async () => {
+  test('options alone lead from a fresh machine to a token without a terminal, and on another day in another shell', async () => {
     const passwordFile = await sandbox.file('password', `${PASSWORD}\n`)
     await sandbox.startAgent()
     const gen = sandbox.start('oidc-gen', [
       ...['-w', 'device', `--iss=${provider.issuer}`, `--cp=${provider.caPath}`],
       ...[`--scope=${SCOPE}`, `--pw-file=${passwordFile}`, '--prompt=none', 'wlcg'],
     ])
-    let said = ''
+    let output = ''
     gen.child.stderr?.on('data', (chunk: Buffer) => {
-      said += chunk.toString()
+      output += chunk.toString()
     })
-    await approveWhenShown(() => said, provider)
+    await approveWhenShown(() => output, provider)
     const generated = await gen.finished
     expect(outputOf(generated)).toMatch(/Everything setup correctly!\n$/)
 
@@ -63,7 +63,7 @@ describe('from a fresh machine to a token for one computing element', () => {
   })
 
   test.skipIf(noTerminalReason !== undefined)(
-    `as the guide has it typed${noTerminalReason === undefined ? '' : ` (skipped: ${noTerminalReason})`}`,
+    `the commands of the guide lead from a fresh machine to a token on a terminal${noTerminalReason === undefined ? '' : ` (skipped: ${noTerminalReason})`}`,
     async () => {
       await sandbox.startAgent()
       const gen = await runInTerminal(

@@ -6,13 +6,14 @@ import { outputOf } from '../support/command.ts'
 import { addAccount, startLoaded, tokenFrom } from '../support/loaded.ts'
 import { Sandbox, type SandboxAgent } from '../support/sandbox.ts'
 import { PASSWORD, seedAccount } from '../support/seed-account.ts'
+import { approveWhenShown } from '../support/shown-device-code.ts'
 import { startWlcgProvider, type WlcgProvider } from '../support/wlcg-provider.ts'
 
 let provider: WlcgProvider
 let sandbox: Sandbox
 
 beforeEach(async () => {
-  // A second use of any refresh token revokes the whole grant: one mistake and nothing works again.
+  // A second use of any refresh token revokes the whole grant: after one mistake nothing works.
   provider = await startWlcgProvider({ rotate: true })
   sandbox = await Sandbox.create()
 })
@@ -34,7 +35,7 @@ async function restarted(agent: SandboxAgent, signal: NodeJS.Signals): Promise<S
   return next
 }
 
-test('nothing is lost over 100 refreshes, an orderly restart and two kills', async () => {
+test('no refresh token is lost over 100 refreshes, an orderly restart and two kills of the agent', async () => {
   const { account, agent: first } = await startLoaded(sandbox, provider)
   let agent = first
   const restartBefore = new Map<number, NodeJS.Signals>([
@@ -53,7 +54,7 @@ test('nothing is lost over 100 refreshes, an orderly restart and two kills', asy
   const kept = await refreshTokenInFile()
   expect(kept).not.toBe(account['refresh_token'])
 
-  // What is in the file is what the provider takes next.
+  // The provider accepts the refresh token in the file next.
   await sandbox.endAgent(agent, 'SIGKILL')
   await sandbox.startAgent()
   await addAccount(sandbox, 'wlcg')
@@ -61,7 +62,7 @@ test('nothing is lost over 100 refreshes, an orderly restart and two kills', asy
   expect(outputOf(await sandbox.run('oidc-token', ['-f', 'wlcg']))).toMatch(/^ey\S+\n$/)
 })
 
-test('50 audiences at once use 50 refresh tokens, one after the other', async () => {
+test('tokens for 50 audiences at once use 50 rotating refresh tokens, one after the other', async () => {
   const { agent } = await startLoaded(sandbox, provider)
   provider.counters.requests.length = 0
   const audiences = Array.from({ length: 50 }, (_, index) => `se${index}.example.org`)
@@ -71,7 +72,7 @@ test('50 audiences at once use 50 refresh tokens, one after the other', async ()
   expect(sent).not.toContain(await refreshTokenInFile())
 })
 
-test('an agent that ends with refreshes under way saves what they bring', async () => {
+test('an agent that ends while a refresh is under way saves the new refresh token', async () => {
   const { agent } = await startLoaded(sandbox, provider)
   provider.settings.latencyMs = 500
   const { length } = provider.counters.requests
@@ -99,4 +100,33 @@ test('two agents with accounts of their own do not disturb each other', async ()
   expect(await tokenFrom(two, { account: 'other', audience: 'a' })).toMatchObject({
     status: 'success',
   })
+})
+
+/** A new login of an account, with the agent that commands find now. */
+async function reauthenticate(): Promise<void> {
+  const args = ['--reauthenticate', '-w', 'device', '--pw-env', 'wlcg']
+  const { child, finished } = sandbox.start('oidc-gen', args, {
+    env: { OIDC_ENCRYPTION_PW: PASSWORD },
+  })
+  let shown = ''
+  child.stderr?.on('data', (chunk: Buffer) => {
+    shown += chunk.toString()
+  })
+  await approveWhenShown(() => shown, provider)
+  outputOf(await finished)
+}
+
+test('an account that is added to an agent again takes the new login that another agent saved', async () => {
+  const { account, agent: one } = await startLoaded(sandbox, provider)
+  await sandbox.startAgent()
+  await reauthenticate()
+  const renewed = await refreshTokenInFile()
+  expect(renewed).not.toBe(account['refresh_token'])
+
+  sandbox.env['OIDC_SOCK'] = one.socketPath
+  await addAccount(sandbox, 'wlcg', ['-f'])
+  expect(provider.counters.requests.at(-1)?.form['refresh_token']).toBe(renewed)
+  const rotated = await refreshTokenInFile()
+  expect(await tokenFrom(one, { force: true })).toMatchObject({ status: 'success' })
+  expect(provider.counters.requests.at(-1)?.form['refresh_token']).toBe(rotated)
 })

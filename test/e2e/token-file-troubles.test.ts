@@ -28,13 +28,13 @@ afterEach(async () => {
 })
 
 test.skipIf(noMounts !== undefined)(
-  `a full disk: the old token stays whole, the person is told${noMounts === undefined ? '' : ` (skipped: ${noMounts})`}`,
+  `a token file on a full disk keeps its old token whole, and the error names the reason${noMounts === undefined ? '' : ` (skipped: ${noMounts})`}`,
   async () => {
     sandbox = await Sandbox.create()
     await seedAccount(sandbox, provider, 'wlcg')
     const disk = join(sandbox.directory, 'disk')
     await mkdir(disk, { mode: 0o700 })
-    // The mount is seen by these processes only and ends with them.
+    // Only these processes see the mount, which ends with them.
     const script = `
       mount -t tmpfs -o size=32k,mode=700 tmpfs ../disk
       eval "$(oidc-agent)" >/dev/null
@@ -61,7 +61,7 @@ test.skipIf(noMounts !== undefined)(
 )
 
 test.skipIf(secondUser === undefined)(
-  `another user's file in a directory as /tmp is: left alone, and said whose it is${needsRoot}`,
+  `a file of another user in a directory like /tmp is left unchanged, and the error names its owner${needsRoot}`,
   async () => {
     const user = secondUser ?? { uid: 0, gid: 0 }
     sandbox = await Sandbox.create({ user })
@@ -71,11 +71,11 @@ test.skipIf(secondUser === undefined)(
     await startLoaded(sandbox, provider)
     const squatted = join(place, `bt_u${user.uid}`)
     await writeFile(squatted, '', { mode: 0o666 })
-    const said = await sandbox.run('oidc-token', [`--file=${squatted}`, 'wlcg'])
-    expect(said, shown(said)).toMatchObject({ status: 1, stdout: '' })
-    expect(said.stderr).toContain('it belongs to another user (uid 0)')
+    const result = await sandbox.run('oidc-token', [`--file=${squatted}`, 'wlcg'])
+    expect(result, shown(result)).toMatchObject({ status: 1, stdout: '' })
+    expect(result.stderr).toContain('it belongs to another user (uid 0)')
     expect(await readFile(squatted, 'utf8')).toBe('')
-    // Nor into a directory of somebody who is neither the person nor root.
+    // A directory whose owner is neither the user nor root is refused, too.
     const theirs = join(sandbox.directory, 'theirs')
     await mkdir(theirs, { mode: 0o755 })
     await chown(theirs, user.uid + 1, user.gid)
@@ -87,7 +87,7 @@ test.skipIf(secondUser === undefined)(
   },
 )
 
-test('a kept file survives kills of the agent while it renews: whole, and kept on', async () => {
+test('a kept file stays whole when the agent is killed while it renews, and the next agent keeps it', async () => {
   sandbox = await Sandbox.create()
   provider.settings.accessTokenSeconds = 3
   await startLoaded(sandbox, provider)
@@ -98,7 +98,7 @@ test('a kept file survives kills of the agent while it renews: whole, and kept o
       const now = await tokenIn(path)
       return now !== undefined && now !== before
     })
-    // As it is written, more or less.
+    // The kill comes while the file is written, or about then.
     const pid = Number(sandbox.env['OIDCD_PID'])
     await sandbox.endAgent({ pid, socketPath: '' }, 'SIGKILL')
     expect(payloadOf((await tokenIn(path)) ?? '').iss).toBe(provider.issuer)
@@ -107,11 +107,11 @@ test('a kept file survives kills of the agent while it renews: whole, and kept o
   }
   outputOf(await sandbox.run('oidc-token', ['--file-stop']))
   expect(existsSync(path)).toBe(false)
-  // Neither tokens nor temporary files lie about.
+  // No token and no temporary file is left.
   expect(outputOf(await sandbox.run('ls', ['-A', join(sandbox.directory, 'run')]))).toBe('')
 })
 
-/** Undefined while there is none. */
+/** The content of a token file; undefined while it does not exist. */
 async function tokenIn(path: string): Promise<string | undefined> {
   return (await readFile(path, 'utf8').catch(() => undefined))?.trim()
 }

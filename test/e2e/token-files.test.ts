@@ -17,7 +17,7 @@ const uid = process.getuid?.() ?? 0
 let provider: WlcgProvider
 let sandbox: Sandbox
 let agent: SandboxAgent
-/** Where discovery looks in the sandbox. */
+/** The path where bearer token discovery looks in the sandbox. */
 let found: string
 
 beforeEach(async () => {
@@ -46,10 +46,10 @@ function modeOf({ mode }: Stats): string {
 }
 
 describe('oidc-token --file', () => {
-  test('writes the token where programs look for it, for its owner alone, whatever the umask', async () => {
+  test('oidc-token --file writes the token where programs look for it, readable by its owner alone, under any umask', async () => {
     for (const umask of ['000', '022', '077', '777']) {
-      const said = await sandbox.sh(`umask ${umask}; oidc-token --file --aud=${CE} wlcg`)
-      expect(said, umask).toMatchObject({ status: 0, stdout: `${found}\n`, stderr: '' })
+      const result = await sandbox.sh(`umask ${umask}; oidc-token --file --aud=${CE} wlcg`)
+      expect(result, umask).toMatchObject({ status: 0, stdout: `${found}\n`, stderr: '' })
       const text = await readFile(found, 'utf8')
       expect(text).toMatch(/^ey[\w-]+\.[\w-]+\.[\w-]+ *\n$/)
       expect(payloadOf(text.trim())).toMatchObject({ aud: CE })
@@ -58,7 +58,7 @@ describe('oidc-token --file', () => {
     expect(await readdir(join(sandbox.directory, 'run'))).toEqual([`bt_u${uid}`])
   })
 
-  test('to a path, to $BEARER_TOKEN_FILE, for purposes, for eval', async () => {
+  test('oidc-token --file writes to a path, to $BEARER_TOKEN_FILE, for a purpose, and prints lines for eval', async () => {
     expect(await keep('--purpose=cms', 'wlcg')).toBe(`${found}-cms`)
     expect(await keep(`--purpose=atlas`, '-s', 'compute.read', 'wlcg')).toBe(`${found}-atlas`)
     const path = join(sandbox.directory, 'mine')
@@ -71,11 +71,11 @@ describe('oidc-token --file', () => {
     expect(await tokenIn(path)).toBe(await tokenIn(here))
   })
 
-  test('loads no account where nobody can be asked, and says how', async () => {
+  test('oidc-token --file without a terminal loads no account, and names the command that does', async () => {
     outputOf(await sandbox.run('oidc-add', ['-r', 'wlcg']))
-    const said = await sandbox.run('oidc-token', ['--file', 'wlcg'])
-    expect(said).toMatchObject({ status: 1, stdout: '' })
-    expect(said.stderr).toContain('oidc-add wlcg')
+    const result = await sandbox.run('oidc-token', ['--file', 'wlcg'])
+    expect(result).toMatchObject({ status: 1, stdout: '' })
+    expect(result.stderr).toContain('oidc-add wlcg')
     expect(existsSync(found)).toBe(false)
   })
 
@@ -84,13 +84,13 @@ describe('oidc-token --file', () => {
     [['--file', '--purpose=a/b', 'wlcg'], '--purpose'],
     [['--file'], 'missing argument'],
     [[], 'missing argument'],
-  ])('%j is a mistake', async (args, about) => {
-    const said = await sandbox.run('oidc-token', args)
-    expect(said.status).toBe(64)
-    expect(said.stderr).toContain(about)
+  ])('oidc-token with the arguments %j is a usage error', async (args, about) => {
+    const result = await sandbox.run('oidc-token', args)
+    expect(result.status).toBe(64)
+    expect(result.stderr).toContain(about)
   })
 
-  test('never through a link, over something else than a token, or where others write', async () => {
+  test('oidc-token --file refuses links, files without a token, and directories where other users can write', async () => {
     const place = join(sandbox.directory, 'place')
     await mkdir(place)
     const other = await sandbox.file('other', 'precious words\n')
@@ -114,15 +114,15 @@ describe('oidc-token --file', () => {
       ['group/token', /other users can write in its directory/],
       ['missing/token', /no such file or directory/],
     ] as const) {
-      const said = await sandbox.run('oidc-token', [`--file=../${name}`, 'wlcg'])
-      expect(said, shown(said)).toMatchObject({ status: 1, stdout: '' })
-      expect(said.stderr).toMatch(why)
+      const result = await sandbox.run('oidc-token', [`--file=../${name}`, 'wlcg'])
+      expect(result, shown(result)).toMatchObject({ status: 1, stdout: '' })
+      expect(result.stderr).toMatch(why)
     }
     expect(await readFile(other, 'utf8')).toBe('precious words\n')
     expect(await readdir(place)).toEqual(['dangling', 'directory', 'fifo', 'letter', 'link'])
     expect(await readdir(join(sandbox.directory, 'open'))).toEqual([])
     outputOf(await sandbox.run('oidc-token', ['--file=../sticky/token', 'wlcg']))
-    // None of the refused ones is kept.
+    // The agent keeps none of the refused files.
     const { info } = await callAgent(
       { kind: 'unix', path: agent.socketPath },
       { request: 'status_json' },
@@ -134,7 +134,7 @@ describe('oidc-token --file', () => {
 })
 
 describe('a kept file', () => {
-  test('is told of by --status, and to a person by oidc-add -a', async () => {
+  test('a kept file is listed by oidc-agent --status, and not by oidc-add -a without a terminal', async () => {
     await keep('wlcg')
     const line = new RegExp(`^${found} \\(wlcg\\): valid until 20\\S+Z$`, 'm')
     expect(outputOf(await sandbox.run('oidc-agent', ['--status']))).toMatch(line)
@@ -145,18 +145,21 @@ describe('a kept file', () => {
     })
   })
 
-  test.skipIf(noTerminalReason !== undefined)('is listed on a terminal', async () => {
-    await keep('wlcg')
-    const { screen } = await runInTerminal(sandbox, 'oidc-add -a', [])
-    expect(screen).toContain(`${found} (wlcg): valid until`)
-  })
+  test.skipIf(noTerminalReason !== undefined)(
+    'a kept file is listed by oidc-add -a on a terminal',
+    async () => {
+      await keep('wlcg')
+      const { screen } = await runInTerminal(sandbox, 'oidc-add -a', [])
+      expect(screen).toContain(`${found} (wlcg): valid until`)
+    },
+  )
 
   test.each([
     ['--file-stop', ['oidc-token', ['--file-stop']]],
     ['oidc-add -r', ['oidc-add', ['-r', 'wlcg']]],
     ['oidc-add -R', ['oidc-add', ['-R']]],
     ['the end of the agent', ['oidc-agent', ['-k']]],
-  ] as const)('is gone after %s', async (what, [command, args]) => {
+  ] as const)('a kept file is removed after %s', async (what, [command, args]) => {
     await keep('wlcg')
     await keep('--purpose=two', 'wlcg')
     outputOf(await sandbox.run(command, args))
@@ -164,7 +167,7 @@ describe('a kept file', () => {
     expect(existsSync(`${found}-two`)).toBe(what === '--file-stop')
   })
 
-  test('stays where it was to be left, and where somebody has put another in its place', async () => {
+  test('at the end of the agent a file stays if --leave was given, or if another file is in its place', async () => {
     await keep('--leave', 'wlcg')
     const mine = await keep('--purpose=mine', 'wlcg')
     outputOf(await sandbox.sh(`echo a.b.c >new && mv new '${mine}'`))
@@ -173,7 +176,7 @@ describe('a kept file', () => {
     expect(await tokenIn(mine)).toBe('a.b.c')
   })
 
-  test('goes with the lock and comes back with the unlock', async () => {
+  test('a kept file is removed by the lock and written again by the unlock', async () => {
     await keep('wlcg')
     const address = { kind: 'unix', path: agent.socketPath } as const
     await callAgent(address, { request: 'lock', password: 'x' })
@@ -183,7 +186,7 @@ describe('a kept file', () => {
   })
 
   test.each(['SIGTERM', 'SIGKILL'] as const)(
-    'is kept again by the next agent, after %s',
+    'a kept file is kept by the next agent after %s of the first one',
     async (signal) => {
       await keep('--aud=one', 'wlcg')
       await keep('--purpose=two', '--aud=two', 'wlcg')
@@ -195,7 +198,7 @@ describe('a kept file', () => {
       await until('both to be fresh', async () => (await kept()).split('"fresh"').length === 3)
       expect(payloadOf(await tokenIn(found)).aud).toBe('one')
       expect(payloadOf(await tokenIn(`${found}-two`)).aud).toBe('two')
-      // What was removed by name does not come back.
+      // The files of an account that was removed by name are not written again.
       outputOf(await sandbox.run('oidc-add', ['-r', 'wlcg']))
       await addAccount(sandbox, 'wlcg')
       expect(await kept()).not.toContain('token_files')
@@ -203,12 +206,12 @@ describe('a kept file', () => {
     },
   )
 
-  test('is taken over by another agent that is told to keep it', async () => {
+  test('a kept file is taken over by another agent that is asked to keep it', async () => {
     await keep('--aud=one', 'wlcg')
     const first = { ...sandbox.env }
     await sandbox.startAgent()
     await addAccount(sandbox, 'wlcg')
-    // The first still runs: the second leaves its file alone until it is asked for it.
+    // The first agent still runs: the second leaves the file alone until a request names it.
     expect(outputOf(await sandbox.run('oidc-agent', ['--status', '--json']))).not.toContain(
       'token_files',
     )
@@ -220,9 +223,9 @@ describe('a kept file', () => {
 })
 
 describe('renewal', () => {
-  test('comes ahead of expiry; where it fails the file is gone with its token, and comes back', async () => {
+  test('a kept file is renewed ahead of its expiry; without a provider it is removed when its token expires, and written again later', async () => {
     provider.settings.accessTokenSeconds = 10
-    // Another wish than the plain one, for which the agent has had a token of an hour since it was loaded.
+    // With an audience: without one, the agent has had a token for an hour since the account was loaded.
     await keep('--aud=short', 'wlcg')
     const first = await tokenIn(found)
     await until('a new token', async () => (await tokenIn(found)) !== first)
