@@ -1,7 +1,8 @@
+import { setImmediate as nextTurn } from 'node:timers/promises'
 import { expect, test } from 'vitest'
-import { SingleFlight } from './concurrency.ts'
+import { RunningWork, SingleFlight } from './concurrency.ts'
 
-test('work for one key runs once, however many ask while it runs', async () => {
+test('work for one key runs once, however many callers ask for it while it runs', async () => {
   const flights = new SingleFlight<number>()
   const { promise, resolve } = withResolver<number>()
   let runs = 0
@@ -15,7 +16,7 @@ test('work for one key runs once, however many ask while it runs', async () => {
   expect(runs).toBe(1)
 })
 
-test('other keys run on their own', async () => {
+test('work for another key runs on its own', async () => {
   const flights = new SingleFlight<string>()
   const results = await Promise.all(
     ['a', 'b', 'a'].map((key) => flights.run(key, () => Promise.resolve(key))),
@@ -23,7 +24,7 @@ test('other keys run on their own', async () => {
   expect(results).toEqual(['a', 'b', 'a'])
 })
 
-test('a failure reaches all who waited, and the next call starts anew', async () => {
+test('a failure reaches all callers that waited, and the next call starts the work again', async () => {
   const flights = new SingleFlight<number>()
   const failing = (): Promise<number> => Promise.reject(new Error('down'))
   const first = flights.run('key', failing)
@@ -33,19 +34,38 @@ test('a failure reaches all who waited, and the next call starts anew', async ()
   expect(await flights.run('key', () => Promise.resolve(1))).toBe(1)
 })
 
-test('settled waits for what runs, well or badly', async () => {
-  const flights = new SingleFlight<number>()
+test('settled waits for the work that runs, whether it succeeds or fails', async () => {
+  const work = new RunningWork()
   const good = withResolver<number>()
   let settled = false
-  const running = flights.run('good', () => good.promise)
-  const bad = flights.run('bad', () => Promise.reject(new Error('down')))
-  const waiting = flights.settled().then(() => {
+  work.track(good.promise)
+  const bad = Promise.reject(new Error('down'))
+  work.track(bad)
+  const waiting = work.settled().then(() => {
     settled = true
   })
   await expect(bad).rejects.toThrow('down')
   expect(settled).toBe(false)
   good.resolve(1)
-  await Promise.all([running, waiting])
+  await waiting
+  expect(settled).toBe(true)
+})
+
+test('settled waits for work that began while it waited', async () => {
+  const work = new RunningWork()
+  const [first, second] = [withResolver<number>(), withResolver<number>()]
+  let settled = false
+  work.track(first.promise)
+  const waiting = work.settled().then(() => {
+    settled = true
+  })
+  work.track(second.promise)
+  first.resolve(1)
+  await first.promise
+  await nextTurn()
+  expect(settled).toBe(false)
+  second.resolve(2)
+  await waiting
   expect(settled).toBe(true)
 })
 

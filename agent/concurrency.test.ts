@@ -2,7 +2,7 @@ import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { KeyedMutex, Semaphore } from './concurrency.ts'
 
-test('never more than the limit run at a time, all run, in order of arrival', async () => {
+test('never more pieces of work than the limit run at a time, and all run in order of arrival', async () => {
   await fc.assert(
     fc.asyncProperty(
       fc.integer({ min: 1, max: 5 }),
@@ -33,7 +33,7 @@ test('never more than the limit run at a time, all run, in order of arrival', as
   )
 })
 
-test('keys do not wait for each other, a key waits for itself', async () => {
+test('work for one key does not wait for another key, only for its own', async () => {
   const turns = new KeyedMutex(1)
   const order: string[] = []
   let release: () => void = () => undefined

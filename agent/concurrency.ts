@@ -10,7 +10,7 @@ export class Semaphore {
 
   async run<T>(work: () => Promise<T>): Promise<T> {
     if (this.#running >= this.#limit) {
-      // The turn is handed over by the one that ends, so nobody can slip in between.
+      // The work that ends hands its turn over, so that no other can take it in between.
       await new Promise<void>((resolve) => this.#waiting.push(resolve))
     } else {
       this.#running += 1
@@ -25,29 +25,29 @@ export class Semaphore {
   }
 }
 
-/** {@link Turns} by key; a key nobody uses takes no memory. */
+/** A {@link Semaphore} for each key; a key that is not in use takes no memory. */
 export class KeyedMutex {
   readonly #limit: number
-  readonly #turns = new Map<string, { readonly turns: Semaphore; users: number }>()
+  readonly #entries = new Map<string, { readonly semaphore: Semaphore; users: number }>()
 
   constructor(limit: number) {
     this.#limit = limit
   }
 
   async run<T>(key: string, work: () => Promise<T>): Promise<T> {
-    const entry = this.#turns.get(key) ?? { turns: new Semaphore(this.#limit), users: 0 }
-    this.#turns.set(key, entry)
+    const entry = this.#entries.get(key) ?? { semaphore: new Semaphore(this.#limit), users: 0 }
+    this.#entries.set(key, entry)
     entry.users += 1
     try {
-      return await entry.turns.run(work)
+      return await entry.semaphore.run(work)
     } finally {
       entry.users -= 1
-      if (entry.users === 0) this.#turns.delete(key)
+      if (entry.users === 0) this.#entries.delete(key)
     }
   }
 }
 
-/** Runs work for one key once, however many ask for it while it runs (kubelogin #628 is what happens without). */
+/** Runs work for one key once, however many callers ask for it while it runs (without it: kubelogin #628). */
 export class SingleFlight<T> {
   readonly #running = new Map<string, Promise<T>>()
 
@@ -59,9 +59,20 @@ export class SingleFlight<T> {
     this.#running.set(key, started)
     return started
   }
+}
 
-  /** Settles when nothing runs any more, also of what began while it waited. Never rejects. */
+/** Work that goes on whether or not its caller waits for it, and that has to end before the agent does. */
+export class RunningWork {
+  readonly #running = new Set<Promise<unknown>>()
+
+  track(work: Promise<unknown>): void {
+    const end = (): void => void this.#running.delete(work)
+    this.#running.add(work)
+    work.then(end, end)
+  }
+
+  /** Resolves when nothing runs any more, also of what began while it waited. Never rejects. */
   async settled(): Promise<void> {
-    while (this.#running.size > 0) await Promise.allSettled(this.#running.values())
+    while (this.#running.size > 0) await Promise.allSettled(this.#running)
   }
 }

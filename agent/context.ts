@@ -75,10 +75,7 @@ export function createAgent(parts: AgentParts): AgentContext {
   const tokens = new TokenService({ refresher, provider, runtime, log })
   const keyring = new Keyring(runtime, {
     added: ({ name }) => tokenFiles.accountLoaded(name),
-    removed: (loaded) => {
-      tokens.forget(loaded)
-      tokenFiles.accountLeft(loaded.name)
-    },
+    removed: ({ name }) => tokenFiles.accountLeft(name),
   })
   const tokenFiles = new ManagedTokenFiles({
     keyring,

@@ -10,7 +10,6 @@ import {
 import { newKeyPair, openSealedChannel } from '../protocol/wire/encryption.ts'
 import { AgentError, errorCodes, systemCode, unwritable } from '../protocol/wire/errors.ts'
 import { loadSodium } from '../protocol/wire/sodium.ts'
-import type { AgentContext } from './context.ts'
 import { createAgent } from './context.ts'
 import { dispatch } from './dispatch.ts'
 import { createLog, fileSink, type Log, whereThrown } from './log.ts'
@@ -25,12 +24,11 @@ import {
 } from './process/socket-location.ts'
 import { systemRuntime } from './runtime.ts'
 import { REQUEST_TIMEOUT_MS, RotatingKeyPair, startServer } from './server.ts'
+import { shutDown } from './shutdown.ts'
 
-/** Where the launcher listens for our report, and the pipe that ends when the launcher does. */
+/** Where the launcher reads our report, and the pipe that closes when the launcher ends. */
 const REPORT_FD = 3
 const PARENT_PIPE_FD = 4
-/** Running refreshes are waited for at the end, as they may bring a rotated token; the provider layer gives up after 15 s. */
-const LAST_REFRESHES_MS = 20_000
 
 /**
  * The daemon: starts, reports on file descriptor 3 that the socket accepts, serves until a signal
@@ -43,7 +41,7 @@ export async function run(): Promise<number> {
     ...(JSON.parse(process.argv[2] ?? '{}') as AgentOptions),
   }
   const log = openLog(options)
-  // The stderr of a daemon is gone: a bug that ends it would leave no trace.
+  // A daemon has no stderr: a bug that ends it would leave no trace.
   process.on('uncaughtExceptionMonitor', (error) => {
     log.warn(`ended by a bug: ${whereThrown(error)}`)
   })
@@ -65,11 +63,11 @@ async function serve(options: AgentOptions, log: Log): Promise<void> {
   const { peerUid, missingProtections } = hardenProcess()
   for (const gap of missingProtections) log.warn(gap)
   const uid = process.getuid?.() ?? 0
-  // Before the directory is made: where there is no such group, none is left behind.
+  // Before the directory is made: if the group does not exist, no directory is left behind.
   const gid = groupOf(options)
   const location = await socketLocation(options, uid)
   const context = createAgent({
-    // Where it really is: a login's state says it.
+    // The real path: the state of a login contains it.
     options: { ...options, socketPath: location.path },
     runtime: systemRuntime,
     log,
@@ -79,11 +77,11 @@ async function serve(options: AgentOptions, log: Log): Promise<void> {
     env: process.env,
   })
   if (gid !== undefined) shareDirectory(location, gid)
-  // The mode of the socket is set by the umask while it is bound: no moment with another one.
+  // The umask sets the mode of the socket when it is bound: it never has another mode.
   process.umask(gid === undefined ? 0o177 : 0o117)
   const keys = new RotatingKeyPair(newKeyPair, systemRuntime.now)
   const server = await startServer(location.path, {
-    // libsodium comes with the first sealed client: an agent of our own clients never needs it.
+    // libsodium is loaded for the first sealed client: our own clients do not need it.
     openChannel: async (key) => openSealedChannel(await loadSodium(), key, keys.get()),
     answer: (request, signal) => dispatch(request, context, signal),
     requestTimeoutMs: REQUEST_TIMEOUT_MS,
@@ -94,25 +92,20 @@ async function serve(options: AgentOptions, log: Log): Promise<void> {
   try {
     if (options.pidFile !== undefined) writePidFile(options.pidFile)
     log.debug(`listening on ${location.path}`)
-    // Listened for before anybody knows our pid: a signal must not find us without a handler.
-    const end = asked(options)
-    // Where the launcher was killed meanwhile, nobody would ever know of this agent: it ends.
+    // The handlers come before the report of our pid: no signal must arrive without a handler.
+    const end = endRequested(options)
+    // If the launcher was killed in between, no client can find this agent: it ends.
     if (report({ socket: location.path, pid: process.pid })) await end
     log.debug('ending')
   } finally {
     await server.close()
-    await context.authorizationSessions.close()
     removeSocket(location)
-    // What runs is waited for; renewals that are not due yet would only make it longer.
-    context.tokens.close()
-    await context.tokenFiles.close()
-    await lastRefreshes(context)
-    await context.provider.close()
+    await shutDown(context)
   }
   if (options.pidFile !== undefined) rmSync(options.pidFile, { force: true })
 }
 
-/** The group the agent is shared with, if any. */
+/** The id of the group the agent is shared with, if any. */
 function groupOf({ group }: AgentOptions): number | undefined {
   return group === undefined ? undefined : groupId(group)
 }
@@ -126,7 +119,7 @@ function socketLocation(options: AgentOptions, uid: number): Promise<SocketLocat
   })
 }
 
-/** We ourselves, or root; where the kernel does not tell, the socket's mode has let them in. */
+/** Whether the peer is this user or root; if its uid is unknown, the socket's mode has admitted it. */
 function isOurs(peer: number | undefined, uid: number): boolean {
   return peer === undefined || peer === uid || peer === 0
 }
@@ -139,36 +132,28 @@ function writePidFile(path: string): void {
   }
 }
 
-/** Node reads NODE_EXTRA_CA_CERTS for its own connections only; grid sites name their CAs in it. */
+/** Node applies NODE_EXTRA_CA_CERTS to its own connections only; grid sites name their CAs in it. */
 function extraCaFiles(): readonly string[] {
   const file = process.env['NODE_EXTRA_CA_CERTS']
   return file === undefined || file === '' ? [] : [file]
 }
 
-/** Resolves when the agent is told to end: by a signal, or by the end of `oidc-agent COMMAND`. */
-function asked(options: AgentOptions): Promise<void> {
+/** Resolves when the agent is to end: on a signal, or when `oidc-agent COMMAND` has ended. */
+function endRequested(options: AgentOptions): Promise<void> {
   return new Promise((resolve) => {
     process.on('SIGTERM', resolve)
     process.on('SIGINT', resolve)
-    // The terminal of the shell that started us is gone; the agent stays for the others.
+    // The terminal of the shell that started the agent is gone; the agent stays for other shells.
     process.on('SIGHUP', () => undefined)
     if (options.parentPipe) {
-      // A file stream's read would block a thread, and with it our end, until the launcher's.
+      // The read of a file stream would block a thread, and so our end, until the launcher ends.
       const parentPipe = new Socket({ fd: PARENT_PIPE_FD })
       parentPipe.on('error', resolve).on('close', resolve).unref().resume()
     }
   })
 }
 
-async function lastRefreshes(context: AgentContext): Promise<void> {
-  const timeUp = new Promise<void>((resolve) => setTimeout(resolve, LAST_REFRESHES_MS).unref())
-  await Promise.race([context.tokens.settled(), timeUp])
-  for (const loaded of context.keyring.all()) {
-    if (loaded.saved.state === 'unsaved') await context.writer.save(loaded)
-  }
-}
-
-/** False: the launcher is gone. Without one, as when started by hand, there is nobody to miss. */
+/** False if the launcher is gone. True also without a launcher, as when started by hand. */
 function report(content: DaemonReport): boolean {
   try {
     writeSync(REPORT_FD, `${JSON.stringify(content)}\n`)

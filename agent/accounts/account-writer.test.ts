@@ -27,7 +27,7 @@ async function passwordsOf(entry: PasswordEntry): Promise<readonly string[]> {
   return passwords
 }
 
-test('come from memory, command and file, in that order', async () => {
+test('file passwords come from memory, command and file, in that order', async () => {
   const type = MEMORY + COMMAND + FILE
   const sources = { password: 'kept', command: 'echo told', pw_file: fileWith('written\n') }
   expect(await passwordsOf({ type, ...sources })).toEqual(['kept', 'told', 'written'])
@@ -36,13 +36,13 @@ test('come from memory, command and file, in that order', async () => {
 })
 
 test.each(['first\n', 'first', 'first\r\nsecond\r\n', 'first\nsecond'])(
-  'of a file that reads %j are its first line, as for oidc-add',
+  'the password of a file with the content %j is its first line, as for oidc-add',
   async (text) => {
     expect(await passwordsOf({ type: FILE, pw_file: fileWith(text) })).toEqual(['first'])
   },
 )
 
-test('do not come from a source that fails, or from a memory that has expired', async () => {
+test('no file password comes from a source that fails, or from a memory that has expired', async () => {
   const type = MEMORY + COMMAND + FILE
   const failing = { command: 'exit 1', pw_file: join(home, 'none') }
   const kept = (expires_at: number): PasswordEntry => ({

@@ -12,6 +12,7 @@ import {
 } from '../../protocol/storage/account-file.ts'
 import { AgentError, systemReason } from '../../protocol/wire/errors.ts'
 import type { JsonObject, PasswordEntry } from '../../protocol/wire/messages.ts'
+import type { Secret } from '../../protocol/wire/secret.ts'
 import { KeyedMutex } from '../concurrency.ts'
 import type { Log } from '../log.ts'
 import type { Runtime } from '../runtime.ts'
@@ -23,9 +24,9 @@ interface OpenedFile {
 }
 
 /**
- * Keeps account files in step with the refresh tokens the agent holds. A rotated token is sealed
- * into its file with the key that loaded it, under a fresh nonce and the file's own salt, so no
- * password is asked and other readers of the file go on as before.
+ * Keeps account files and loaded accounts in step. A refresh token that the provider replaced is sealed
+ * into its file with the key that opened it, under a fresh nonce and the file's own salt: no password
+ * is asked for, and other readers of the file go on as before.
  */
 export class AccountWriter {
   readonly #directory: () => AccountDirectory | undefined
@@ -36,7 +37,7 @@ export class AccountWriter {
   readonly #turns = new KeyedMutex(1)
 
   constructor(parts: {
-    /** Looked up at each use: oidc-gen may make the directory after the agent started. */
+    /** Looked up at each use: oidc-gen may create the directory after the agent has started. */
     readonly directory: () => AccountDirectory | undefined
     readonly derive: DeriveKey
     readonly runtime: Runtime
@@ -49,59 +50,78 @@ export class AccountWriter {
   }
 
   /**
-   * Seals the account's refresh token into its file. Never throws: what fails is kept in
-   * `loaded.saved`, for the reply and for the next try. An account without a file has nothing to save.
+   * Seals the account's refresh token into its file; if the file has a newer login, the account takes
+   * that instead. Never throws: a failure is kept in `loaded.saved`, for the reply and for the next try.
    */
   async save(loaded: LoadedAccount): Promise<void> {
     await this.#turns.run(loaded.name, async () => {
       try {
         await this.#save(loaded)
-        loaded.saved = { state: 'saved' }
       } catch (error) {
         const reason = systemReason(error)
-        loaded.saved = { state: 'unsaved', reason }
+        loaded.saveFailed(reason)
         this.#log.warn(`the new refresh token of ${loaded.name} is kept in memory only: ${reason}`)
       }
     })
   }
 
-  /**
-   * The account as its file has it now, where another agent or tool has written another refresh
-   * token there; undefined where it has not, or where the file cannot be opened without asking.
-   */
-  async changedOnDisk(loaded: LoadedAccount): Promise<Account | undefined> {
+  /** The account as its file has it; undefined if the agent has no file or no key to it. */
+  async read(loaded: LoadedAccount): Promise<Account | undefined> {
     const directory = this.#directory()
     if (directory === undefined) return undefined
     try {
-      const { fields } = await this.#open(await directory.read(loaded.name), loaded)
-      const account = accountOf(fields)
-      const differs = account.refreshToken?.reveal() !== loaded.account.refreshToken?.reveal()
-      return differs && account.refreshToken !== undefined ? account : undefined
+      return accountOf((await this.#open(await directory.read(loaded.name), loaded)).fields)
     } catch (error) {
       if (error instanceof AgentError) return undefined
       throw error
     }
   }
 
-  async #save(loaded: LoadedAccount): Promise<void> {
-    const directory = this.#directory()
-    if (directory === undefined || !(await directory.has(loaded.name))) return
-    const { fields, key } = await this.#open(await directory.read(loaded.name), loaded)
-    const changed = changedFields(fields, loaded.account)
-    await directory.write(loaded.name, await sealAccountFile(changed, key))
+  /**
+   * Whether the account has another refresh token to try after the provider refused `refused`: one that
+   * a parallel refresh has brought, or one that another agent or tool has written into the file.
+   */
+  async findNewer(loaded: LoadedAccount, refused: Secret): Promise<boolean> {
+    if (!loaded.holds(refused)) return true
+    const inFile = await this.read(loaded)
+    if (inFile !== undefined) this.#compare(loaded, inFile, refused)
+    return !loaded.holds(refused)
   }
 
-  /** Opens the file with the held key, else with what the password entry gives; remembers the key that did it. */
-  async #open(text: string, loaded: LoadedAccount): Promise<OpenedFile> {
-    if (loaded.fileKey !== undefined) {
-      const fields = await unlessWrongPassword(openAccountFile(text, loaded.fileKey))
-      if (fields !== undefined) return { fields, key: loaded.fileKey }
+  async #save(loaded: LoadedAccount): Promise<void> {
+    const directory = this.#directory()
+    if (directory === undefined || !(await directory.has(loaded.name))) {
+      loaded.fileMissing()
+      return
     }
-    if (loaded.passwordEntry !== undefined) {
-      for await (const password of filePasswords(loaded.passwordEntry, this.#runtime.now())) {
+    const { fields, key } = await this.#open(await directory.read(loaded.name), loaded)
+    if (this.#compare(loaded, accountOf(fields))) return
+    const { account } = loaded
+    await directory.write(loaded.name, await sealAccountFile(changedFields(fields, account), key))
+    loaded.tokenSaved(account)
+  }
+
+  /** Whether the file's refresh token is the newest; the account has taken it then. */
+  #compare(loaded: LoadedAccount, inFile: Account, refused?: Secret): boolean {
+    if (loaded.newest({ file: inFile.refreshToken }, refused) !== 'file') return false
+    loaded.restored(inFile)
+    this.#log.debug(`the account file of ${loaded.name} has a newer login, which is used now`)
+    return true
+  }
+
+  /** Opens the file with the held key, else with a password of the password entry; keeps the key that opened it. */
+  async #open(text: string, loaded: LoadedAccount): Promise<OpenedFile> {
+    const held = loaded.fileKey?.reveal()
+    if (held !== undefined) {
+      const fields = await unlessWrongPassword(openAccountFile(text, held))
+      if (fields !== undefined) return { fields, key: held }
+    }
+    const entry = loaded.passwordEntry?.reveal()
+    if (entry !== undefined) {
+      for await (const password of filePasswords(entry, this.#runtime.now())) {
         const opened = await unlessWrongPassword(unlockAccountFile(text, password, this.#derive))
         if (opened === undefined) continue
-        loaded.fileKey = opened.key
+        loaded.fileOpened(opened.key)
         return opened
       }
     }
@@ -112,7 +132,7 @@ export class AccountWriter {
   }
 }
 
-/** What `opening` gives; undefined where the key or password is not the file's. */
+/** The result of `opening`; undefined if the key or password is not the file's. */
 async function unlessWrongPassword<T>(opening: Promise<T>): Promise<T | undefined> {
   try {
     return await opening
@@ -124,7 +144,7 @@ async function unlessWrongPassword<T>(opening: Promise<T>): Promise<T | undefine
 
 const run = promisify(execFile)
 
-/** A password command that takes longer has lost its keyring or waits for a person. */
+/** A password command that takes longer has no keyring to ask, or waits for a user. */
 const COMMAND_TIMEOUT_MS = 30_000
 /** Bits of `pw_entry.type`, protocol.md §2.4. */
 const MEMORY = 1
@@ -132,8 +152,8 @@ const COMMAND = 4
 const FILE = 16
 
 /**
- * The passwords a `pw_entry` gives, in the C agent's order: memory, command, file. A source that
- * fails gives none. `now` in milliseconds since 1970.
+ * The passwords of a `pw_entry`, in the C agent's order: memory, command, file. A source that fails is
+ * left out. `now` in milliseconds since 1970.
  */
 export async function* filePasswords(entry: PasswordEntry, now: number): AsyncGenerator<string> {
   if ((entry.type & MEMORY) !== 0 && entry.password !== undefined && !hasExpired(entry, now)) {
@@ -155,7 +175,7 @@ function hasExpired(entry: PasswordEntry, now: number): boolean {
 
 async function outputOf(command: string): Promise<string | undefined> {
   try {
-    // The command is the user's own, given to oidc-add --pw-cmd: a shell line by definition.
+    // The command is the user's own, from oidc-add --pw-cmd: a shell command line by definition.
     const { stdout } = await run('/bin/sh', ['-c', command], { timeout: COMMAND_TIMEOUT_MS })
     return stdout.replace(/\r?\n$/, '')
   } catch {

@@ -1,23 +1,26 @@
 import { sameIssuer } from '../../protocol/storage/account.ts'
-import { LONGEST_TIMER_MS, type Runtime } from '../runtime.ts'
+import { KeyedMutex } from '../concurrency.ts'
+import { type CancelTimer, type Runtime, startTimer } from '../runtime.ts'
 import type { LoadedAccount } from './loaded-account.ts'
 
 interface Entry {
   readonly loaded: LoadedAccount
-  /** Milliseconds since 1970; undefined = for ever. */
-  diesAt: number | undefined
-  timer: NodeJS.Timeout | undefined
+  /** End of its lifetime, milliseconds since 1970; undefined = loaded forever. */
+  readonly diesAt: number | undefined
+  readonly cancelEnd: CancelTimer | undefined
 }
 
-/** Who is told of accounts that come and go. */
+/** Called when accounts come and go. */
 export interface AccountsChanged {
   readonly added: (loaded: LoadedAccount) => void
-  /** Of every account that leaves, however it does. */
+  /** For every account that leaves: removed, locked, replaced, or at the end of its lifetime. */
   readonly removed: (loaded: LoadedAccount) => void
 }
 
 /** The accounts the agent holds now, in the order they were loaded, each until its lifetime ends. */
 export class Keyring {
+  /** One request at a time loads an account, by its name. */
+  readonly loading = new KeyedMutex(1)
   readonly #runtime: Runtime
   readonly #onChange: AccountsChanged
   readonly #entries = new Map<string, Entry>()
@@ -48,10 +51,10 @@ export class Keyring {
     )
   }
 
-  /** Loads an account, in place of one of the same name. `lifetime` in seconds, 0 = for ever. */
+  /** Loads an account, in place of one of the same name. `lifetime` in seconds, 0 = forever. */
   add(loaded: LoadedAccount, lifetime: number): void {
     this.remove(loaded.name)
-    this.#entries.set(loaded.name, { loaded, diesAt: undefined, timer: undefined })
+    this.#entries.set(loaded.name, { loaded, diesAt: undefined, cancelEnd: undefined })
     this.setLifetime(loaded.name, lifetime)
     this.#onChange.added(loaded)
   }
@@ -60,12 +63,18 @@ export class Keyring {
   setLifetime(name: string, lifetime: number): void {
     const entry = this.#entries.get(name)
     if (entry === undefined) return
-    clearTimeout(entry.timer)
-    entry.diesAt = lifetime > 0 ? this.#runtime.now() + lifetime * 1000 : undefined
-    this.#watch(entry)
+    entry.cancelEnd?.()
+    const { loaded } = entry
+    if (lifetime > 0) {
+      const diesAt = this.#runtime.now() + lifetime * 1000
+      const cancelEnd = startTimer(this.#runtime, diesAt, () => this.remove(name))
+      this.#entries.set(name, { loaded, diesAt, cancelEnd })
+    } else {
+      this.#entries.set(name, { loaded, diesAt: undefined, cancelEnd: undefined })
+    }
   }
 
-  /** Seconds the account has left, 0 = for ever; undefined where it is not loaded. */
+  /** Seconds the account has left, 0 = forever; undefined if it is not loaded. */
   lifetimeLeft(name: string): number | undefined {
     const entry = this.#entries.get(name)
     if (entry === undefined) return undefined
@@ -73,13 +82,13 @@ export class Keyring {
     return Math.max(1, Math.ceil((entry.diesAt - this.#runtime.now()) / 1000))
   }
 
-  /** Whether there was an account to remove. */
+  /** Removes an account; returns whether it was loaded. */
   remove(name: string): boolean {
     const entry = this.#entries.get(name)
     if (entry === undefined) return false
-    clearTimeout(entry.timer)
+    entry.cancelEnd?.()
     this.#entries.delete(name)
-    entry.loaded.tokens.clear()
+    entry.loaded.dispose()
     this.#onChange.removed(entry.loaded)
     return true
   }
@@ -88,14 +97,11 @@ export class Keyring {
     for (const name of this.names()) this.remove(name)
   }
 
-  #watch(entry: Entry): void {
-    if (entry.diesAt === undefined) return
-    const left = entry.diesAt - this.#runtime.now()
-    if (left <= 0) {
-      this.remove(entry.loaded.name)
-      return
+  /** Ends what the accounts do by themselves. They stay, for their refresh tokens to be saved. */
+  close(): void {
+    for (const { loaded, cancelEnd } of this.#entries.values()) {
+      cancelEnd?.()
+      loaded.dispose()
     }
-    entry.timer = setTimeout(() => this.#watch(entry), Math.min(left, LONGEST_TIMER_MS))
-    entry.timer.unref()
   }
 }

@@ -1,68 +1,332 @@
-import { type Account, type AccountChange, changedAccount } from '../../protocol/storage/account.ts'
+import { createHash } from 'node:crypto'
+import { type Account, accountOf, changedAccount } from '../../protocol/storage/account.ts'
 import type { FileKey } from '../../protocol/storage/account-file.ts'
-import type { PasswordEntry } from '../../protocol/wire/messages.ts'
-import { TokenCache } from './token-cache.ts'
+import { isJsonObject } from '../../protocol/wire/json.ts'
+import type { JsonObject, JsonValue, PasswordEntry } from '../../protocol/wire/messages.ts'
+import { passwordEntryOf } from '../../protocol/wire/messages.ts'
+import { Secret } from '../../protocol/wire/secret.ts'
+import { SingleFlight } from '../concurrency.ts'
+import type { TokenResponse } from '../oauth/provider.ts'
+import { isSameToken, type NewestToken, newestToken, type OtherTokens } from './newest-token.ts'
+import { type IssuedToken, TokenCache } from './token-cache.ts'
 
 /**
- * What is known of how the provider treats refresh tokens. Until the first answer an account is
+ * What is known of how the provider treats refresh tokens. Until the first response an account is
  * treated as if they rotated: two parallel refreshes with one rotating token lose the login.
  */
 export type Rotation = 'unknown' | 'rotates' | 'keeps'
 
-/** Whether the refresh token the agent holds is also in the account file. */
+/** Whether the account file has the refresh token that the agent holds. */
 export type Saved =
   | { readonly state: 'saved' }
+  /** A new login that oidc-gen has yet to save, or an account that came without a file. */
+  | { readonly state: 'no-file' }
+  /** The provider replaced the token of the file a moment ago: the new one is to be saved now. */
+  | { readonly state: 'rotated' }
   | { readonly state: 'unsaved'; readonly reason: string }
 
+/** How an account is to be used, as the request that loads it says. */
 export interface LoadOptions {
-  readonly fileKey?: FileKey | undefined
-  readonly passwordEntry?: PasswordEntry | undefined
+  readonly fileKey?: Secret<FileKey> | undefined
+  readonly passwordEntry?: Secret<PasswordEntry> | undefined
   readonly confirm?: boolean | undefined
   readonly alwaysAllowIdToken?: boolean | undefined
 }
 
+/** All that a loaded account knows and that must survive a lock; each member is also in the record. */
+interface LoadedState {
+  readonly account: Account
+  readonly rotation: Rotation
+  readonly saved: Saved
+  /** SHA-256 of the refresh tokens that rotation replaced, the last one at the end. */
+  readonly replaced: readonly string[]
+  /** The issuer as its discovery document publishes it, once known. */
+  readonly publishedIssuer: string | undefined
+  /** Whether the provider refused the refresh token for good. */
+  readonly loginExpired: boolean
+  readonly fileKey: Secret<FileKey> | undefined
+  readonly passwordEntry: Secret<PasswordEntry> | undefined
+  readonly confirm: boolean
+  readonly alwaysAllowIdToken: boolean
+}
+
+/** A loaded account as JSON. It holds every secret of the account in the clear: only to be sealed. */
+export type LoadedAccountRecord = { readonly [Member in keyof LoadedState]: JsonValue }
+
+/** Replaced refresh tokens that are remembered. A sanity bound: only the last few are ever met again. */
+const MAX_REPLACED = 100
+
 /**
- * An account in use: its current refresh token, its tokens, its file key. The object is the
- * account's generation: removing, locking or loading again makes a new one, so that a late answer
- * of the provider lands on an object nobody asks any more.
+ * An account in use: its login, its access tokens, the refreshes under way. Only its methods change it,
+ * each for something that happened. Removing, locking or loading again makes a new object, so that a
+ * late response of the provider changes an object that is no longer used.
  */
 export class LoadedAccount {
   readonly tokens = new TokenCache()
-  rotation: Rotation = 'unknown'
-  saved: Saved = { state: 'saved' }
-  /** The issuer as its discovery document publishes it, once known. */
-  publishedIssuer: string | undefined
-  /** Set when the provider proved that the refresh token is no longer good. */
-  loginExpired = false
-  fileKey: FileKey | undefined
-  passwordEntry: PasswordEntry | undefined
-  confirm: boolean
-  alwaysAllowIdToken: boolean
-  #account: Account
+  /** Refreshes under way, by requested token. */
+  readonly flights = new SingleFlight<IssuedToken>()
+  #state: LoadedState
+  #isDisposed = false
 
   constructor(account: Account, options: LoadOptions = {}) {
-    this.#account = account
-    this.fileKey = options.fileKey
-    this.passwordEntry = options.passwordEntry
-    this.confirm = options.confirm ?? false
-    this.alwaysAllowIdToken = options.alwaysAllowIdToken ?? false
+    this.#state = {
+      account,
+      rotation: 'unknown',
+      saved: { state: 'saved' },
+      replaced: [],
+      publishedIssuer: undefined,
+      loginExpired: false,
+      fileKey: options.fileKey,
+      passwordEntry: options.passwordEntry,
+      confirm: options.confirm ?? false,
+      alwaysAllowIdToken: options.alwaysAllowIdToken ?? false,
+    }
+  }
+
+  /** The account of a login that has just succeeded: no file has its refresh token yet. */
+  static ofLogin(account: Account, options: LoadOptions): LoadedAccount {
+    const loaded = new LoadedAccount(account, options)
+    loaded.fileMissing()
+    return loaded
+  }
+
+  /** The account of a record of {@link toRecord}; undefined if it is not one. */
+  static fromRecord(record: JsonObject): LoadedAccount | undefined {
+    const fields = record['account']
+    if (!isJsonObject(fields)) return undefined
+    const loaded = new LoadedAccount(accountOf(fields))
+    loaded.#state = stateOf(record, loaded.account)
+    return loaded
+  }
+
+  /** Everything that must survive a lock. Access tokens are not in it: a refresh gives new ones. */
+  toRecord(): LoadedAccountRecord {
+    const { account, fileKey, passwordEntry, ...plain } = this.#state
+    return {
+      ...plain,
+      account: account.fields.reveal(),
+      publishedIssuer: plain.publishedIssuer ?? null,
+      fileKey: fileKey === undefined ? null : keyJson(fileKey.reveal()),
+      passwordEntry: passwordEntry === undefined ? null : plainJson(passwordEntry.reveal()),
+    }
   }
 
   get account(): Account {
-    return this.#account
+    return this.#state.account
   }
 
   get name(): string {
-    return this.#account.name
+    return this.#state.account.name
   }
 
-  change(change: AccountChange): void {
-    this.#account = changedAccount(this.#account, change)
+  get rotation(): Rotation {
+    return this.#state.rotation
   }
 
-  /** Replaces the account data, as after another agent changed the file. */
-  replace(account: Account): void {
-    this.#account = account
-    this.loginExpired = false
+  get saved(): Saved {
+    return this.#state.saved
   }
+
+  get publishedIssuer(): string | undefined {
+    return this.#state.publishedIssuer
+  }
+
+  get loginExpired(): boolean {
+    return this.#state.loginExpired
+  }
+
+  get fileKey(): Secret<FileKey> | undefined {
+    return this.#state.fileKey
+  }
+
+  get passwordEntry(): Secret<PasswordEntry> | undefined {
+    return this.#state.passwordEntry
+  }
+
+  get confirm(): boolean {
+    return this.#state.confirm
+  }
+
+  get alwaysAllowIdToken(): boolean {
+    return this.#state.alwaysAllowIdToken
+  }
+
+  /** Whether the refresh token in memory is newer than what the account file is known to have. */
+  get needsSaving(): boolean {
+    const { saved, replaced } = this.#state
+    return saved.state === 'no-file' ? replaced.length > 0 : saved.state !== 'saved'
+  }
+
+  /** Whether the account was removed, locked or replaced: no refresh of it starts any more. */
+  get isDisposed(): boolean {
+    return this.#isDisposed
+  }
+
+  holds(refreshToken: Secret): boolean {
+    return isSameToken(this.account.refreshToken, refreshToken)
+  }
+
+  /** Which refresh token is to be used from now on: see {@link newestToken}. */
+  newest(others: OtherTokens, refused?: Secret): NewestToken {
+    const { account, saved, replaced, loginExpired } = this.#state
+    const memory = {
+      token: account.refreshToken,
+      isDead: loginExpired || (refused !== undefined && this.holds(refused)),
+      isUnsaved: this.needsSaving && saved.state !== 'rotated',
+      hasReplaced: (token: Secret) => replaced.includes(digest(token)),
+    }
+    return newestToken(memory, others)
+  }
+
+  issuerPublished(publishedIssuer: string): void {
+    this.#change({ publishedIssuer })
+  }
+
+  /**
+   * The provider accepted the refresh token `sent`, and may have replaced it. The response to a token
+   * of an earlier login changes nothing; of several responses to one token the last one counts.
+   */
+  refreshSucceeded(
+    sent: Secret,
+    response: Pick<TokenResponse, 'refreshToken' | 'refreshTokenExpiresAt'>,
+  ): void {
+    if (!this.holds(sent) && this.#state.replaced.at(-1) !== digest(sent)) return
+    const { refreshToken, refreshTokenExpiresAt } = response
+    this.#change({ loginExpired: false })
+    // In memory only: if each response moves the end, a write for each would be too much.
+    if (refreshTokenExpiresAt !== undefined) {
+      this.#change({ account: changedAccount(this.account, { refreshTokenExpiresAt }) })
+    }
+    if (refreshToken !== undefined && !isSameToken(refreshToken, sent))
+      this.#rotated(sent, refreshToken)
+    else if (this.rotation === 'unknown') this.#change({ rotation: 'keeps' })
+  }
+
+  #rotated(sent: Secret, refreshToken: Secret): void {
+    const { account, saved, replaced } = this.#state
+    const before = account.refreshToken === undefined ? [] : [digest(account.refreshToken)]
+    const others = [...replaced, ...before].filter((one) => one !== digest(sent))
+    this.#change({
+      rotation: 'rotates',
+      account: changedAccount(account, { refreshToken }),
+      replaced: [...others, digest(sent)].slice(-MAX_REPLACED),
+      saved: saved.state === 'saved' ? { state: 'rotated' } : saved,
+    })
+  }
+
+  /** The provider refused `refused` for good, and no newer refresh token was found. */
+  loginEnded(refused: Secret): void {
+    if (this.holds(refused)) this.#change({ loginExpired: true })
+  }
+
+  /** The account file now has the refresh token of `account`. */
+  tokenSaved({ refreshToken }: Account): void {
+    if (isSameToken(refreshToken, this.account.refreshToken))
+      this.#change({ saved: { state: 'saved' } })
+  }
+
+  /** The refresh token could not be saved, for a reason that the user is shown. */
+  saveFailed(reason: string): void {
+    this.#change({ saved: { state: 'unsaved', reason } })
+  }
+
+  /** There is no account file to save the refresh token in. */
+  fileMissing(): void {
+    this.#change({ saved: { state: 'no-file' } })
+  }
+
+  /** The account file was opened with this key, which is kept to seal it again. */
+  fileOpened(key: FileKey): void {
+    this.#change({ fileKey: new Secret(key) })
+  }
+
+  /** The account file has a newer login, which is used from now on. */
+  restored(account: Account): void {
+    this.#change({ account, loginExpired: false, saved: { state: 'saved' } })
+  }
+
+  /** The account was added again with the same login: takes over what the request says. */
+  addedAgain(offered: Account, options: LoadOptions): void {
+    this.#change(this.#with(options))
+    const wasSaved = options.fileKey !== undefined && !this.needsSaving
+    if (wasSaved) this.tokenSaved(offered)
+  }
+
+  /** The same account with a newer login, to take this one's place: options not given stay as they are. */
+  successor(account: Account, options: LoadOptions): LoadedAccount {
+    return new LoadedAccount(account, this.#with(options))
+  }
+
+  /**
+   * Ends what the account does by itself, when it is removed, locked or replaced. Refreshes under way
+   * go on, as a new refresh token must not be lost, but nothing more is cached or renewed.
+   */
+  dispose(): void {
+    this.#isDisposed = true
+    this.tokens.close()
+  }
+
+  #with(options: LoadOptions): Pick<LoadedState, keyof LoadOptions> {
+    const { fileKey, passwordEntry, confirm, alwaysAllowIdToken } = this.#state
+    return {
+      fileKey: options.fileKey ?? fileKey,
+      passwordEntry: options.passwordEntry ?? passwordEntry,
+      confirm: options.confirm ?? confirm,
+      alwaysAllowIdToken: options.alwaysAllowIdToken ?? alwaysAllowIdToken,
+    }
+  }
+
+  #change(change: Partial<LoadedState>): void {
+    this.#state = { ...this.#state, ...change }
+  }
+}
+
+function digest(token: Secret): string {
+  return createHash('sha256').update(token.reveal()).digest('base64')
+}
+
+function stateOf(record: JsonObject, account: Account): LoadedState {
+  const { publishedIssuer, replaced } = record
+  const passwordEntry = passwordEntryOf(record['passwordEntry'])
+  return {
+    account,
+    rotation: rotationOf(record['rotation']),
+    saved: savedOf(record['saved']),
+    replaced: Array.isArray(replaced) ? replaced.filter((one) => typeof one === 'string') : [],
+    publishedIssuer: typeof publishedIssuer === 'string' ? publishedIssuer : undefined,
+    loginExpired: record['loginExpired'] === true,
+    fileKey: fileKeyOf(record['fileKey']),
+    passwordEntry: passwordEntry && new Secret(passwordEntry),
+    confirm: record['confirm'] === true,
+    alwaysAllowIdToken: record['alwaysAllowIdToken'] === true,
+  }
+}
+
+function rotationOf(value: JsonValue | undefined): Rotation {
+  return value === 'rotates' || value === 'keeps' ? value : 'unknown'
+}
+
+function savedOf(value: JsonValue | undefined): Saved {
+  if (!isJsonObject(value)) return { state: 'saved' }
+  const { state, reason } = value
+  if (state === 'unsaved') return { state, reason: typeof reason === 'string' ? reason : '' }
+  return state === 'no-file' || state === 'rotated' ? { state } : { state: 'saved' }
+}
+
+function keyJson({ salt, bytes }: FileKey): JsonObject {
+  return {
+    salt: Buffer.from(salt).toString('base64'),
+    bytes: Buffer.from(bytes).toString('base64'),
+  }
+}
+
+function fileKeyOf(value: JsonValue | undefined): Secret<FileKey> | undefined {
+  if (!isJsonObject(value)) return undefined
+  const { salt, bytes } = value
+  if (typeof salt !== 'string' || typeof bytes !== 'string') return undefined
+  return new Secret({ salt: Buffer.from(salt, 'base64'), bytes: Buffer.from(bytes, 'base64') })
+}
+
+function plainJson(entry: object): JsonObject {
+  return JSON.parse(JSON.stringify(entry)) as JsonObject
 }

@@ -1,42 +1,40 @@
 import { setTimeout as delay } from 'node:timers/promises'
-import { accountOf } from '../../protocol/storage/account.ts'
 import {
   type DeriveKey,
-  type FileKey,
   newFileKey,
   openAccountFile,
   sealAccountFile,
 } from '../../protocol/storage/account-file.ts'
 import { AgentError, peerError } from '../../protocol/wire/errors.ts'
 import { isJsonObject } from '../../protocol/wire/json.ts'
-import { type JsonObject, type JsonValue, passwordEntryOf } from '../../protocol/wire/messages.ts'
+import type { JsonObject } from '../../protocol/wire/messages.ts'
 import { Semaphore } from '../concurrency.ts'
 import type { Runtime } from '../runtime.ts'
 import type { Keyring } from './keyring.ts'
-import { LoadedAccount, type Rotation } from './loaded-account.ts'
+import { LoadedAccount } from './loaded-account.ts'
 
-/** Each wrong password makes the next answer wait 100 ms × n², at most 10 s, as ssh-agent does. */
+/** The reply to the n-th wrong password in a row waits 100 ms × n², at most 10 s, as ssh-agent does. */
 const DELAY_STEP_MS = 100
 const LONGEST_DELAY_MS = 10_000
 
 type State =
   | { readonly state: 'open' }
-  /** Requests are refused already, but running refreshes may still bring a rotated token. */
+  /** Requests are refused already, but refreshes under way may still bring a new refresh token. */
   | { readonly state: 'locking' }
   | { readonly state: 'locked'; readonly salt: Uint8Array; readonly sealed: string }
 
 /**
- * The agent's lock. While it is locked, accounts exist only sealed under a key derived from the
- * lock password (Argon2id, as account files); opening the seal is the password check. JavaScript
- * cannot wipe what it held before: locking protects from later readers of the socket, not from one
- * who can read the process's memory.
+ * The agent's lock. While the agent is locked, its accounts exist only sealed under a key derived from
+ * the lock password (Argon2id, as account files); opening the seal is the password check. JavaScript
+ * cannot wipe what it held before: the lock protects from clients of the socket, not from a program that
+ * can read the process's memory.
  */
 export class Lock {
   readonly #keyring: Keyring
   readonly #derive: DeriveKey
   readonly #settled: () => Promise<void>
   readonly #runtime: Runtime
-  // One attempt at a time: parallel guesses would share one delay.
+  // One attempt at a time: parallel attempts would share one delay.
   readonly #attempts = new Semaphore(1)
   #state: State = { state: 'open' }
   #failures = 0
@@ -44,7 +42,7 @@ export class Lock {
   constructor(parts: {
     readonly keyring: Keyring
     readonly derive: DeriveKey
-    /** Settles when no refresh is under way. */
+    /** Resolves when no refresh is under way. */
     readonly settled: () => Promise<void>
     readonly runtime: Runtime
   }) {
@@ -54,7 +52,7 @@ export class Lock {
     this.#runtime = parts.runtime
   }
 
-  /** Also while it is being locked: whatever began before must not load an account any more. */
+  /** True also while it is being locked: a request that began before must not load an account any more. */
   get isLocked(): boolean {
     return this.#state.state !== 'open'
   }
@@ -66,19 +64,23 @@ export class Lock {
     }
   }
 
-  /** @throws AgentError `agent-locked` where it is locked already. */
+  /**
+   * Locks the agent with `password`, once the refreshes under way have ended.
+   * @throws AgentError `agent-locked` if it is locked already
+   */
   async lock(password: string): Promise<void> {
     this.checkOpen()
     this.#state = { state: 'locking' }
     try {
       const key = await newFileKey(password, this.#derive)
-      // Last, as tokens are renewed meanwhile: what they rotate must be in what is sealed.
       await this.#settled()
-      const sealed = await sealAccountFile(
-        serializeAccounts(this.#keyring, this.#runtime.now()),
-        key,
-      )
+      // Read and removed at once: a refresh in between would bring a token that is not in the seal.
+      const accounts = serializeAccounts(this.#keyring, this.#runtime.now())
       this.#keyring.removeAll()
+      const sealed = await sealAccountFile(accounts, key).catch((error: unknown) => {
+        restoreAccounts(accounts, this.#keyring, this.#runtime.now())
+        throw error
+      })
       this.#state = { state: 'locked', salt: key.salt, sealed }
     } catch (error) {
       this.#state = { state: 'open' }
@@ -86,7 +88,10 @@ export class Lock {
     }
   }
 
-  /** @throws AgentError `agent-not-locked`, or, after the delay, `wrong-password`. */
+  /**
+   * Unlocks the agent and loads its accounts again.
+   * @throws AgentError `agent-not-locked`, or, after the delay, `wrong-password`
+   */
   async unlock(password: string): Promise<void> {
     await this.#attempts.run(async () => {
       if (this.#state.state !== 'locked') throw peerError('agent-not-locked')
@@ -101,7 +106,7 @@ export class Lock {
         if (!(error instanceof AgentError) || error.code !== 'wrong-password') throw error
         this.#failures += 1
         const pause = Math.min(DELAY_STEP_MS * this.#failures ** 2, LONGEST_DELAY_MS)
-        // An agent that is told to end does not wait for it.
+        // An agent that ends does not wait for it.
         await delay(pause, undefined, { ref: false })
         throw error
       }
@@ -110,14 +115,19 @@ export class Lock {
 }
 
 /**
- * The loaded accounts as one JSON object, to be sealed while the agent is locked. Access tokens are
- * not in it: they can be had again. `now` in milliseconds since 1970.
+ * The loaded accounts as one JSON object, to be sealed while the agent is locked. `now` in milliseconds
+ * since 1970.
  */
 export function serializeAccounts(keyring: Keyring, now: number): JsonObject {
-  return { accounts: keyring.all().map((loaded) => serialized(loaded, keyring, now)) }
+  const accounts = keyring.all().map((loaded) => {
+    const lifetime = keyring.lifetimeLeft(loaded.name) ?? 0
+    // A time, not a span: an account's lifetime goes on while the agent is locked.
+    return { ...loaded.toRecord(), dies_at: lifetime === 0 ? 0 : now + lifetime * 1000 }
+  })
+  return { accounts }
 }
 
-/** Loads what {@link serializeAccounts} froze, but for accounts whose lifetime ended meanwhile. */
+/** Loads the accounts of {@link serializeAccounts}, except those whose lifetime ended in between. */
 export function restoreAccounts(serialized: JsonObject, keyring: Keyring, now: number): void {
   const list = serialized['accounts']
   if (!Array.isArray(list)) return
@@ -126,54 +136,10 @@ export function restoreAccounts(serialized: JsonObject, keyring: Keyring, now: n
   }
 }
 
-function serialized(loaded: LoadedAccount, keyring: Keyring, now: number): JsonObject {
-  const { fileKey, passwordEntry } = loaded
-  const lifetime = keyring.lifetimeLeft(loaded.name) ?? 0
-  return {
-    fields: loaded.account.fields,
-    // A time, not a span: an account's lifetime goes on while the agent is locked.
-    dies_at: lifetime === 0 ? 0 : now + lifetime * 1000,
-    file_key:
-      fileKey === undefined ? null : { salt: base64(fileKey.salt), bytes: base64(fileKey.bytes) },
-    password_entry: passwordEntry === undefined ? null : plainJson(passwordEntry),
-    confirm: loaded.confirm,
-    always_allow_id_token: loaded.alwaysAllowIdToken,
-    rotation: loaded.rotation,
-    unsaved: loaded.saved.state === 'unsaved' ? loaded.saved.reason : null,
-  }
-}
-
-function restore(item: JsonObject, keyring: Keyring, now: number): void {
-  const { fields, dies_at: diesAt, unsaved } = item
-  if (!isJsonObject(fields)) return
+function restore(record: JsonObject, keyring: Keyring, now: number): void {
+  const { dies_at: diesAt } = record
   const lifetime = typeof diesAt === 'number' && diesAt > 0 ? (diesAt - now) / 1000 : undefined
   if (lifetime !== undefined && lifetime <= 0) return
-  const loaded = new LoadedAccount(accountOf(fields), {
-    fileKey: fileKeyOf(item['file_key']),
-    passwordEntry: passwordEntryOf(item['password_entry']),
-    confirm: item['confirm'] === true,
-    alwaysAllowIdToken: item['always_allow_id_token'] === true,
-  })
-  loaded.rotation = rotationOf(item['rotation'])
-  if (typeof unsaved === 'string') loaded.saved = { state: 'unsaved', reason: unsaved }
-  keyring.add(loaded, lifetime ?? 0)
-}
-
-function fileKeyOf(value: JsonValue | undefined): FileKey | undefined {
-  if (!isJsonObject(value)) return undefined
-  const { salt, bytes } = value
-  if (typeof salt !== 'string' || typeof bytes !== 'string') return undefined
-  return { salt: Buffer.from(salt, 'base64'), bytes: Buffer.from(bytes, 'base64') }
-}
-
-function rotationOf(value: JsonValue | undefined): Rotation {
-  return value === 'rotates' || value === 'keeps' ? value : 'unknown'
-}
-
-function base64(bytes: Uint8Array): string {
-  return Buffer.from(bytes).toString('base64')
-}
-
-function plainJson(entry: object): JsonObject {
-  return JSON.parse(JSON.stringify(entry)) as JsonObject
+  const loaded = LoadedAccount.fromRecord(record)
+  if (loaded !== undefined) keyring.add(loaded, lifetime ?? 0)
 }

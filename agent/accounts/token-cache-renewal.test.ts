@@ -1,6 +1,11 @@
 import fc from 'fast-check'
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
-import { type CachedToken, Renewals, renewalLeadSeconds } from './token-cache.ts'
+import {
+  type CachedToken,
+  MAX_CACHED_TOKENS,
+  renewalLeadSeconds,
+  TokenCache,
+} from './token-cache.ts'
 
 beforeEach(() => void vi.useFakeTimers({ now: 0 }))
 afterEach(() => void vi.useRealTimers())
@@ -20,7 +25,7 @@ function token(lifetime: number, change: Partial<CachedToken> = {}): CachedToken
 
 const runtime = { now: () => Date.now(), random: () => 0 }
 
-test('renewal is ahead of expiry, never in the first half of the life, ahead of what callers ask', () => {
+test('a renewal is due before the expiry, before the remaining life that callers ask for, and in the second half of the life', () => {
   fc.assert(
     fc.property(
       fc.integer({ min: 1, max: 100000 }),
@@ -37,9 +42,9 @@ test('renewal is ahead of expiry, never in the first half of the life, ahead of 
 })
 
 test('a used token is renewed once, ahead of its expiry', () => {
-  const renewals = new Renewals(runtime)
+  const cache = new TokenCache()
   const renew = vi.fn()
-  renewals.schedule('key', token(3600), renew)
+  cache.store('key', token(3600), { runtime, renew })
   vi.advanceTimersByTime(3200 * 1000)
   expect(renew).not.toHaveBeenCalled()
   vi.advanceTimersByTime(400 * 1000)
@@ -47,37 +52,55 @@ test('a used token is renewed once, ahead of its expiry', () => {
 })
 
 test('an unused token is left to expire', () => {
-  const renewals = new Renewals(runtime)
+  const cache = new TokenCache()
   const renew = vi.fn()
-  renewals.schedule('key', token(3600, { used: false }), renew)
+  cache.store('key', token(3600, { used: false }), { runtime, renew })
   vi.advanceTimersByTime(3600 * 1000)
   expect(renew).not.toHaveBeenCalled()
 })
 
 test('a token that outlives the longest timer is still renewed', () => {
-  const renewals = new Renewals(runtime)
+  const cache = new TokenCache()
   const renew = vi.fn()
   const days = 60 * 86400
-  renewals.schedule('key', token(days), renew)
+  cache.store('key', token(days), { runtime, renew })
   vi.advanceTimersByTime(days * 0.85 * 1000)
   expect(renew).not.toHaveBeenCalled()
   vi.advanceTimersByTime(days * 0.1 * 1000)
   expect(renew).toHaveBeenCalledTimes(1)
 })
 
-test('cancelled renewals do not run; a new one replaces the old', () => {
-  const renewals = new Renewals(runtime)
+test('a token that was replaced, deleted or cleared is not renewed', () => {
+  const cache = new TokenCache()
   const [old, other, kept] = [vi.fn(), vi.fn(), vi.fn()]
-  renewals.schedule('a', token(100), old)
-  renewals.schedule('a', token(100), kept)
-  renewals.schedule('b', token(100), other)
-  renewals.cancel('b')
+  cache.store('a', token(100), { runtime, renew: old })
+  cache.store('a', token(100), { runtime, renew: kept })
+  cache.store('b', token(100), { runtime, renew: other })
+  cache.delete('b')
   vi.advanceTimersByTime(100 * 1000)
   expect(old).not.toHaveBeenCalled()
   expect(other).not.toHaveBeenCalled()
   expect(kept).toHaveBeenCalledTimes(1)
-  renewals.schedule('c', token(1000), other)
-  renewals.cancelAll()
+  cache.store('c', token(1000), { runtime, renew: other })
+  cache.clear()
   vi.advanceTimersByTime(1000 * 1000)
   expect(other).not.toHaveBeenCalled()
+})
+
+test('a closed cache has no timers, and stores nothing that comes late', () => {
+  const cache = new TokenCache()
+  const renew = vi.fn()
+  cache.store('a', token(100), { runtime, renew })
+  cache.close()
+  cache.store('b', token(100), { runtime, renew })
+  expect(cache.size).toBe(0)
+  expect(vi.getTimerCount()).toBe(0)
+})
+
+test('a token that has to make room for a newer one is not renewed', () => {
+  const cache = new TokenCache()
+  const renew = vi.fn()
+  cache.store('first', token(100), { runtime, renew })
+  for (let index = 0; index < MAX_CACHED_TOKENS; index += 1) cache.store(`${index}`, token(100))
+  expect(vi.getTimerCount()).toBe(0)
 })

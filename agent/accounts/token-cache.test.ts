@@ -33,12 +33,12 @@ test('a token is fresh exactly while more than max(min_valid_period, 10 s) remai
   )
 })
 
-test('where tokens never live as long as asked, the newest serves for half its life', () => {
+test('if tokens never live as long as requested, the newest one is handed out for half its life', () => {
   const cache = new TokenCache()
   cache.store('key', token(0, 600))
   expect(cache.find('key', 3600, 299).kind).toBe('best')
   expect(cache.find('key', 3600, 300).kind).toBe('stale')
-  // 599 s could be had from a new token: this one is merely too old.
+  // A new token would have 599 s left: this one is only too old.
   expect(cache.find('key', 599, 5).kind).toBe('stale')
 })
 
@@ -52,7 +52,7 @@ test('an expired token is never handed out', () => {
   )
 })
 
-test('being found marks the token used and remembers what was asked of it', () => {
+test('a token that was found is marked as used, with the longest remaining life that was asked for', () => {
   const cache = new TokenCache()
   cache.store('key', token(0, 600))
   expect(cache.peek('key')).toMatchObject({ used: false, askedSeconds: 0 })
@@ -61,7 +61,7 @@ test('being found marks the token used and remembers what was asked of it', () =
   expect(cache.peek('key')).toMatchObject({ used: true, askedSeconds: 60 })
 })
 
-test('the number of tokens is bounded, the oldest goes first, stored again is new', () => {
+test('the number of cached tokens is bounded; the oldest goes first, and a token that is stored again is new', () => {
   const cache = new TokenCache()
   for (let index = 0; index < MAX_CACHED_TOKENS; index += 1)
     cache.store(String(index), token(0, 60))
@@ -72,7 +72,7 @@ test('the number of tokens is bounded, the oldest goes first, stored again is ne
   expect(cache.peek('1')).toBeUndefined()
 })
 
-test('deleted and cleared tokens are gone', () => {
+test('a token that was deleted or cleared is not found', () => {
   const cache = new TokenCache()
   cache.store('a', token(0, 60))
   cache.store('b', token(0, 60))
@@ -82,7 +82,7 @@ test('deleted and cleared tokens are gone', () => {
   expect(cache.size).toBe(0)
 })
 
-test('wishes are equal whatever order, spacing and repetition their lists have', () => {
+test('requests for a token are equal whatever order, spacing and repetition their lists have', () => {
   const word = fc.stringMatching(/^[a-z:/.]{1,8}$/)
   fc.assert(
     fc.property(fc.array(word), fc.array(word), (scopes, audiences) => {
@@ -94,7 +94,7 @@ test('wishes are equal whatever order, spacing and repetition their lists have',
       expect(other.key).toBe(one.key)
     }),
   )
-  // A scope is no audience: the key keeps them apart.
+  // The key keeps scopes and audiences apart.
   expect(requestedToken('a', undefined).key).not.toBe(requestedToken(undefined, 'a').key)
   expect(requestedToken('a b', undefined).key).not.toBe(requestedToken('a', 'b').key)
 })

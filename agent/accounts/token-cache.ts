@@ -1,7 +1,21 @@
 import type { SpaceSeparated, UnixSeconds } from '../../protocol/wire/messages.ts'
-import { LONGEST_TIMER_MS, type Runtime } from '../runtime.ts'
+import { type CancelTimer, type Runtime, startTimer } from '../runtime.ts'
 
-/** Tokens an account keeps at most; the least recently stored go first. A sanity bound: a CE host each. */
+/** A token as it is handed out. */
+export interface IssuedToken {
+  readonly accessToken: string
+  readonly issuer: string
+  /** 0 = unknown. */
+  readonly expiresAt: UnixSeconds
+  readonly scope: SpaceSeparated | undefined
+  readonly idToken: string | undefined
+  /** How the token differs from what was requested, a line each. */
+  readonly differences: string | undefined
+  /** What else the user should know, a line each. */
+  readonly notes: string | undefined
+}
+
+/** Most tokens that one account keeps; the least recently stored go first. A sanity bound: one for each compute element. */
 export const MAX_CACHED_TOKENS = 1000
 /** A token with less life than this may expire on its way to the service. */
 export const SHORTEST_USEFUL_SECONDS = 10
@@ -11,31 +25,43 @@ export interface CachedToken {
   readonly expiresAt: UnixSeconds
   readonly obtainedAt: UnixSeconds
   readonly scope: SpaceSeparated | undefined
-  /** How the grant differs from what was asked; said again with each use. */
+  /** How the grant differs from the request; reported with each use. */
   readonly differences: string | undefined
-  /** Whether someone was given it since it was stored: only those are renewed ahead. */
+  /** Whether the token was handed out since it was stored: only such tokens are renewed ahead. */
   used: boolean
-  /** The longest remaining life anyone asked of it, seconds: renewal keeps ahead of that too. */
+  /** The longest remaining life that a request asked for, seconds: renewal keeps ahead of that too. */
   askedSeconds: number
 }
 
 export type Freshness =
   | { readonly kind: 'fresh'; readonly token: CachedToken }
-  /** The provider's tokens never live as long as was asked; this one is new enough. */
+  /** The provider's tokens never live as long as requested; this one is new enough. */
   | { readonly kind: 'best'; readonly token: CachedToken }
   | { readonly kind: 'stale' }
 
-/** The access tokens of one account, by what they are good for. */
+/** Renews a token that is in use, so that a regular caller never waits for the provider. */
+export interface Renewal {
+  readonly runtime: Runtime
+  readonly renew: () => void
+}
+
+interface Entry {
+  readonly token: CachedToken
+  readonly cancelRenewal: CancelTimer | undefined
+}
+
+/** The access tokens of one account by requested scopes and audiences, each with the timer of its renewal. */
 export class TokenCache {
-  readonly #tokens = new Map<string, CachedToken>()
+  readonly #entries = new Map<string, Entry>()
+  #isClosed = false
 
   /**
-   * Looks for a token with more than `max(minValidSeconds, 10)` seconds left at `now`. Where the
-   * provider's lifetime is shorter than that, the newest token is the best there is: it serves for
-   * the first half of its life, so that such a caller does not ask the provider each time.
+   * Finds a token with more than `max(minValidSeconds, 10)` seconds left at `now`. If the provider's
+   * tokens never live that long, the newest token is `best` for the first half of its life: such a
+   * caller must not cause a request to the provider each time.
    */
   find(key: string, minValidSeconds: number, now: UnixSeconds): Freshness {
-    const token = this.#tokens.get(key)
+    const token = this.peek(key)
     if (token === undefined) return { kind: 'stale' }
     const needed = Math.max(minValidSeconds, SHORTEST_USEFUL_SECONDS)
     const left = token.expiresAt - now
@@ -45,30 +71,43 @@ export class TokenCache {
     return { kind: 'stale' }
   }
 
-  store(key: string, token: CachedToken): void {
+  /**
+   * Stores a token in place of the one under the same key. `renewal` runs ahead of the expiry if the
+   * token was used by then and is still stored. A closed cache stores nothing.
+   */
+  store(key: string, token: CachedToken, renewal?: Renewal): void {
     // Deleted first, so that a token stored again counts as the newest.
-    this.#tokens.delete(key)
-    this.#tokens.set(key, token)
-    if (this.#tokens.size <= MAX_CACHED_TOKENS) return
-    const oldest = this.#tokens.keys().next()
-    if (!oldest.done) this.#tokens.delete(oldest.value)
+    this.delete(key)
+    if (this.#isClosed) return
+    const cancelRenewal = renewal && startRenewal(token, renewal)
+    this.#entries.set(key, { token, cancelRenewal })
+    if (this.#entries.size <= MAX_CACHED_TOKENS) return
+    const oldest = this.#entries.keys().next()
+    if (!oldest.done) this.delete(oldest.value)
   }
 
   /** The token stored under `key`, whatever its age. */
   peek(key: string): CachedToken | undefined {
-    return this.#tokens.get(key)
+    return this.#entries.get(key)?.token
   }
 
   delete(key: string): void {
-    this.#tokens.delete(key)
+    this.#entries.get(key)?.cancelRenewal?.()
+    this.#entries.delete(key)
   }
 
   clear(): void {
-    this.#tokens.clear()
+    for (const key of this.#entries.keys()) this.delete(key)
+  }
+
+  /** Forgets all tokens, ends their renewals, and stores none from now on. */
+  close(): void {
+    this.#isClosed = true
+    this.clear()
   }
 
   get size(): number {
-    return this.#tokens.size
+    return this.#entries.size
   }
 }
 
@@ -78,10 +117,17 @@ function use(token: CachedToken, kind: 'fresh' | 'best', minValidSeconds: number
   return { kind, token }
 }
 
+function startRenewal(token: CachedToken, { runtime, renew }: Renewal): CancelTimer {
+  const dueAt = (token.expiresAt - renewalLeadSeconds(token, runtime.random())) * 1000
+  return startTimer(runtime, dueAt, () => {
+    if (token.used) renew()
+  })
+}
+
 /**
- * When to renew a token ahead of its expiry, in seconds before it: a fifth to a tenth of its life
- * (random, so that tokens obtained together are not renewed together), before the remaining life
- * its callers ask for runs out, but never in the first half of its life.
+ * How long before its expiry a token is renewed, seconds: a fifth to a tenth of its life (random, so
+ * that tokens obtained together are not renewed together), earlier if callers ask for more remaining
+ * life, but never in the first half of its life.
  */
 export function renewalLeadSeconds(
   token: Pick<CachedToken, 'expiresAt' | 'obtainedAt' | 'askedSeconds'>,
@@ -91,38 +137,4 @@ export function renewalLeadSeconds(
   const share = lifetime * (0.1 + 0.1 * random)
   const forCallers = Math.max(token.askedSeconds, SHORTEST_USEFUL_SECONDS) + 0.05 * lifetime
   return Math.min(Math.max(share, forCallers), lifetime / 2)
-}
-
-/** Timers that renew tokens that are in use, so that a regular caller never waits for the provider. */
-export class Renewals {
-  readonly #runtime: Runtime
-  readonly #timers = new Map<string, NodeJS.Timeout>()
-
-  constructor(runtime: Runtime) {
-    this.#runtime = runtime
-  }
-
-  /** Runs `renew` ahead of the expiry of `token` if it was used by then. Replaces what was set for `key`. */
-  schedule(key: string, token: CachedToken, renew: () => void): void {
-    this.cancel(key)
-    const dueAt = (token.expiresAt - renewalLeadSeconds(token, this.#runtime.random())) * 1000
-    const delay = Math.min(Math.max(dueAt - this.#runtime.now(), 0), LONGEST_TIMER_MS)
-    const timer = setTimeout(() => {
-      this.#timers.delete(key)
-      if (this.#runtime.now() < dueAt) this.schedule(key, token, renew)
-      else if (token.used) renew()
-    }, delay)
-    timer.unref()
-    this.#timers.set(key, timer)
-  }
-
-  cancel(key: string): void {
-    clearTimeout(this.#timers.get(key))
-    this.#timers.delete(key)
-  }
-
-  cancelAll(): void {
-    for (const timer of this.#timers.values()) clearTimeout(timer)
-    this.#timers.clear()
-  }
 }

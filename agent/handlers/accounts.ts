@@ -1,71 +1,114 @@
-import { accountOf } from '../../protocol/storage/account.ts'
-import type { FileKey } from '../../protocol/storage/account-file.ts'
+import { type Account, accountOf } from '../../protocol/storage/account.ts'
 import { peerError } from '../../protocol/wire/errors.ts'
-import type { AccountInfoReply, AddRequest, FileKeyMessage } from '../../protocol/wire/messages.ts'
+import type { AccountInfoReply, AddRequest, Replies } from '../../protocol/wire/messages.ts'
+import { Secret } from '../../protocol/wire/secret.ts'
 import { providerOf } from '../accounts/client-config.ts'
-import { LoadedAccount } from '../accounts/loaded-account.ts'
+import { LoadedAccount, type LoadOptions } from '../accounts/loaded-account.ts'
 import type { AgentContext, Handler } from '../context.ts'
 import { defaultRequest } from '../tokens/requested-token.ts'
 
-/** Loads an account and, unless told not to, tests it with a refresh. */
-export const add: Handler<'add'> = async (request, context, signal) => {
-  const account = accountOf(request.config)
-  const present = context.keyring.get(account.name)
-  if (present !== undefined && !present.loginExpired) return updateLoaded(present, request, context)
-
-  const loaded = new LoadedAccount(account, {
-    fileKey: fileKeyOf(request.file_key),
-    passwordEntry: request.pw_entry,
-    confirm: request.confirm,
-    alwaysAllowIdToken: request.always_allow_id_token,
+/**
+ * Loads an account. If it is loaded already, a newer login takes its place; with the same login, only
+ * what the request names is changed.
+ */
+export const add: Handler<'add'> = (request, context, signal) => {
+  const offered = accountOf(request.config)
+  // One at a time: two refreshes that test one refresh token at once lose the login if it rotates.
+  return context.keyring.loading.run(offered.name, async () => {
+    const options = loadOptions(request)
+    const present = context.keyring.get(offered.name)
+    if (present === undefined) {
+      return load(new LoadedAccount(offered, options), request, context, signal)
+    }
+    const newer = await newerLogin(present, offered, request, context)
+    if (newer === undefined) return updateLoaded(present, offered, request, context)
+    return load(present.successor(newer, options), request, context, signal)
   })
-  const metadata = await context.provider.discover(providerOf(account), signal)
-  loaded.publishedIssuer = metadata.issuer
-  if (request.plain_add !== true)
-    await context.tokens.accessToken(loaded, defaultRequest, -1, signal)
-  // Locked while the provider was asked: nothing comes into a locked agent.
-  context.lock.checkOpen()
-  context.keyring.add(loaded, request.lifetime ?? context.options.lifetime)
-  context.log.debug(`loaded ${account.name}`)
-  return { status: 'success', info: lifetimeInfo(request.lifetime, context) }
 }
 
-/** What an account that is loaded takes from being added again: lifetime, file key, password, flags. */
+/** Loads an account that was, unless the request says not to, tested with a refresh. */
+async function load(
+  loaded: LoadedAccount,
+  request: AddRequest,
+  { provider, tokens, lock, keyring, options, log }: AgentContext,
+  signal: AbortSignal,
+): Promise<Replies['add']> {
+  try {
+    const metadata = await provider.discover(providerOf(loaded.account), signal)
+    loaded.issuerPublished(metadata.issuer)
+    if (request.plain_add !== true) await tokens.accessToken(loaded, defaultRequest, -1, signal)
+    // Locked while the provider was asked: nothing comes into a locked agent.
+    lock.checkOpen()
+  } catch (error) {
+    loaded.dispose()
+    throw error
+  }
+  const left = keyring.lifetimeLeft(loaded.name)
+  keyring.add(loaded, request.lifetime ?? left ?? options.lifetime)
+  log.debug(`loaded ${loaded.name}`)
+  return {
+    status: 'success',
+    info: lifetimeInfo(request.lifetime ?? (left === undefined ? options.lifetime : 0)),
+  }
+}
+
+/** The account with a newer login than the loaded one has, if its file or the request has such. */
+async function newerLogin(
+  present: LoadedAccount,
+  offered: Account,
+  request: AddRequest,
+  { writer }: AgentContext,
+): Promise<Account | undefined> {
+  const { refreshToken } = offered
+  const isSure = !present.loginExpired && present.newest({ offered: refreshToken }) === 'memory'
+  if (isSure) return undefined
+  const inFile = await writer.read(present.successor(offered, loadOptions(request)))
+  switch (present.newest({ file: inFile?.refreshToken, offered: refreshToken })) {
+    case 'file':
+      return inFile
+    case 'offered':
+      return offered
+    case 'memory':
+      // A login that has ended is tested once more, for the provider to say why.
+      return present.loginExpired && request.plain_add !== true ? offered : undefined
+  }
+}
+
+/** Changes lifetime, file key, password and flags of an account that is loaded, as far as they are named. */
 async function updateLoaded(
   present: LoadedAccount,
+  offered: Account,
   request: AddRequest,
-  context: AgentContext,
-): Promise<{ status: 'success'; info: string }> {
-  const fileKey = fileKeyOf(request.file_key)
-  if (fileKey !== undefined) present.fileKey = fileKey
-  if (request.pw_entry !== undefined) present.passwordEntry = request.pw_entry
-  if (request.confirm !== undefined) present.confirm = request.confirm
-  if (request.always_allow_id_token !== undefined) {
-    present.alwaysAllowIdToken = request.always_allow_id_token
+  { writer, keyring }: AgentContext,
+): Promise<Replies['add']> {
+  const options = loadOptions(request)
+  present.addedAgain(offered, options)
+  const { refreshToken } = offered
+  const isInFile = refreshToken === undefined || present.holds(refreshToken)
+  // With the key that was missing, a new refresh token can be saved now; and between a login and its
+  // first save by oidc-gen the refresh token may have rotated.
+  if (options.fileKey !== undefined && (present.needsSaving || !isInFile)) {
+    await writer.save(present)
   }
-  // With the key that was missing, a rotated token can be saved now; and between a login and its
-  // first save by oidc-gen the token may have rotated in memory.
-  if (fileKey !== undefined && isNewerInMemory(present, request)) await context.writer.save(present)
-  if (request.lifetime === undefined) return { status: 'success', info: 'account already loaded.' }
-  context.keyring.setLifetime(present.name, request.lifetime)
-  const info = lifetimeInfo(request.lifetime, context)
-  return { status: 'success', info: ['account already loaded.', info].filter(Boolean).join(' ') }
+  if (request.lifetime !== undefined) keyring.setLifetime(present.name, request.lifetime)
+  const info = ['account already loaded.', lifetimeInfo(request.lifetime ?? 0)]
+  return { status: 'success', info: info.filter(Boolean).join(' ') }
 }
 
-function isNewerInMemory(present: LoadedAccount, request: AddRequest): boolean {
-  if (present.saved.state === 'unsaved') return true
-  const { refreshToken } = present.account
-  return refreshToken !== undefined && request.config['refresh_token'] !== refreshToken.reveal()
+function lifetimeInfo(seconds: number): string | undefined {
+  return seconds > 0 ? `Lifetime set to ${seconds} seconds` : undefined
 }
 
-function lifetimeInfo(asked: number | undefined, context: AgentContext): string | undefined {
-  const lifetime = asked ?? context.options.lifetime
-  return lifetime > 0 ? `Lifetime set to ${lifetime} seconds` : undefined
-}
-
-function fileKeyOf(message: FileKeyMessage | undefined): FileKey | undefined {
-  if (message === undefined) return undefined
-  return { salt: Buffer.from(message.salt, 'base64'), bytes: Buffer.from(message.key, 'base64') }
+function loadOptions(request: AddRequest): LoadOptions {
+  const { file_key: key, pw_entry: entry, confirm, always_allow_id_token } = request
+  return {
+    fileKey:
+      key &&
+      new Secret({ salt: Buffer.from(key.salt, 'base64'), bytes: Buffer.from(key.key, 'base64') }),
+    passwordEntry: entry && new Secret(entry),
+    confirm,
+    alwaysAllowIdToken: always_allow_id_token,
+  }
 }
 
 export const loadedAccounts: Handler<'loaded_accounts'> = (_request, { keyring }) => ({
@@ -73,7 +116,7 @@ export const loadedAccounts: Handler<'loaded_accounts'> = (_request, { keyring }
   info: keyring.names(),
 })
 
-/** The issuers of all issuer files, most accounts first; which accounts are loaded now. */
+/** The issuers of all issuer files, most accounts first, with the accounts that are loaded now. */
 export const accountInfo: Handler<'account_info'> = async (_request, { keyring, knownIssuers }) => {
   const issuers = [...(await knownIssuers())].sort((a, b) => b.accounts.length - a.accounts.length)
   const info: Record<string, AccountInfoReply['info'][string]> = {}
@@ -89,7 +132,7 @@ export const accountInfo: Handler<'account_info'> = async (_request, { keyring, 
 export const remove: Handler<'remove'> = async ({ account }, { keyring, tokenFiles }) => {
   if (!keyring.remove(account)) {
     throw peerError('account-not-loaded', {
-      hint: 'What is loaded is listed by\n\t$ oidc-add -a',
+      hint: 'To list the loaded accounts:\n\t$ oidc-add -a',
     })
   }
   await tokenFiles.forget(account)

@@ -19,7 +19,7 @@ export const register: Handler<'register'> = async (request, context, signal) =>
     )
   }
   const { scopesSupported } = await context.provider.discover(providerOf(account), signal)
-  const clientName = account.fields['client_name']
+  const clientName = account.fields.reveal()['client_name']
   const client = await context.provider.register(
     providerOf(account),
     {
@@ -57,9 +57,11 @@ export const deleteClient: Handler<'delete_client'> = async (request, context, s
 
 /** Revokes an account's refresh token and unloads it. */
 export const deleteAccount: Handler<'delete'> = async (request, context, signal) => {
-  const inFile = accountOf(request.config)
-  // The token in memory may be newer than the one the client read from the file.
-  const account = context.keyring.get(inFile.name)?.account ?? inFile
+  const offered = accountOf(request.config)
+  const loaded = context.keyring.get(offered.name)
+  // Memory may have a newer refresh token than the client read from the file.
+  const isNewest = loaded?.newest({ offered: offered.refreshToken }) === 'memory'
+  const account = loaded !== undefined && isNewest ? loaded.account : offered
   if (account.refreshToken !== undefined) {
     try {
       await context.provider.revokeToken(clientOf(account), account.refreshToken, signal)

@@ -155,7 +155,7 @@ async function byPassword(
   signal: AbortSignal,
 ): Promise<ConfigReply | AccessTokenReply> {
   const { fields, authScope, audience } = login.account
-  const { username, password } = fields
+  const { username, password } = fields.reveal()
   if (typeof username !== 'string' || typeof password !== 'string' || username === '') {
     throw new AgentError('bad-request', 'Bad credentials')
   }
@@ -170,7 +170,7 @@ async function byPassword(
 /** A flow that needs nobody; the account repeats it for each token. */
 function byRepeated(grant: GrantKind): Flow {
   return async (login, context, signal) => {
-    const account = accountOf({ ...login.account.fields, grant })
+    const account = accountOf({ ...login.account.fields.reveal(), grant })
     const response = await tokenByGrant(account, defaultRequest, context, signal)
     return completeLogin({ ...login, account }, response, context)
   }
@@ -182,7 +182,7 @@ function loginOf(request: GenRequest): BrowserLogin {
   const fields = grant === undefined ? request.config : { ...request.config, grant: '' }
   return {
     account: accountOf(fields),
-    passwordEntry: request.pw_entry,
+    passwordEntry: request.pw_entry && new Secret(request.pw_entry),
     onlyAccessToken: request.only_at ?? false,
     noWebserver: request.no_webserver ?? false,
     noScheme: request.no_scheme ?? false,
@@ -192,7 +192,7 @@ function loginOf(request: GenRequest): BrowserLogin {
 /** The default list begins with refresh; without a refresh token that is not what was meant. */
 function isPossible(flow: string, { account }: Login): boolean {
   if (flow === 'refresh') return account.refreshToken !== undefined
-  if (flow === 'password') return (account.fields['username'] ?? '') !== ''
+  if (flow === 'password') return (account.fields.reveal()['username'] ?? '') !== ''
   if (flow === 'token-exchange') return account.subjectToken !== undefined
   return true
 }

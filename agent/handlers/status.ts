@@ -24,14 +24,14 @@ export const statusJson: Handler<'status_json'> = (_request, { options, keyring,
       refresh_token_expires_at: account.refreshTokenExpiresAt ?? null,
       login_expired: loginExpired,
     })),
-    // Left out where there is none: what the C agent replies, and nothing more.
+    // Left out if there are none: then the reply is the C agent's, and nothing more.
     ...(tokenFiles.list().length > 0 && { token_files: tokenFiles.list() }),
   },
 })
 
 export const lockAgent: Handler<'lock'> = async ({ password }, { lock, tokenFiles }) => {
   await lock.lock(password)
-  // A locked agent gives out no tokens: those in files are gone before it says so.
+  // A locked agent gives out no tokens: token files are removed before the reply.
   await tokenFiles.settled()
   return { status: 'success', info: 'Agent locked' }
 }
@@ -67,7 +67,7 @@ Currently there are ${loaded.length} accounts loaded: ${loaded.join(', ')}
 `
 }
 
-/** What `--status` says of kept token files, after all the C agent says; nothing where there is none. */
+/** The kept token files, after the C agent's text of `--status`; empty if there are none. */
 function tokenFilesText(files: readonly TokenFileState[]): string {
   if (files.length === 0) return ''
   const lines = files.map((file) => `${tokenFileLine(file)}\n`)

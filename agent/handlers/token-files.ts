@@ -9,11 +9,11 @@ import { assertConfirmed, assertWithinGrant, findAccount } from './tokens.ts'
 /** Writes a token to a file and keeps it fresh. */
 export const tokenFile: Handler<'token_file'> = async (request, context, signal) => {
   if (context.options.group !== undefined) {
-    // The files would be ours, at places other members of the group choose.
+    // The files would belong to this user, at places that other members of the group choose.
     throw new AgentError(
       'operation-forbidden',
       'an agent that is shared with a group writes no token files',
-      { hint: 'Start one of your own: oidc-agent without --with-group.' },
+      { hint: 'Start an agent of your own, without --with-group.' },
     )
   }
   const loaded = await findAccount(request, context)
@@ -40,11 +40,11 @@ export const tokenFile: Handler<'token_file'> = async (request, context, signal)
   return { status: 'success', path, expires_at: Math.floor(token.expiresAt), info }
 }
 
-/** Stops keeping a file and removes it. */
+/** Stops keeping a token file and removes it. */
 export const tokenFileStop: Handler<'token_file_stop'> = async ({ path }, { tokenFiles }) => {
   if (await tokenFiles.stop(path)) return { status: 'success' }
-  throw new AgentError('file-not-found', `${path} is not a file this agent keeps`, {
-    hint: 'The files it keeps are listed by\n\t$ oidc-agent --status',
+  throw new AgentError('file-not-found', `this agent does not keep the file ${path}`, {
+    hint: 'To list the token files that it keeps:\n\t$ oidc-agent --status',
   })
 }
 
@@ -52,5 +52,5 @@ function ownerOf({ owner_pid: pid }: TokenFileRequest): ProcessIdentity | undefi
   if (pid === undefined) return undefined
   const owner = identityOfProcess(pid)
   if (owner !== undefined) return owner
-  throw new AgentError('bad-request', `Bad Request: there is no process ${pid} the agent could see`)
+  throw new AgentError('bad-request', `Bad Request: the agent finds no process with the pid ${pid}`)
 }

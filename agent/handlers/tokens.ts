@@ -24,8 +24,8 @@ export const idToken: Handler<'id_token'> = async (request, context, signal) => 
   const loaded = await findAccount(request, context)
   if (!context.options.alwaysAllowIdToken && !loaded.alwaysAllowIdToken) {
     throw peerError('operation-forbidden', {
-      // With -f: the account is loaded already.
-      hint: `ID tokens are given out only where that was allowed:\n\t$ oidc-agent --always-allow-idtoken\nor, for one account,\n\t$ oidc-add -f --always-allow-idtoken ${shellQuote(loaded.name)}`,
+      // With -f, as the account is loaded already.
+      hint: `The agent issues ID tokens only with permission. To permit them for all accounts:\n\t$ oidc-agent --always-allow-idtoken\nTo permit them for this account:\n\t$ oidc-add -f --always-allow-idtoken ${shellQuote(loaded.name)}`,
     })
   }
   const requested = requestedToken(withOpenid(request.scope), request.audience)
@@ -33,16 +33,17 @@ export const idToken: Handler<'id_token'> = async (request, context, signal) => 
   if (token.idToken === undefined) {
     throw new AgentError(
       'provider-answer',
-      `${token.issuer} gave no ID token; was the account authorised for the scope openid?`,
+      `${token.issuer} issued no ID token: check that the account has the scope openid`,
     )
   }
   return { status: 'success', id_token: token.idToken, issuer: token.issuer }
 }
 
 /**
- * A refresh cannot give more than the login did (RFC 6749 §6): that is said here, by what the
- * account has, rather than by a provider's `invalid_scope`. Nothing is refused where the grant is not
- * known, nor for grants that are repeated, nor where the provider gives more all the same.
+ * Refuses scopes beyond the grant of the login, which a refresh cannot give (RFC 6749 §6): this error
+ * names the scopes the account has, a provider's `invalid_scope` does not. Passes if the grant is not
+ * known, for grants that are repeated, and if the provider allows more scopes than the login had.
+ * @throws AgentError `invalid-scope`
  */
 export async function assertWithinGrant(
   { account, name }: LoadedAccount,
@@ -62,7 +63,7 @@ export async function assertWithinGrant(
   )
 }
 
-/** Confirmation needs a program to ask with, which this agent does not run: it fails closed. */
+/** A confirmation needs a program that asks the user, which this agent does not run: it fails closed. */
 export function assertConfirmed(loaded: LoadedAccount, context: AgentContext): void {
   if (!context.options.confirm && !loaded.confirm) return
   throw peerError('operation-forbidden', {
@@ -81,9 +82,9 @@ interface AccountChoice {
 }
 
 /**
- * The loaded account a request means; `account` wins over `issuer`. The agent asks no password in
- * the middle of a request: what is only on disk is an error with the command that loads it.
- * @throws AgentError `account-not-loaded`, `unknown-account`, `not-implemented` where neither is named.
+ * The loaded account that a request names; `account` wins over `issuer`. The agent does not ask for a
+ * password during a request: for an account that is only on disk, the hint has the command that loads it.
+ * @throws AgentError `account-not-loaded`, `unknown-account`, `not-implemented` if neither is named
  */
 export async function findAccount(
   choice: AccountChoice,
@@ -101,7 +102,7 @@ async function byName(name: string, context: AgentContext): Promise<LoadedAccoun
     throw peerError('account-not-loaded', { hint: loadHint(name) })
   }
   throw peerError('unknown-account', {
-    hint: `There is no account '${name}'. Accounts are listed by\n\t$ oidc-add -l\nand made by\n\t$ oidc-gen ${shellQuote(name)}`,
+    hint: `There is no account '${name}'. To list the accounts:\n\t$ oidc-add -l\nTo create one:\n\t$ oidc-gen ${shellQuote(name)}`,
   })
 }
 
@@ -114,7 +115,7 @@ async function byIssuer(issuer: string, context: AgentContext): Promise<LoadedAc
   if (chosen !== undefined) return chosen
   const hint =
     preferred === undefined
-      ? `No account is known for ${issuer}. Make one by\n\t$ oidc-gen --iss=${shellQuote(issuer)}`
+      ? `There is no account for ${issuer}. To create one:\n\t$ oidc-gen --iss=${shellQuote(issuer)}`
       : loadHint(preferred)
   throw peerError('account-not-loaded', { hint })
 }
@@ -123,7 +124,7 @@ async function isOnDisk(name: string, context: AgentContext): Promise<boolean> {
   try {
     return (await context.directory()?.has(name)) ?? false
   } catch (error) {
-    // A name no file can have is a name no account has.
+    // A name that no file can have is not the name of an account.
     if (error instanceof AgentError) return false
     throw error
   }

@@ -9,6 +9,7 @@ import type {
   PasswordEntry,
   UnixSeconds,
 } from '../../protocol/wire/messages.ts'
+import type { Secret } from '../../protocol/wire/secret.ts'
 import { providerOf } from '../accounts/client-config.ts'
 import type { Keyring } from '../accounts/keyring.ts'
 import { LoadedAccount } from '../accounts/loaded-account.ts'
@@ -20,10 +21,10 @@ import { compareLoginGrant, joinedLines } from '../tokens/granted-scope.ts'
 import { defaultRequest } from '../tokens/requested-token.ts'
 import { type TokenService, tokenReply } from '../tokens/token-service.ts'
 
-/** The discovery document was read for the login a moment ago: this is from memory. */
+/** The discovery document was read for the login a moment ago: it comes from memory. */
 const METADATA_DEADLINE_MS = 5_000
 
-/** The parts of the agent that take part in the end of a login. */
+/** The parts of the agent that the end of a login takes. */
 export interface LoginContext {
   readonly options: AgentOptions
   readonly runtime: Runtime
@@ -34,17 +35,17 @@ export interface LoginContext {
   readonly lock: Lock
 }
 
-/** An account that is being given its first token. */
+/** An account that is to get its first token. */
 export interface Login {
   readonly account: Account
-  readonly passwordEntry: PasswordEntry | undefined
+  readonly passwordEntry: Secret<PasswordEntry> | undefined
   readonly onlyAccessToken: boolean
 }
 
 /**
- * Ends a login, by whatever flow it came: the account with its new refresh token is loaded and given
- * back to be saved, or, where only an access token was wanted, that and nothing else.
- * @throws AgentError `provider-answer` where the refresh token is missing
+ * Ends a login of any flow: loads the account with its new refresh token and returns it to be saved. If
+ * only an access token was requested, returns that and loads nothing.
+ * @throws AgentError `provider-answer` if the refresh token is missing
  */
 export async function completeLogin(
   login: Login,
@@ -58,16 +59,17 @@ export async function completeLogin(
     })
   }
   const account = accountOf(await loggedInFields(login.account, response, context))
-  const loaded = new LoadedAccount(account, { passwordEntry: login.passwordEntry })
+  const loaded = LoadedAccount.ofLogin(account, { passwordEntry: login.passwordEntry })
   const token = await context.tokens.keep(loaded, defaultRequest, response)
   const differences = compareLoginGrant(login.account, response)
+  // If the agent was locked in between, the user can still save the login, but it is not loaded.
+  if (login.onlyAccessToken || context.lock.isLocked) loaded.dispose()
+  else context.keyring.add(loaded, context.options.lifetime)
   if (login.onlyAccessToken) return tokenReply({ ...token, differences }, loaded)
-  // Locked meanwhile: the login is still the person's to save, but not loaded.
-  if (!context.lock.isLocked) context.keyring.add(loaded, context.options.lifetime)
   context.log.debug(`logged in ${account.name}`)
   return {
     status: 'success',
-    config: account.fields,
+    config: account.fields.reveal(),
     info: joinedLines(differences, token.notes),
   }
 }
@@ -77,7 +79,11 @@ async function loggedInFields(
   response: TokenResponse,
   context: LoginContext,
 ): Promise<JsonObject> {
-  const fields: Record<string, JsonValue> = { ...account.fields, username: '', password: '' }
+  const fields: Record<string, JsonValue> = {
+    ...account.fields.reveal(),
+    username: '',
+    password: '',
+  }
   if (response.scope !== undefined && response.scope !== account.authScope) {
     fields['refresh_scope'] = response.scope
   }
@@ -87,12 +93,12 @@ async function loggedInFields(
   return {
     ...fields,
     refresh_token: response.refreshToken.reveal(),
-    // A new login's end, known or not, replaces the old one's.
+    // The end of the new login, known or not, replaces that of the old one.
     refresh_token_expires_at: expiresAt ?? 0,
   }
 }
 
-/** When a refresh token given out now usually ends at this kind of provider. */
+/** When a refresh token issued now usually expires at this provider; undefined if that is not known. */
 async function usualEnd(
   account: Account,
   { provider }: LoginContext,

@@ -9,7 +9,7 @@ afterEach(() => {
   vi.useRealTimers()
 })
 
-/** Logins, and one named `code` among them whose code lives for `seconds`. */
+/** Sessions with one login, whose device code `code` lives for `seconds`. */
 function pendingFor(seconds: number): DeviceSessions {
   const logins = new DeviceSessions({ now: () => Date.now(), random: () => 0 })
   add(logins, 'code', seconds)
@@ -21,7 +21,7 @@ function add(logins: DeviceSessions, code: string, seconds: number): void {
   logins.add(code, { account, passwordEntry: undefined, expiresAt: Date.now() + seconds * 1000 })
 }
 
-test('a login is there until it ends', () => {
+test('a login by device code is found until it ends', () => {
   const logins = pendingFor(600)
   expect(logins.get('code')?.account.name).toBe('code')
   logins.end('code')
@@ -29,7 +29,7 @@ test('a login is there until it ends', () => {
   expect(vi.getTimerCount()).toBe(0)
 })
 
-test('one that nobody asks for any more is forgotten a minute after its code has ended', () => {
+test('a login that is not polled any more is forgotten a minute after its device code has expired', () => {
   const logins = pendingFor(600)
   vi.advanceTimersByTime(659_000)
   expect(logins.get('code')).toBeDefined()
@@ -37,13 +37,13 @@ test('one that nobody asks for any more is forgotten a minute after its code has
   expect(logins.get('code')).toBeUndefined()
 })
 
-test('a code said to live for years is not forgotten at once', () => {
+test('a login whose device code lives for years is not forgotten at once', () => {
   const logins = pendingFor(1e12)
   vi.advanceTimersByTime(3_600_000)
   expect(logins.get('code')).toBeDefined()
 })
 
-test('of more than a hundred the oldest go', () => {
+test('of more than a hundred logins the oldest are forgotten', () => {
   const logins = pendingFor(600)
   for (let count = 0; count < 100; count += 1) add(logins, `other ${count}`, 600)
   expect(logins.get('code')).toBeUndefined()

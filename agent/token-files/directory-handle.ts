@@ -6,28 +6,28 @@ import { isTokenText, MAX_TOKEN_FILE_BYTES } from './token-line.ts'
 const STICKY = 0o1000
 const WRITABLE_BY_OTHERS = 0o022
 
-/** Tells one file from another of the same name, also where the inode is used again. */
+/** Identifies a file among others of the same name, also if the inode is used again. */
 export type FileIdentity = string
 
-/** A token file that is there. */
+/** A token file that exists. */
 export interface ExistingFile {
   readonly identity: FileIdentity
   readonly size: number
 }
 
-/** The directory of a token file, held open: what was checked is what is written to. */
+/** The directory of a token file, held open: the directory that was checked is the one written to. */
 export interface DirectoryHandle {
-  /** As the person knows it. */
+  /** The path of the token file as the request names it. */
   readonly path: string
-  /** A path of that name in the directory that was opened, whatever its own path leads to by now. */
+  /** The path of that name in the directory that was opened, even if its own path leads elsewhere by now. */
   at(name: string): string
-  /** Makes a rename in it outlast a crash of the machine. */
+  /** Makes a rename in the directory survive a crash of the machine. */
   sync(): Promise<void>
 }
 
 /**
- * Does `work` in the directory of `path`.
- * @throws AgentError `file-unwritable` where it is missing or another user could write in it
+ * Does `work` in the directory of `path`; returns its result.
+ * @throws AgentError `file-unwritable` if the directory is missing or another user could write in it
  */
 export async function withDirectory<T>(
   path: string,
@@ -62,9 +62,9 @@ export async function withDirectory<T>(
 }
 
 /**
- * The token file that is there now.
- * @throws AgentError `file-unwritable` where something else is: a link, a directory, a FIFO, another
- *   user's file, or a file that holds something other than a token
+ * The token file that exists now; undefined if the path does not exist.
+ * @throws AgentError `file-unwritable` if the path is a link, a directory, a FIFO, another user's file,
+ *   or a file that holds something other than a token
  */
 export async function existingTokenFile(
   directory: DirectoryHandle,
@@ -85,7 +85,7 @@ export async function existingTokenFile(
   return { identity: identityOf(found), size }
 }
 
-/** Removes the token file, if it is still the one of that identity; any of ours where none is given. */
+/** Removes the token file if it has that identity, or, without an identity, if it is the user's own. */
 export async function removeExisting(
   directory: DirectoryHandle,
   uid: number,
@@ -110,10 +110,12 @@ export async function temporaryFiles(
   })
 }
 
+/** The name of a temporary file of this token file; {@link temporaryFiles} finds it. */
 export function temporaryName(path: string, pid: number, count: number): string {
   return `.${basename(path)}.${pid}.${count}.tmp`
 }
 
+/** The identity of a file by its status. */
 export function identityOf(found: {
   readonly dev: bigint
   readonly ino: bigint
@@ -138,7 +140,7 @@ function lookAt(path: string) {
 }
 
 async function contentOf(directory: DirectoryHandle): Promise<string> {
-  // Not blocking: by now it could be a FIFO.
+  // Non-blocking: in the meantime it could have become a FIFO.
   const flags = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK
   try {
     const file = await open(directory.at(basename(directory.path)), flags)

@@ -1,18 +1,17 @@
 import { isAlive } from '../../protocol/storage/process-identity.ts'
 import { AgentError, systemReason } from '../../protocol/wire/errors.ts'
 import type { TokenFileState, UnixSeconds } from '../../protocol/wire/messages.ts'
-import { renewalLeadSeconds } from '../accounts/token-cache.ts'
+import { type IssuedToken, renewalLeadSeconds } from '../accounts/token-cache.ts'
 import type { KeyedMutex } from '../concurrency.ts'
 import type { Log } from '../log.ts'
 import type { Runtime } from '../runtime.ts'
-import type { IssuedToken } from '../tokens/token-service.ts'
 import type { FileIdentity } from './directory-handle.ts'
 import type { TokenFileEntry, TokenFileRecord, TokenFileRegistry } from './registry.ts'
 import { removeTokenFile, writeTokenFile } from './token-file.ts'
 
-/** Timers stand still while the machine sleeps: the clock is looked at again at least so often. */
+/** Timers stop while the machine sleeps: the clock is looked at again at least so often. */
 const LONGEST_LOOK_MS = 30_000
-/** How soon it is seen that the process a file is for has gone, also one that was killed. */
+/** How soon the end of a file's owner process is seen, also of one that was killed. */
 const OWNER_LOOK_MS = 2_000
 const SHORTEST_LOOK_MS = 10
 
@@ -21,35 +20,57 @@ export interface ManagedTokenFileParts {
   readonly log: Log
   readonly uid: number
   readonly records: TokenFileRegistry
-  /** Turns at each path: files of one path, old and new, never write at the same time. */
+  /** One turn at a time for each path: files of one path, old and new, never write at the same time. */
   readonly turns: KeyedMutex
-  /** A token with so many seconds left. */
+  /** Issues a token with so many seconds left. */
   readonly issue: (
     entry: TokenFileEntry,
     minValidSeconds: number,
     signal: AbortSignal,
   ) => Promise<IssuedToken>
-  /** Takes note of work that goes on by itself. */
+  /** Registers work that goes on by itself. */
   readonly track: (work: Promise<void>) => void
-  /** Told that nothing more is to be kept here: its owner has gone, or another agent has taken it. */
+  /** Called when the file is no longer to be managed here: its owner process or another agent is the reason. */
   readonly onEnd: (file: ManagedTokenFile, why: 'owner-gone' | 'taken') => void
 }
+
+/** The token that is in the file. */
+export interface WrittenToken {
+  readonly expiresAt: UnixSeconds
+  /** As the provider said; 0 = unknown. */
+  readonly reportedExpiry: UnixSeconds
+  readonly identity: FileIdentity
+}
+
+export type ManagedState =
+  /** The first token is yet to be written. */
+  | { readonly state: 'waiting'; readonly written: undefined }
+  | { readonly state: 'fresh'; readonly written: WrittenToken; readonly renewAt: UnixSeconds }
+  /** `error` and `pause` are those of the try before, if that failed. */
+  | {
+      readonly state: 'renewing'
+      readonly written: WrittenToken | undefined
+      readonly error: string | undefined
+      readonly pause: number
+    }
+  | {
+      readonly state: 'retrying'
+      readonly written: WrittenToken | undefined
+      readonly error: string
+      readonly nextTry: UnixSeconds
+      /** Seconds waited after the last failure; 0 = there was none. */
+      readonly pause: number
+    }
+  /** Nothing is written any more; `written` is what remains to be removed. */
+  | { readonly state: 'ended'; readonly written: WrittenToken | undefined }
 
 /** One token file that is kept fresh, from its first token until it is dropped. */
 export class ManagedTokenFile {
   readonly entry: TokenFileEntry
   readonly #parts: ManagedTokenFileParts
   readonly #ended = new AbortController()
+  #state: ManagedState = { state: 'waiting', written: undefined }
   #timer: NodeJS.Timeout | undefined
-  #renewing = false
-  /** Undefined while there is no token in the file. */
-  #expiresAt: UnixSeconds | undefined
-  #reportedExpiry: UnixSeconds = 0
-  #identity: FileIdentity | undefined
-  #nextTry: UnixSeconds = 0
-  /** Seconds waited after the last failure; 0 = it did not fail. */
-  #pause = 0
-  #error: string | undefined
 
   constructor(entry: TokenFileEntry, parts: ManagedTokenFileParts) {
     this.entry = entry
@@ -58,17 +79,15 @@ export class ManagedTokenFile {
 
   /** Takes over what an earlier agent left, and tries for a new token at once. */
   resume({ expiresAt, identity }: Pick<TokenFileRecord, 'expiresAt' | 'identity'>): void {
-    this.#expiresAt = expiresAt
-    this.#reportedExpiry = expiresAt
-    this.#identity = identity
-    this.#error = 'no token yet'
+    const written = { expiresAt, reportedExpiry: expiresAt, identity }
+    this.#state = { state: 'retrying', written, error: 'no token yet', nextTry: 0, pause: 0 }
     this.tryNow()
   }
 
-  /** Does not wait any longer to try again, as after a new login. */
+  /** Does not wait any longer for the next try, as after a new login. */
   tryNow(): void {
-    if (this.#error === undefined) return
-    this.#nextTry = 0
+    if (this.#state.state !== 'retrying') return
+    this.#state = { ...this.#state, nextTry: 0 }
     this.#arm(0)
   }
 
@@ -79,59 +98,56 @@ export class ManagedTokenFile {
   async write(token: IssuedToken): Promise<void> {
     const { runtime, turns, uid } = this.#parts
     await turns.run(this.entry.path, async () => {
-      if (this.#ended.signal.aborted) return
-      this.#identity = await writeTokenFile(this.entry.path, token.accessToken, uid)
+      if (this.#state.state === 'ended') return
+      const identity = await writeTokenFile(this.entry.path, token.accessToken, uid)
       const plan = planRenewal(token, this.#now(), this.entry.minValidSeconds, runtime.random())
-      await this.#keepTo(plan, token)
+      await this.#noteWritten(plan, { ...plan, reportedExpiry: token.expiresAt, identity })
     })
     this.#arm()
   }
 
+  /** The file's state as `oidc-agent --status` reports it. */
   get state(): TokenFileState {
     const { path, account } = this.entry
+    const error = 'error' in this.#state ? this.#state.error : undefined
     return {
       path,
       account,
-      expires_at: Math.floor(this.#reportedExpiry),
-      state: this.#error === undefined ? 'fresh' : 'retrying',
-      error: this.#error,
+      expires_at: Math.floor(this.#state.written?.reportedExpiry ?? 0),
+      state: error === undefined ? 'fresh' : 'retrying',
+      error,
     }
   }
 
-  /** Ends the keeping at once; resolves when nothing more is written, and the file gone if `remove`. */
+  /** Stops renewing at once; resolves when nothing more is written, and the file is gone if `remove`. */
   async drop({ remove }: { readonly remove: boolean }): Promise<void> {
     this.#ended.abort(new AgentError('peer-disconnected', 'the file is no longer kept'))
+    this.#state = { state: 'ended', written: this.#state.written }
     clearTimeout(this.#timer)
     await this.#parts.turns.run(this.entry.path, async () => {
       if (remove) await this.#removeFile()
     })
   }
 
-  async #keepTo({ renewAt, expiresAt }: RenewalPlan, token: IssuedToken): Promise<void> {
-    this.#expiresAt = expiresAt
-    this.#reportedExpiry = token.expiresAt
-    this.#nextTry = renewAt
-    this.#pause = 0
-    this.#error = undefined
-    const record = { ...this.entry, expiresAt, identity: this.#identity ?? '' }
-    await this.#parts.records.save(record).catch((error: unknown) => {
-      const { path } = this.entry
-      this.#parts.log.warn(`${path} will not be kept by the next agent: ${systemReason(error)}`)
-    })
+  async #noteWritten({ renewAt }: RenewalPlan, written: WrittenToken): Promise<void> {
+    // Dropped while it was written: the file is still to be removed.
+    const isEnded = this.#ended.signal.aborted
+    this.#state = isEnded ? { state: 'ended', written } : { state: 'fresh', written, renewAt }
+    const { expiresAt, identity } = written
+    await this.#parts.records
+      .save({ ...this.entry, expiresAt, identity })
+      .catch((error: unknown) => {
+        const { path } = this.entry
+        this.#parts.log.warn(`${path} will not be kept by the next agent: ${systemReason(error)}`)
+      })
   }
 
-  #arm(delayMs = this.#untilNextLook()): void {
+  #arm(delayMs?: number): void {
     clearTimeout(this.#timer)
-    if (this.#ended.signal.aborted) return
-    this.#timer = setTimeout(() => this.#parts.track(this.#look()), delayMs)
-    this.#timer.unref()
-  }
-
-  #untilNextLook(): number {
-    const tryAt = this.#renewing ? Number.POSITIVE_INFINITY : this.#nextTry
-    const due = Math.min(tryAt, this.#expiresAt ?? Number.POSITIVE_INFINITY)
-    const most = this.entry.owner === undefined ? LONGEST_LOOK_MS : OWNER_LOOK_MS
-    return Math.min(Math.max(due * 1000 - this.#parts.runtime.now(), SHORTEST_LOOK_MS), most)
+    const hasOwner = this.entry.owner !== undefined
+    const delay = delayMs ?? nextLookMs(this.#state, hasOwner, this.#parts.runtime.now())
+    if (this.#state.state === 'ended' || delay === undefined) return
+    this.#timer = setTimeout(() => this.#parts.track(this.#look()), delay).unref()
   }
 
   async #look(): Promise<void> {
@@ -139,15 +155,22 @@ export class ManagedTokenFile {
       this.#parts.onEnd(this, 'owner-gone')
       return
     }
-    // A renewal may take longer than the next look: expiry and owner are seen to meanwhile.
-    if (!this.#renewing && this.#now() >= this.#nextTry) this.#parts.track(this.#renew())
-    if (this.#expiresAt !== undefined && this.#now() >= this.#expiresAt) await this.#expire()
+    // A renewal may take longer than the next look: expiry and owner are looked at in between.
+    if (this.#isTryDue()) this.#parts.track(this.#renew())
+    if (hasExpired(this.#state.written, this.#now())) await this.#expire()
     this.#arm()
   }
 
+  #isTryDue(): boolean {
+    const at = tryAt(this.#state)
+    return at !== undefined && this.#now() >= at
+  }
+
   async #renew(): Promise<void> {
-    this.#renewing = true
     const { records, issue, onEnd, log } = this.#parts
+    const { written } = this.#state
+    const before = this.#state.state === 'retrying' ? this.#state : undefined
+    this.#state = { state: 'renewing', written, error: before?.error, pause: before?.pause ?? 0 }
     try {
       if (await records.isTaken(this.entry.path)) {
         onEnd(this, 'taken')
@@ -156,20 +179,23 @@ export class ManagedTokenFile {
       await this.write(await issue(this.entry, this.#neededSeconds(), this.#ended.signal))
     } catch (error) {
       if (this.#ended.signal.aborted) return
-      this.#error = systemReason(error)
-      const left = (this.#expiresAt ?? 0) - this.#now()
-      this.#pause = retryPauseSeconds(this.#pause, left)
-      this.#nextTry = this.#now() + this.#pause
-      log.warn(`could not renew the token in ${this.entry.path}: ${this.#error}`)
+      this.#failed(systemReason(error))
+      log.warn(`could not renew the token in ${this.entry.path}: ${systemReason(error)}`)
     } finally {
-      this.#renewing = false
       this.#arm()
     }
   }
 
+  #failed(error: string): void {
+    const { written } = this.#state
+    const before = 'pause' in this.#state ? this.#state.pause : 0
+    const pause = retryPauseSeconds(before, (written?.expiresAt ?? 0) - this.#now())
+    this.#state = { state: 'retrying', written, error, pause, nextTry: this.#now() + pause }
+  }
+
   /** The new token is to outlive the one in the file. */
   #neededSeconds(): number {
-    const left = Math.ceil((this.#expiresAt ?? 0) - this.#now()) + 1
+    const left = Math.ceil((this.#state.written?.expiresAt ?? 0) - this.#now()) + 1
     return Math.max(left, this.entry.minValidSeconds)
   }
 
@@ -178,9 +204,8 @@ export class ManagedTokenFile {
     const { path } = this.entry
     await turns.run(path, async () => {
       // Renewed while this waited for its turn.
-      if (this.#expiresAt === undefined || this.#now() < this.#expiresAt) return
+      if (!hasExpired(this.#state.written, this.#now())) return
       await this.#removeFile()
-      this.#error ??= 'its token has expired'
       log.warn(`${path} is removed: its token has expired`)
     })
   }
@@ -188,10 +213,8 @@ export class ManagedTokenFile {
   async #removeFile(): Promise<void> {
     const { log, uid } = this.#parts
     const { path } = this.entry
-    const identity = this.#identity
-    this.#expiresAt = undefined
-    this.#reportedExpiry = 0
-    this.#identity = undefined
+    const identity = this.#state.written?.identity
+    this.#state = withoutToken(this.#state)
     if (identity === undefined) return
     await removeTokenFile(path, uid, identity).catch((error: unknown) =>
       log.warn(`${path} could not be removed: ${systemReason(error)}`),
@@ -203,23 +226,70 @@ export class ManagedTokenFile {
   }
 }
 
-/** How long a token is taken to live whose provider does not say. */
+/** Milliseconds until a file in this state is to be looked at again; undefined: not at all. */
+export function nextLookMs(
+  state: ManagedState,
+  hasOwner: boolean,
+  nowMs: number,
+): number | undefined {
+  if (state.state === 'waiting' || state.state === 'ended') return undefined
+  const never = Number.POSITIVE_INFINITY
+  const due = Math.min(tryAt(state) ?? never, state.written?.expiresAt ?? never)
+  const longest = hasOwner ? OWNER_LOOK_MS : LONGEST_LOOK_MS
+  return Math.min(Math.max(due * 1000 - nowMs, SHORTEST_LOOK_MS), longest)
+}
+
+/** When the next try for a new token is due; undefined if none is planned, or one is under way. */
+function tryAt(state: ManagedState): UnixSeconds | undefined {
+  switch (state.state) {
+    case 'fresh':
+      return state.renewAt
+    case 'retrying':
+      return state.nextTry
+    case 'waiting':
+    case 'renewing':
+    case 'ended':
+      return undefined
+  }
+}
+
+function hasExpired(written: WrittenToken | undefined, now: UnixSeconds): boolean {
+  return written !== undefined && now >= written.expiresAt
+}
+
+/** The state of a file whose token is removed. If it was fresh, its renewal came too late. */
+function withoutToken(state: ManagedState): ManagedState {
+  const written = undefined
+  const expired = 'its token has expired'
+  switch (state.state) {
+    case 'fresh':
+      return { state: 'retrying', written, error: expired, nextTry: state.renewAt, pause: 0 }
+    case 'renewing':
+      return { ...state, written, error: state.error ?? expired }
+    case 'waiting':
+    case 'retrying':
+    case 'ended':
+      return { ...state, written }
+  }
+}
+
+/** The assumed lifetime of a token whose provider does not report one. */
 const ASSUMED_LIFETIME_SECONDS = 600
-/** Failing renewals: the first pause, doubled each time, up to the longest. */
+/** After a failed renewal: the first pause, doubled each time, up to the longest. */
 const FIRST_PAUSE_SECONDS = 5
 const LONGEST_PAUSE_SECONDS = 300
-/** Between two tries there is at least so much, however short the token's life. */
+/** The least pause between two tries, however short the token's life. */
 const SHORTEST_PAUSE_SECONDS = 1
 
-/** When the token in a file is to be replaced, and when it must be gone. */
+/** When the token in a file is to be replaced, and when the file must be removed. */
 export interface RenewalPlan {
   readonly renewAt: UnixSeconds
   readonly expiresAt: UnixSeconds
 }
 
 /**
- * The plan for a token that was written now. Readers take what is in the file without asking how
- * long it lives, so `minValidSeconds` is kept as far as half the token's life allows.
+ * The plan for a token that was written at `now`. Readers use the token in the file without looking at
+ * its expiry, so it always has `minValidSeconds` left, as far as half the token's life allows.
  */
 export function planRenewal(
   token: { readonly expiresAt: UnixSeconds },
@@ -230,13 +300,13 @@ export function planRenewal(
   const expiresAt = token.expiresAt === 0 ? now + ASSUMED_LIFETIME_SECONDS : token.expiresAt
   const written = { expiresAt, obtainedAt: now, askedSeconds: minValidSeconds }
   const renewAt = expiresAt - renewalLeadSeconds(written, random)
-  // A provider that gives the same token again until it expires is not asked all the time.
+  // A provider that returns the same token until it expires is asked once a second at most.
   return { renewAt: Math.max(renewAt, now + SHORTEST_PAUSE_SECONDS), expiresAt }
 }
 
 /**
- * Seconds until the next try, `left` seconds before the token expires: twice the pause before it (0 at
- * the first failure), but so that several tries fit into what is left of a short token's life.
+ * Seconds until the next try, `left` seconds before the token expires: twice the pause `before` (0 at
+ * the first failure), but short enough for several tries before a short-lived token expires.
  */
 export function retryPauseSeconds(before: number, left: number): number {
   const growing = before === 0 ? FIRST_PAUSE_SECONDS : Math.min(before * 2, LONGEST_PAUSE_SECONDS)

@@ -35,7 +35,7 @@ let provider: ScriptedProvider
 let context: AgentContext
 
 beforeEach(() => {
-  // What the disk does goes on in real time.
+  // Disk access goes on in real time.
   vi.useFakeTimers({ now: START, toFake: ['setTimeout', 'clearTimeout', 'Date'] })
   home = mkdtempSync(join(tmpdir(), 'kept-files-'))
   mkdirSync(join(home, 'config'))
@@ -48,7 +48,7 @@ beforeEach(() => {
 
 afterEach(async () => {
   await context.tokenFiles.close()
-  context.tokens.close()
+  context.keyring.close()
   vi.useRealTimers()
   rmSync(home, { recursive: true })
 })
@@ -75,13 +75,13 @@ function ask(request: Request): Promise<Reply> {
   return dispatch(request, context, patient)
 }
 
-/** Asks for the file to be kept; it is there then. */
+/** Requests that the file is kept; it exists then. */
 async function keep(more: object = {}): Promise<void> {
   const reply = await ask({ request: 'token_file', account: 'wlcg', path, ...more })
   expect(reply).toMatchObject({ status: 'success', path })
 }
 
-/** Lets time pass until something is so; gives the seconds it took, none of them skipped. */
+/** Lets time pass, second by second, until something is so; returns the seconds it took. */
 async function secondsUntil(isSo: () => boolean, most = 3600): Promise<number> {
   for (let second = 0; second <= most; second += 1) {
     if (isSo()) return second
@@ -91,11 +91,11 @@ async function secondsUntil(isSo: () => boolean, most = 3600): Promise<number> {
   throw new Error(`${most} s passed in vain`)
 }
 
-/** Waits, in real time, for what the last second started: it never waits for the clock. */
+/** Waits, in real time, for the work that the last second started: it never waits for the clock. */
 async function settled(): Promise<void> {
   for (let turn = 0; turn < 2; turn += 1) {
     await context.tokenFiles.settled()
-    // What was resumed then tries at once.
+    // A file that was resumed tries at once.
     await vi.advanceTimersByTimeAsync(0)
   }
   await context.tokenFiles.settled()
@@ -109,7 +109,7 @@ const kept = (): object => context.tokenFiles.list()
 const down = new AgentError('network', 'op.example: connection refused')
 
 describe('renewal', () => {
-  test('comes ahead of expiry, with as many seconds left as were asked for', async () => {
+  test('a token file is renewed ahead of expiry, with as many seconds left as were requested', async () => {
     await keep({ min_valid_period: 100 })
     const first = content()
     expect(first).toBe('at-1')
@@ -122,7 +122,7 @@ describe('renewal', () => {
     ])
   })
 
-  test('with strict takes only what was asked for, also over a new agent', async () => {
+  test('a strict token file takes only a token as requested, also with the next agent', async () => {
     const strict = { scope: 'a b', strict: true }
     provider.grantedScope = 'a'
     const refused = await ask({ request: 'token_file', account: 'wlcg', path, ...strict })
@@ -142,7 +142,7 @@ describe('renewal', () => {
     ])
   })
 
-  test('that fails is tried again, is told of, and leaves no token that has expired', async () => {
+  test('a renewal that fails is tried again and reported, and leaves no expired token in the file', async () => {
     await keep()
     provider.failure = down
     const asked = provider.refreshes.length
@@ -159,7 +159,7 @@ describe('renewal', () => {
     expect(kept()).toMatchObject([{ state: 'fresh' }])
   })
 
-  test('does not wait for its pause when the account is loaded again', async () => {
+  test('a failed renewal does not wait for its pause when the account is loaded again', async () => {
     await keep()
     provider.failure = down
     await secondsUntil(() => content() === undefined)
@@ -170,14 +170,14 @@ describe('renewal', () => {
     expect(await secondsUntil(() => content() !== undefined)).toBeLessThanOrEqual(3)
   })
 
-  test('follows the clock, not the timers: a machine that slept has no stale token for long', async () => {
+  test('renewal follows the clock: on a machine that slept a token file is stale for half a minute at most', async () => {
     await keep()
     const first = content()
     vi.setSystemTime(Date.now() + 3_600_000)
     expect(await secondsUntil(() => content() !== first)).toBeLessThanOrEqual(31)
   })
 
-  test('of tokens of unknown expiry comes all ten minutes', async () => {
+  test('a token file with a token of unknown expiry is renewed every ten minutes', async () => {
     provider.lifetime = undefined
     await keep()
     expect(kept()).toMatchObject([{ state: 'fresh', expires_at: 0 }])
@@ -189,7 +189,7 @@ describe('renewal', () => {
 })
 
 describe('an account', () => {
-  test('that is loaded anew takes its files along, which are never missing', async () => {
+  test('an account that is loaded again keeps its token files, which are never missing', async () => {
     await keep()
     const before = statSync(path)
     load()
@@ -198,7 +198,7 @@ describe('an account', () => {
     expect(kept()).toMatchObject([{ state: 'fresh' }])
   })
 
-  test('whose lifetime ends takes its files with it; they come back with it', async () => {
+  test('the token files of an account whose lifetime ends are removed, and come back with the account', async () => {
     await keep()
     context.keyring.setLifetime('wlcg', 5)
     await secondsUntil(() => content() === undefined, 7)
@@ -207,7 +207,7 @@ describe('an account', () => {
     await secondsUntil(() => content() !== undefined, 3)
   })
 
-  test('that is removed by name takes them for good, and so does --file-stop', async () => {
+  test('the token files of an account that is removed by name do not come back, nor a file after --file-stop', async () => {
     for (const request of [
       { request: 'remove', account: 'wlcg' },
       { request: 'remove_all' },
@@ -224,7 +224,7 @@ describe('an account', () => {
     }
   })
 
-  test('whose tokens need a confirmation has none in files', async () => {
+  test('an account whose tokens need a confirmation has no token in a file', async () => {
     await keep()
     context.keyring.remove('wlcg')
     await settled()
@@ -238,7 +238,7 @@ describe('an account', () => {
 })
 
 describe('a request', () => {
-  test('whose token or file fails keeps nothing, asks no provider in vain, says why', async () => {
+  test('a request whose token or file fails keeps nothing and says why; a file that fails causes no refresh', async () => {
     const missing = {
       request: 'token_file',
       account: 'wlcg',
@@ -255,7 +255,7 @@ describe('a request', () => {
     expect(readdirSync(home)).toEqual(['config'])
   })
 
-  test('for a file that is kept already takes its place', async () => {
+  test('a request for a file that is kept already replaces its entry', async () => {
     await keep({ audience: 'one' })
     await keep({ audience: 'two' })
     expect(kept()).toHaveLength(1)
@@ -265,7 +265,7 @@ describe('a request', () => {
     expect(content()).toBe('at-3')
   })
 
-  test('that fails in place of a file that is kept already leaves that kept', async () => {
+  test('a request that fails for a file that is kept already leaves the old entry', async () => {
     await keep({ audience: 'one' })
     const release = provider.hold()
     const failing = ask({ request: 'token_file', account: 'wlcg', path, audience: 'two' })
@@ -281,7 +281,7 @@ describe('a request', () => {
     expect(content()).toBe('at-3')
   })
 
-  test('for one that is to be written once ends the keeping', async () => {
+  test('a request to write a kept file once ends its entry', async () => {
     await keep()
     await keep({ once: true, audience: 'two' })
     expect(kept()).toEqual([])
@@ -292,7 +292,7 @@ describe('a request', () => {
     expect(content()).toBe('at-2')
   })
 
-  test('of a member of a group is refused: the files would be ours, the places theirs', async () => {
+  test('a request of a member of a group is refused: the agent would write at places that others choose', async () => {
     context = compose({ group: 'others' })
     load()
     expect(await ask({ request: 'token_file', account: 'wlcg', path })).toMatchObject({
@@ -301,7 +301,7 @@ describe('a request', () => {
     expect(content()).toBeUndefined()
   })
 
-  test('for a process that is not there is refused', async () => {
+  test('a request for a process that does not exist is refused', async () => {
     const owner_pid = 2 ** 30
     expect(await ask({ request: 'token_file', account: 'wlcg', path, owner_pid })).toMatchObject({
       code: 'bad-request',
@@ -309,7 +309,7 @@ describe('a request', () => {
   })
 })
 
-test('a file for a process goes when that is killed, and its directory', async () => {
+test('a token file for a process is removed with its directory when the process is killed', async () => {
   const owner = spawn('sleep', ['1000'])
   await once(owner, 'spawn')
   const pid = owner.pid ?? 0
@@ -326,7 +326,7 @@ test('a file for a process goes when that is killed, and its directory', async (
 describe('what is remembered for the next agent', () => {
   const records = (): string => join(home, 'config', '.token-files')
 
-  test('holds no token and is for its owner alone', async () => {
+  test('the record of a token file holds no token and is readable by its owner alone', async () => {
     await keep({ audience: 'x' })
     expect(statSync(records()).mode & 0o777).toBe(0o700)
     const [name = ''] = readdirSync(records())
@@ -336,7 +336,7 @@ describe('what is remembered for the next agent', () => {
     expect(statSync(join(records(), name)).mode & 0o777).toBe(0o600)
   })
 
-  test('does no harm where it is spoilt, and is missed by nobody where it cannot be written', async () => {
+  test('a damaged record of a token file does no harm, nor one that cannot be written', async () => {
     await keep()
     context.keyring.remove('wlcg')
     await settled()

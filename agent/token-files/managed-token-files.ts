@@ -3,23 +3,24 @@ import { dirname } from 'node:path'
 import { AgentError, peerError } from '../../protocol/wire/errors.ts'
 import type { TokenFileState } from '../../protocol/wire/messages.ts'
 import type { Keyring } from '../accounts/keyring.ts'
-import { KeyedMutex } from '../concurrency.ts'
+import type { IssuedToken } from '../accounts/token-cache.ts'
+import { KeyedMutex, RunningWork } from '../concurrency.ts'
 import type { Log } from '../log.ts'
 import type { Runtime } from '../runtime.ts'
 import { assertGranted } from '../tokens/granted-scope.ts'
 import { requestedToken } from '../tokens/requested-token.ts'
-import type { IssuedToken, TokenService } from '../tokens/token-service.ts'
+import type { TokenService } from '../tokens/token-service.ts'
 import { ManagedTokenFile } from './managed-token-file.ts'
 import type { TokenFileEntry, TokenFileRegistry } from './registry.ts'
 import { checkTokenFile, writeTokenFile } from './token-file.ts'
 
-/** Files kept at once. A sanity bound: one for each compute element of a large site. */
+/** Most files kept at once. A sanity bound: one for each compute element of a large site. */
 const MAX_KEPT_FILES = 1000
 
 /**
- * The token files this agent keeps fresh. A file lives as long as its account is loaded: it goes when
- * the account does (removed, locked, its lifetime over) and comes back when the account is loaded
- * again, by this agent or the next, unless the account was removed by name.
+ * The token files this agent keeps fresh. A file exists as long as its account is loaded: it is removed
+ * with the account (removed, locked, its lifetime over) and written again when the account is loaded
+ * again, by this agent or the next one, unless the account was removed by name.
  */
 export class ManagedTokenFiles {
   readonly #keyring: Keyring
@@ -31,8 +32,8 @@ export class ManagedTokenFiles {
   readonly #confirm: boolean
   readonly #files = new Map<string, ManagedTokenFile>()
   readonly #turns = new KeyedMutex(1)
-  /** What goes on by itself: renewals, removals. */
-  readonly #work = new Set<Promise<void>>()
+  /** Renewals and removals, which no request waits for. */
+  readonly #work = new RunningWork()
 
   constructor(parts: {
     readonly keyring: Keyring
@@ -41,7 +42,7 @@ export class ManagedTokenFiles {
     readonly runtime: Runtime
     readonly log: Log
     readonly uid: number
-    /** Whether tokens need a confirmation: without the person there, none is given. */
+    /** Whether every token needs a confirmation by the user: then none is written to a file. */
     readonly confirm: boolean
   }) {
     this.#keyring = parts.keyring
@@ -54,14 +55,15 @@ export class ManagedTokenFiles {
   }
 
   /**
-   * Writes the first token to a file and keeps it fresh from then on, in place of what was kept there.
-   * @throws AgentError as the token or the file fails; what was kept there before is kept on
+   * Writes the first token to a file and keeps the file fresh from then on, in place of an earlier entry
+   * of the same path.
+   * @throws AgentError of the token or the file; an earlier entry is then kept
    */
   async keep(entry: TokenFileEntry, signal: AbortSignal): Promise<IssuedToken> {
     if (this.#files.size >= MAX_KEPT_FILES && !this.#files.has(entry.path)) {
       throw new AgentError(
         'bad-request',
-        `more than ${MAX_KEPT_FILES} token files are kept already`,
+        `the agent already keeps ${MAX_KEPT_FILES} token files, which is the maximum`,
       )
     }
     const token = await this.#firstToken(entry, signal)
@@ -76,14 +78,14 @@ export class ManagedTokenFiles {
       if (before !== undefined) await this.#resume(before.entry.account)
       throw error
     }
-    // The account may have gone while the token was fetched and written.
-    if (this.#keyring.get(entry.account) === undefined) this.#leave(entry.account)
+    // The account may have been removed while the token was fetched and written.
+    if (this.#keyring.get(entry.account) === undefined) this.#dropFilesOf(entry.account)
     return token
   }
 
   /**
-   * Writes a token to a file and leaves it at that.
-   * @throws AgentError as the token or the file fails
+   * Writes a token to a file once. An earlier entry of the same path ends.
+   * @throws AgentError of the token or the file
    */
   async writeOnce(entry: TokenFileEntry, signal: AbortSignal): Promise<IssuedToken> {
     const token = await this.#firstToken(entry, signal)
@@ -95,7 +97,7 @@ export class ManagedTokenFiles {
     return token
   }
 
-  /** Ends the keeping of a file and removes it. Whether it was kept here. */
+  /** Stops keeping a file and removes it; returns whether this agent kept it. */
   async stop(path: string): Promise<boolean> {
     const file = this.#files.get(path)
     if (file === undefined) return false
@@ -107,33 +109,33 @@ export class ManagedTokenFiles {
     return [...this.#files.values()].map((file) => file.state)
   }
 
-  /** To be told of every account that is loaded: goes on with its files. */
+  /** To be called for every account that is loaded: goes on with its files. */
   accountLoaded(account: string): void {
     for (const file of this.#of(account)) file.tryNow()
     this.#track(this.#resume(account))
   }
 
-  /** To be told of every account that leaves: removes its files, unless it is loaded again at once. */
+  /** To be called for every account that is removed: removes its files, unless it is loaded again at once. */
   accountLeft(account: string): void {
     queueMicrotask(() => {
-      if (this.#keyring.get(account) === undefined) this.#leave(account)
+      if (this.#keyring.get(account) === undefined) this.#dropFilesOf(account)
     })
   }
 
-  /** Keeps no file of this account any more, nor will the next agent. */
+  /** Removes the files of an account for good: the next agent does not go on with them either. */
   async forget(account: string): Promise<void> {
     for (const file of this.#of(account)) await this.#end(file, { remove: true, forget: true })
     for (const { path } of await this.#records.ofAccount(account)) await this.#records.remove(path)
   }
 
-  /** Resolves when nothing is being written or removed: files of accounts that left are gone. */
+  /** Resolves when nothing is being written or removed: files of removed accounts are gone then. */
   async settled(): Promise<void> {
-    // The microtask of the last account to leave may still be to come.
+    // The microtask of the last removed account may still be to come.
     await Promise.resolve()
-    while (this.#work.size > 0) await Promise.all(this.#work)
+    await this.#work.settled()
   }
 
-  /** The agent ends: removes the files that are not to be left. */
+  /** To be called when the agent ends: removes the files that are not to be kept on exit. */
   async close(): Promise<void> {
     const files = [...this.#files.values()]
     this.#files.clear()
@@ -142,7 +144,7 @@ export class ManagedTokenFiles {
   }
 
   async #firstToken(entry: TokenFileEntry, signal: AbortSignal): Promise<IssuedToken> {
-    // Before a provider is bothered with what cannot be written.
+    // Checked first: no provider is asked for a token that cannot be written.
     await checkTokenFile(entry.path, this.#uid)
     return await this.#issue(entry, entry.minValidSeconds, signal)
   }
@@ -189,7 +191,8 @@ export class ManagedTokenFiles {
     return [...this.#files.values()].filter(({ entry }) => entry.account === account)
   }
 
-  #leave(account: string): void {
+  /** Removes the files of an account that is no longer loaded; they return with the account. */
+  #dropFilesOf(account: string): void {
     for (const file of this.#of(account)) {
       this.#track(this.#end(file, { remove: true, forget: false }))
     }
@@ -202,7 +205,7 @@ export class ManagedTokenFiles {
 
   async #ownerGone(file: ManagedTokenFile): Promise<void> {
     await this.#end(file, { remove: true, forget: true })
-    // A directory made for the file alone is of no use without it; any other is not empty, or not ours.
+    // A directory made for this file alone is of no use without it; any other is not empty, or not ours.
     await rmdir(dirname(file.entry.path)).catch(() => undefined)
   }
 
@@ -217,9 +220,8 @@ export class ManagedTokenFiles {
   }
 
   #track(work: Promise<void>): void {
-    const tracked = work
-      .catch((error: unknown) => this.#log.warn(`token files: ${String(error)}`))
-      .finally(() => this.#work.delete(tracked))
-    this.#work.add(tracked)
+    this.#work.track(
+      work.catch((error: unknown) => this.#log.warn(`token files: ${String(error)}`)),
+    )
   }
 }

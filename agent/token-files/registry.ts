@@ -7,35 +7,35 @@ import { systemCode } from '../../protocol/wire/errors.ts'
 import { isJsonObject, parseTolerantJson } from '../../protocol/wire/json.ts'
 import type { JsonObject, JsonValue, UnixSeconds } from '../../protocol/wire/messages.ts'
 
-/** What is to be kept, and where. */
+/** A token file as it was requested: which token, and where. */
 export interface TokenFileEntry {
   readonly path: string
   readonly account: string
   readonly scope: string | undefined
   readonly audience: string | undefined
   readonly minValidSeconds: number
-  /** Only a token that is what was asked for. */
+  /** Whether only a token exactly as requested is written. */
   readonly strict: boolean
   readonly keepOnExit: boolean
   readonly owner: ProcessIdentity | undefined
 }
 
-/** What the next agent has to know of a kept file: all but the token. */
+/** A kept file as the next agent finds it: everything but the token. */
 export interface TokenFileRecord extends TokenFileEntry {
   readonly expiresAt: UnixSeconds
-  /** See place.ts; of the file as it was last written. */
+  /** Of the file as it was last written: see directory-handle.ts. */
   readonly identity: string
-  /** The agent that keeps it. */
+  /** The agent that keeps the file. */
   readonly keeper: ProcessIdentity
 }
 
-/** In the config directory; with a dot, so that it is never listed as an account. */
+/** In the config directory; the dot keeps it out of the list of accounts. */
 const DIRECTORY = '.token-files'
 
 /**
- * Remembers which files are kept, so that the next agent goes on with them when their account is
- * loaded again. One small file for each, so that agents that run at the same time do not write over
- * each other's. The name has the host in it: home directories are shared by machines, /run is not.
+ * Records which files are kept, so that the next agent goes on with them when their account is loaded
+ * again. Each has a small file of its own, so that agents that run at the same time do not overwrite each
+ * other's records. Its name contains the host: machines share home directories, but not /run.
  */
 export class TokenFileRegistry {
   readonly #directory: () => string | undefined
@@ -43,7 +43,7 @@ export class TokenFileRegistry {
   readonly #self: ProcessIdentity
 
   constructor(parts: {
-    /** The config directory, where there is one. */
+    /** The config directory; undefined if there is none (yet). */
     readonly directory: () => string | undefined
     readonly host: string
     readonly self: ProcessIdentity
@@ -53,7 +53,7 @@ export class TokenFileRegistry {
     this.#self = parts.self
   }
 
-  /** @throws AgentError `file-unwritable`. */
+  /** Records a file as kept by this agent. @throws AgentError `file-unwritable` */
   async save(record: Omit<TokenFileRecord, 'keeper'>): Promise<void> {
     const directory = this.#registryDirectory()
     if (directory === undefined) return
@@ -62,7 +62,7 @@ export class TokenFileRegistry {
     })
     const { path, account, scope, audience, minValidSeconds, strict, keepOnExit, owner } = record
     const { expiresAt, identity } = record
-    // `leave`: the name that agents before this one have written.
+    // `leave`: the name that earlier versions of the agent write.
     const kept = { path, account, scope, audience, minValidSeconds, strict, owner }
     const text = JSON.stringify({
       ...kept,
@@ -80,7 +80,7 @@ export class TokenFileRegistry {
     await rm(join(directory, this.#nameOf(path)), { force: true })
   }
 
-  /** Whether another agent that runs has taken the file over. */
+  /** Whether another running agent has taken the file over. */
   async isTaken(path: string): Promise<boolean> {
     const directory = this.#registryDirectory()
     if (directory === undefined) return false
@@ -88,7 +88,7 @@ export class TokenFileRegistry {
     return record !== undefined && this.#isOthers(record)
   }
 
-  /** The files of an account that no other agent on this host keeps now. */
+  /** The recorded files of an account that no other running agent on this host keeps. */
   async ofAccount(account: string): Promise<readonly TokenFileRecord[]> {
     const directory = this.#registryDirectory()
     if (directory === undefined) return []
@@ -122,7 +122,7 @@ function digest(text: string): string {
   return createHash('sha256').update(text).digest('hex').slice(0, 16)
 }
 
-/** A record that is gone or spoilt is none: what it was about is only a file to be written again. */
+/** Returns undefined for a record that is missing or damaged: the only loss is a file to be written again. */
 async function readRecord(path: string): Promise<TokenFileRecord | undefined> {
   try {
     const body = parseTolerantJson(await readFile(path, 'utf8'))

@@ -39,18 +39,21 @@ function tokenInFile(): string {
 }
 
 describe('writing', () => {
-  test.each([0o000, 0o022, 0o077, 0o777])('gives mode 0600 under umask %o', async (umask) => {
-    const before = process.umask(umask)
-    try {
-      await writeTokenFile(path, old, uid)
-    } finally {
-      process.umask(before)
-    }
-    expect(lstatSync(path).mode & 0o7777).toBe(0o600)
-    expect(tokenInFile()).toBe(old)
-  })
+  test.each([0o000, 0o022, 0o077, 0o777])(
+    'a token file is written with mode 0600 under umask %o',
+    async (umask) => {
+      const before = process.umask(umask)
+      try {
+        await writeTokenFile(path, old, uid)
+      } finally {
+        process.umask(before)
+      }
+      expect(lstatSync(path).mode & 0o7777).toBe(0o600)
+      expect(tokenInFile()).toBe(old)
+    },
+  )
 
-  test('replaces a token, whatever mode its file had, and leaves nothing beside it', async () => {
+  test('a written token replaces the old one, whatever the mode of its file, and leaves no other file', async () => {
     writeFileSync(path, `${old}\n`, { mode: 0o644 })
     await writeTokenFile(path, fresh, uid)
     expect(tokenInFile()).toBe(fresh)
@@ -58,7 +61,7 @@ describe('writing', () => {
     expect(readdirSync(directory)).toEqual(['bt_u0'])
   })
 
-  test('follows no link, and leaves what it points to', async () => {
+  test('a symbolic link is not followed, and its target stays unchanged', async () => {
     const other = join(directory, 'other')
     writeFileSync(other, `${old}\n`)
     symlinkSync(other, path)
@@ -67,7 +70,7 @@ describe('writing', () => {
     expect(lstatSync(path).isSymbolicLink()).toBe(true)
   })
 
-  test('does not wait at a FIFO, nor write into or over a directory', async () => {
+  test('a FIFO is not waited for, and a directory is neither written into nor replaced', async () => {
     expect(spawnSync('sh', ['-c', 'mkfifo "$0"', path]).status).toBe(0)
     await expect(writeTokenFile(path, fresh, uid)).rejects.toThrow(/not a regular file/)
     rmSync(path)
@@ -77,7 +80,7 @@ describe('writing', () => {
   })
 
   test.each(['two words\n', 'x'.repeat(5000), 'a\nb\n'])(
-    'spares what is no token',
+    'a file that holds something other than a token is left unchanged',
     async (text) => {
       writeFileSync(path, text)
       await expect(writeTokenFile(path, fresh, uid)).rejects.toMatchObject({
@@ -87,19 +90,22 @@ describe('writing', () => {
     },
   )
 
-  test.each([0o777, 0o775, 0o757])('not into a directory of mode %o', async (mode) => {
-    chmodSync(directory, mode)
-    await expect(writeTokenFile(path, fresh, uid)).rejects.toMatchObject({
-      message: expect.stringContaining('other users can write in its directory') as string,
-      hint: `chmod go-w '${directory}'`,
-    })
-    expect(readdirSync(directory)).toEqual([])
-    // As /tmp is: there nobody can remove or rename what is another's.
-    chmodSync(directory, mode | 0o1000)
-    await writeTokenFile(path, fresh, uid)
-  })
+  test.each([0o777, 0o775, 0o757])(
+    'no token is written into a directory of mode %o',
+    async (mode) => {
+      chmodSync(directory, mode)
+      await expect(writeTokenFile(path, fresh, uid)).rejects.toMatchObject({
+        message: expect.stringContaining('other users can write in its directory') as string,
+        hint: `chmod go-w '${directory}'`,
+      })
+      expect(readdirSync(directory)).toEqual([])
+      // Like /tmp: there a user cannot remove or rename a file of another user.
+      chmodSync(directory, mode | 0o1000)
+      await writeTokenFile(path, fresh, uid)
+    },
+  )
 
-  test('of what is too long changes nothing', async () => {
+  test('a token that is too long changes nothing', async () => {
     await writeTokenFile(path, old, uid)
     await expect(writeTokenFile(path, 'x'.repeat(4096), uid)).rejects.toThrow(/4096 bytes/)
     expect(tokenInFile()).toBe(old)
@@ -108,7 +114,7 @@ describe('writing', () => {
 
   const asRoot = secondUser === undefined ? ' (skipped: needs root)' : ''
   test.skipIf(secondUser === undefined)(
-    `not over another user's file, nor into another user's directory${asRoot}`,
+    `no token is written over another user's file or into another user's directory${asRoot}`,
     async () => {
       const { uid: other, gid } = secondUser ?? { uid: 0, gid: 0 }
       writeFileSync(path, `${old}\n`)
@@ -127,7 +133,7 @@ describe('writing', () => {
 })
 
 describe('removing', () => {
-  test('takes the file that was written, and none that has come in its place', async () => {
+  test('removing takes the file that was written, and no other file in its place', async () => {
     const identity = await writeTokenFile(path, old, uid)
     await writeTokenFile(path, fresh, uid)
     await removeTokenFile(path, uid, identity)
@@ -137,7 +143,7 @@ describe('removing', () => {
     await removeTokenFile(path, uid)
   })
 
-  test('takes no link and no directory', async () => {
+  test('removing takes no link and no directory', async () => {
     symlinkSync('/nonexistent', path)
     await removeTokenFile(path, uid)
     expect(readdirSync(directory)).toEqual(['bt_u0'])
@@ -183,7 +189,7 @@ function startNode(...args: readonly string[]): ChildProcess {
   return child
 }
 
-test('a writer that is killed at any point leaves a whole token, and the next one no litter', async () => {
+test('a writer that is killed at any point leaves a whole token, and the next writer removes its temporary file', async () => {
   const script = await buildWriter()
   const place = join(directory, 'place')
   mkdirSync(place)
@@ -241,15 +247,15 @@ test('readers never see an empty, partial or missing file while it is renewed 1,
   }
   await writeTokenFile(path, numbered(0), uid)
   const child = startNode('-e', reader, path)
-  let said = ''
+  let output = ''
   child.stdout?.on('data', (chunk: Buffer) => {
-    said += chunk.toString()
+    output += chunk.toString()
   })
   await once(child.stdout ?? child, 'data')
   for (let round = 1; round <= 1000; round += 1) await writeTokenFile(path, numbered(round), uid)
   child.kill('SIGTERM')
   expect(await once(child, 'close')).toEqual([0, null])
-  const { reads, seen } = JSON.parse(said.split('\n')[1] ?? '') as { reads: number; seen: number }
+  const { reads, seen } = JSON.parse(output.split('\n')[1] ?? '') as { reads: number; seen: number }
   expect(reads).toBeGreaterThan(1000)
   // It was really renewed under their eyes.
   expect(seen).toBeGreaterThan(50)

@@ -14,12 +14,12 @@ import {
 } from './directory-handle.ts'
 import { tokenLine } from './token-line.ts'
 
-/** Two writes at once, of this process, never share a temporary file. */
+/** Counts writes: two writes of this process at once never share a temporary file. */
 let written = 0
 
 /**
- * Says no before a token is asked for, where it could not be written; and removes what a writer that
- * was killed has left.
+ * Checks, before a token is requested, that it could be written; and removes the temporary files of
+ * writers that were killed.
  * @throws AgentError `file-unwritable`
  */
 export async function checkTokenFile(path: string, uid: number): Promise<void> {
@@ -30,8 +30,8 @@ export async function checkTokenFile(path: string, uid: number): Promise<void> {
 }
 
 /**
- * Puts a token into a file: mode 0600, in one step, so that a reader sees the old token or the new
- * one. Gives what tells the file from others, for {@link removeTokenFile}.
+ * Writes a token to a file: mode 0600, in one step, so that a reader sees the old token or the new one.
+ * Returns the identity of the file, for {@link removeTokenFile}.
  * @throws AgentError `file-unwritable`, `provider-answer`; nothing has changed then
  */
 export async function writeTokenFile(
@@ -60,7 +60,7 @@ export async function writeTokenFile(
   })
 }
 
-/** Removes a token file. One that somebody else has put in its place since stays. */
+/** Removes a token file. Another file that has taken its place since then stays. */
 export async function removeTokenFile(
   path: string,
   uid: number,
@@ -83,19 +83,19 @@ async function writeNew(path: string, line: string): Promise<FileIdentity> {
 }
 
 async function fill(file: FileHandle, line: string): Promise<FileIdentity> {
-  // The umask may have taken bits from the mode it was opened with.
+  // The umask may have cleared bits of the mode in open().
   await file.chmod(0o600)
   await file.writeFile(line)
   await file.sync()
   return identityOf(await file.stat({ bigint: true }))
 }
 
-/** A writer that was killed before its rename left a token behind. */
+/** Removes temporary files of writers that were killed before their rename: each holds a token. */
 async function removeLeftovers(directory: DirectoryHandle): Promise<void> {
   for (const { name, pid } of await temporaryFiles(directory)) {
     if (identityOfProcess(pid) !== undefined) continue
     await unlink(directory.at(name)).catch((error: unknown) => {
-      // Gone meanwhile, or another user's.
+      // It no longer exists, or belongs to another user.
       if (systemCode(error) === undefined) throw error
     })
   }

@@ -5,7 +5,7 @@ import { isTokenText, MAX_TOKEN_FILE_BYTES, tokenLine } from './token-line.ts'
 const token = (length: number): string => 'a'.repeat(length)
 
 describe('tokenLine', () => {
-  test('is one line with the token at its start, padded with spaces to the size before', () => {
+  test('a token line has the token at its start, padded with spaces to the size before', () => {
     const lengths = fc.integer({ min: 1, max: MAX_TOKEN_FILE_BYTES - 1 })
     fc.assert(
       fc.property(lengths, fc.integer({ min: 0, max: 5000 }), (length, before) => {
@@ -19,7 +19,7 @@ describe('tokenLine', () => {
     )
   })
 
-  test('keeps its size while the token changes a little', () => {
+  test('a token line keeps its size while the length of the token changes a little', () => {
     const first = tokenLine(token(700))
     expect(first.length % 256).toBe(0)
     for (const length of [690, 701, 731]) {
@@ -29,7 +29,7 @@ describe('tokenLine', () => {
     expect(tokenLine(token(760)).length).toBeGreaterThan(768)
   })
 
-  test('of a token that just fits fills the file; one more is refused, with what to do', () => {
+  test('a token that just fits fills the file, and a longer one is refused with a hint', () => {
     expect(tokenLine(token(4095))).toBe(`${token(4095)}\n`)
     expect(() => tokenLine(token(4096))).toThrow(/4096 characters long.* 4096 bytes/)
     expect(() => tokenLine(token(4096))).toThrow(
@@ -38,7 +38,7 @@ describe('tokenLine', () => {
   })
 
   test.each(['', ' ', 'a b', 'a\nb', 'a\u0000', 'tokén', 'a=b', '=', '"a"'])(
-    'refuses %j, without repeating it',
+    'a token line for the text %j is refused, and the error does not repeat the text',
     (bad) => {
       expect(() => tokenLine(bad)).toThrow(
         /^the access token from the provider contains characters/,
@@ -54,6 +54,6 @@ test.each([
   ['two words\n', false],
   ['two\nlines\n', false],
   ['{"access_token":"x"}', false],
-])('%j is what a token file may hold: %s', (text, is) => {
+])('whether a file with the content %j may be replaced as a token file: %s', (text, is) => {
   expect(isTokenText(text)).toBe(is)
 })

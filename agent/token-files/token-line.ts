@@ -1,22 +1,22 @@
 import { AgentError } from '../../protocol/wire/errors.ts'
 
-/** XRootD takes no larger file (`maxsz` of ztn, wlcg.md §5), its end of line included. */
+/** XRootD accepts no larger file (`maxsz` of ztn, wlcg.md §5), its end of line included. */
 export const MAX_TOKEN_FILE_BYTES = 4096
 
-/** Sizes are multiples of this where the file is new. */
+/** The size of a new file is a multiple of this. */
 const SIZE_STEP_BYTES = 256
-/** Room for a token that turns out a little longer than the one before, as by one more digit in it. */
+/** Room for a token that is a little longer than the one before, as by one more digit in it. */
 const ROOM_BYTES = 32
 
-/** What RFC 6750 §2.1 lets a bearer token be; readers refuse a file with anything else in it. */
+/** A bearer token (RFC 6750 §2.1); readers refuse a file with anything else in it. */
 const bearerToken = /^[A-Za-z0-9\-._~+/]+=*$/
 
 /**
- * What a token file holds: the token on one line, spaces after it up to the size the file had before.
- * XRootD's ztn client asks for the file's size and then reads as many bytes: where the file is
- * replaced in between by a longer one, it would take a part of the token for the whole. Bearer token
- * discovery strips white space from both ends, so the spaces are nothing to any reader.
- * @throws AgentError `provider-answer` where the token is none or does not fit.
+ * The content of a token file: the token on one line, padded with spaces to the size of the file before.
+ * XRootD's ztn client asks for the file's size and then reads as many bytes: if a longer file takes its
+ * place in between, the client would take a part of the token for the whole. Bearer token discovery
+ * strips white space from both ends, so no reader sees the spaces.
+ * @throws AgentError `provider-answer` if the text is not a bearer token or does not fit
  */
 export function tokenLine(token: string, sizeBefore = 0): string {
   if (!bearerToken.test(token)) {

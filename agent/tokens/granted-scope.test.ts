@@ -26,28 +26,43 @@ test.each<
     string | undefined,
   ]
 >([
-  ['nothing said, nothing to compare', ['a b', 'x'], {}, undefined],
-  ['all granted', ['a b', 'x'], { scope: 'b a c', audience: ['x', 'y'] }, undefined],
-  ['a scope less', ['a b'], { scope: 'a' }, 'the provider did not grant the scope b'],
-  ['offline_access is no access token scope', ['a offline_access'], { scope: 'a' }, undefined],
+  ['no difference if the response names neither scope nor audience', ['a b', 'x'], {}, undefined],
   [
-    'another audience',
+    'no difference if everything was granted',
+    ['a b', 'x'],
+    { scope: 'b a c', audience: ['x', 'y'] },
+    undefined,
+  ],
+  [
+    'a scope that was not granted',
+    ['a b'],
+    { scope: 'a' },
+    'the provider did not grant the scope b',
+  ],
+  [
+    'no difference for offline_access, which is not a scope of access tokens',
+    ['a offline_access'],
+    { scope: 'a' },
+    undefined,
+  ],
+  [
+    'another audience than the requested one',
     [undefined, 'x'],
     { audience: ['any'] },
     'the token is not for the audience x but for any',
   ],
   [
-    'no audience in the token',
+    'a token without an audience',
     [undefined, 'x y'],
     { audience: [] },
     'the token is not for the audience x y: it names none',
   ],
-  ['no audience was asked for', [], { audience: [] }, undefined],
-])('%s', (_, [scope, audience], change, expected) => {
+  ['no difference if no audience was requested', [], { audience: [] }, undefined],
+])('a grant is compared with its request: %s', (_, [scope, audience], change, expected) => {
   expect(compareGrant(requestedToken(scope, audience), response(change))).toBe(expected)
 })
 
-test('of a login, what services look at is compared, by what the account asked for', () => {
+test('the grant of a login is compared with the scopes and audience of the account, without identity scopes', () => {
   const account = accountOf({
     ...{ name: 'wlcg', issuer_url: 'https://op.example/', audience: 'https://se.example' },
     auth_scope: 'openid profile offline_access storage.read:/ compute.read',
@@ -60,14 +75,14 @@ test('of a login, what services look at is compared, by what the account asked f
   expect(compareLoginGrant(account, response({ scope, audience }))).toBeUndefined()
 })
 
-test('a clock off by more than a minute is said, with its side', () => {
+test('a clock that differs by more than a minute from the provider’s is reported, with its direction', () => {
   expect(clockWarning(response({ clockSkewSeconds: 240.4 }))).toContain('240 s ahead of')
   expect(clockWarning(response({ clockSkewSeconds: -61 }))).toContain('61 s behind')
   expect(clockWarning(response({ clockSkewSeconds: -59 }))).toBeUndefined()
   expect(clockWarning(response({}))).toBeUndefined()
 })
 
-test('every difference has its line', () => {
+test('every difference of a grant has its own line', () => {
   const text = compareGrant(requestedToken('a b', 'x'), response({ scope: 'a', audience: ['y'] }))
   expect(text?.split('\n')).toHaveLength(2)
 })

@@ -4,15 +4,15 @@ import type { SpaceSeparated } from '../../protocol/wire/messages.ts'
 import type { TokenResponse } from '../oauth/provider.ts'
 import { defaultRequest, type RequestedToken, withAccountDefaults } from './requested-token.ts'
 
-/** Clocks that differ more make tokens fail at services that allow the usual minute. */
+/** With a larger difference, tokens fail at services, which usually allow one minute. */
 const TOLERATED_SKEW_SECONDS = 60
 
 /** OpenID Connect Core §5.4. */
 const identityScopes: readonly string[] = ['openid', 'profile', 'email', 'address', 'phone']
 
 /**
- * What was granted differently from what was asked, a line each; undefined where nothing differs.
- * A provider may grant fewer scopes without an error (RFC 6749 §3.3), and some ignore `audience`.
+ * How the grant differs from the request, a line each; undefined if it does not. A provider may grant
+ * fewer scopes without an error (RFC 6749 §3.3), and some ignore `audience`.
  */
 export function compareGrant(
   requested: RequestedToken,
@@ -21,15 +21,15 @@ export function compareGrant(
   return joinedLines(scopeDifference(requested, response), audienceDifference(requested, response))
 }
 
-/** @throws AgentError `not-as-asked` where anything differs */
+/** @throws AgentError `not-as-asked` if the token differs from the request */
 export function assertGranted({ differences }: { readonly differences: string | undefined }): void {
   if (differences === undefined) return
   throw new AgentError('not-as-asked', `the token is not what was asked for: ${differences}`)
 }
 
 /**
- * The same of a login, whose person asked for what the account says. What scopes of OpenID Connect
- * are for is not in an access token, and providers name them in their own way, or not at all.
+ * {@link compareGrant} for a login, which requested the scopes and audience of the account. Without the
+ * identity scopes: providers name those in a response in their own way, or not at all.
  */
 export function compareLoginGrant(account: Account, response: TokenResponse): string | undefined {
   const asked = withAccountDefaults(account, defaultRequest)
@@ -37,7 +37,7 @@ export function compareLoginGrant(account: Account, response: TokenResponse): st
   return compareGrant({ ...asked, scopes }, response)
 }
 
-/** A warning where this machine's clock is off by the provider's `Date`. */
+/** A warning if this machine's clock differs from the provider's `Date`; undefined if it does not. */
 export function clockWarning({ clockSkewSeconds }: TokenResponse): string | undefined {
   if (clockSkewSeconds === undefined || Math.abs(clockSkewSeconds) <= TOLERATED_SKEW_SECONDS) {
     return undefined
@@ -47,10 +47,10 @@ export function clockWarning({ clockSkewSeconds }: TokenResponse): string | unde
   return `this machine's clock is ${seconds} s ${side} the provider's: correct it, or services will refuse the token`
 }
 
-/** The texts that are there, a line each; undefined where there is none. */
+/** The texts that are not undefined, a line each; undefined if there are none. */
 export function joinedLines(...texts: readonly (string | undefined)[]): string | undefined {
-  const said = texts.filter((text) => text !== undefined)
-  return said.length === 0 ? undefined : said.join('\n')
+  const lines = texts.filter((text) => text !== undefined)
+  return lines.length === 0 ? undefined : lines.join('\n')
 }
 
 function scopeDifference(requested: RequestedToken, response: TokenResponse): string | undefined {
@@ -72,14 +72,14 @@ function audienceDifference(
   return `the token is not for the audience ${missing.join(' ')}${others}`
 }
 
-/** Asks for a refresh token; never a scope of an access token itself. */
+/** Requests a refresh token (OpenID Connect Core §11); never a scope of an access token. */
 const OFFLINE_ACCESS = 'offline_access'
 const GROUPS = 'wlcg.groups'
 
 /**
- * The scopes of `asked` that `granted` does not cover. A storage scope covers what is below its path,
- * compared by path components: storage.read:/a covers /a/b and not /ab (WLCG profile, "Capability
- * based authorization").
+ * The scopes of `asked` that `granted` does not cover. A storage scope covers all paths below its own,
+ * compared by path components: storage.read:/a covers /a/b and not /ab (WLCG profile, "Capability based
+ * authorization").
  */
 export function missingScopes(
   asked: readonly string[],
@@ -92,8 +92,8 @@ export function missingScopes(
 }
 
 /**
- * The scopes of `asked` that a login with `granted` cannot lead to. Which groups are wanted may be said
- * later (WLCG profile, "Scope-based attribute selection"); that they are in the token is not sure by that.
+ * The scopes of `asked` that a login with `granted` cannot lead to. A refresh may select groups that the
+ * login did not name (WLCG profile, "Scope-based attribute selection"), but may not get them.
  */
 export function scopesBeyondGrant(
   asked: readonly string[],
@@ -124,7 +124,7 @@ function components(path: string): readonly string[] {
 }
 
 function isBelow(path: readonly string[], above: readonly string[]): boolean {
-  // What climbs out again is below nothing.
+  // A path with .. may lead anywhere.
   if (path.includes('..')) return false
   return above.every((component, index) => path[index] === component)
 }

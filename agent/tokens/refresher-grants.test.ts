@@ -20,7 +20,7 @@ function grant(fields: JsonObject, requested: RequestedToken): Promise<TokenResp
   )
 }
 
-test('without a wish, the account’s own scopes and audience are asked for', async () => {
+test('a grant for no scopes and audience in particular asks for those of the account', async () => {
   const fields = { grant: 'client_credentials', auth_scope: 'a b', audience: 'ce' }
   await grant(fields, defaultRequest)
   expect(provider.grants.at(-1)).toEqual({
@@ -38,7 +38,7 @@ test('without a wish, the account’s own scopes and audience are asked for', as
   expect(provider.grants.at(-1)).toEqual({ grant: 'client_credentials' })
 })
 
-test('an account that is refreshed gets nothing by a grant', async () => {
+test('an account with a refresh token gets no token by another grant', async () => {
   await expect(grant({ refresh_token: 'rt' }, defaultRequest)).rejects.toMatchObject({
     code: 'internal',
   })

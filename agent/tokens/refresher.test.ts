@@ -13,7 +13,7 @@ import { defaultRequest } from './requested-token.ts'
 const patient = new AbortController().signal
 const fields = { name: 'wlcg', issuer_url: 'https://op.example/', refresh_token: 'rt-0' }
 
-/** Answers its refreshes by a script, one entry each. */
+/** A provider that answers each refresh with the next entry of a script. */
 class Script extends ScriptedProvider {
   readonly #answers: (() => Promise<TokenResponse>)[]
 
@@ -54,9 +54,9 @@ function fails(code: ErrorCode): () => Promise<TokenResponse> {
   return () => Promise.reject(new AgentError(code, `failed: ${code}`))
 }
 
-/** As if a refresh that ran at the same time had brought a new token. */
+/** A refusal while another refresh brings a new refresh token. */
 function refusedMeanwhile(): Promise<TokenResponse> {
-  loaded.replace(accountOf({ ...fields, refresh_token: 'rt-1' }))
+  loaded.restored(accountOf({ ...fields, refresh_token: 'rt-1' }))
   return fails('refresh-token-dead')()
 }
 
@@ -72,13 +72,13 @@ const answer: TokenResponse = {
 }
 
 describe('a refused refresh token', () => {
-  test('that is no longer the account’s is tried again with the new one, once', async () => {
+  test('a refused refresh token that was replaced in between is tried again with the new one, once', async () => {
     const tried = refresh(refusedMeanwhile, () => Promise.resolve(answer))
     expect(await tried).toBe(answer)
     expect(loaded.loginExpired).toBe(false)
   })
 
-  test('is dead where the new one is refused as well', async () => {
+  test('a login has ended if the new refresh token is refused as well', async () => {
     const tried = refresh(refusedMeanwhile, fails('refresh-token-dead'))
     await expect(tried).rejects.toMatchObject({
       code: 'refresh-token-dead',
@@ -87,7 +87,7 @@ describe('a refused refresh token', () => {
     expect(loaded.loginExpired).toBe(true)
   })
 
-  test('is not dead because the second try met another failure', async () => {
+  test('a login has not ended if the second try fails for another reason', async () => {
     await expect(refresh(refusedMeanwhile, fails('network'))).rejects.toMatchObject({
       code: 'network',
     })
@@ -95,11 +95,11 @@ describe('a refused refresh token', () => {
   })
 })
 
-test('when the refresh token ends is remembered where the provider says it', async () => {
+test('the expiry of the refresh token is remembered if the provider names it', async () => {
   await refresh(() => Promise.resolve({ ...answer, refreshTokenExpiresAt: 1_900_000_000 }))
-  expect(loaded.account.fields['refresh_token_expires_at']).toBe(1_900_000_000)
+  expect(loaded.account.fields.reveal()['refresh_token_expires_at']).toBe(1_900_000_000)
 })
 
-test('a fault of ours stays one', async () => {
+test('an error that is not the provider’s is passed on unchanged', async () => {
   await expect(refresh()).rejects.toThrow('asked too often')
 })

@@ -11,15 +11,15 @@ import { hintFor, withHint } from '../providers/error-hints.ts'
 import { type RequestedToken, withAccountDefaults } from './requested-token.ts'
 
 /**
- * Refreshes at one issuer at a time. A submit node asks for some fifty audiences at once, and waits
- * for as many rounds as this makes of them; a provider that finds it too many says 429, and is asked
- * again when it wants to be.
+ * Most refreshes at one issuer at a time. A submit node requests tokens for some fifty audiences at
+ * once: with a lower limit it waits for several rounds. A provider for which these are too many replies
+ * 429, and is asked again after the time it names.
  */
 export const PARALLEL_REFRESHES_PER_ISSUER = 64
 
 /**
- * Asks providers for new access tokens by refresh token, and never loses a new refresh token: it is
- * adopted and sealed into the account file before anyone sees the access token that came with it.
+ * Gets new access tokens from providers, and never loses a new refresh token: it is in memory and
+ * sealed into the account file before the access token that came with it is handed out.
  */
 export class Refresher {
   readonly #provider: OpenIdProvider
@@ -39,9 +39,9 @@ export class Refresher {
   }
 
   /**
-   * One new token for `wish`, by the account's grant. Accounts of a provider that rotates refresh
-   * tokens, or may, go one refresh at a time; others in parallel.
-   * @throws AgentError as the provider refuses, with a hint that names the account
+   * A new token for `requested`, by the account's grant. If the provider rotates refresh tokens, or may,
+   * refreshes of one account run one at a time; otherwise in parallel.
+   * @throws AgentError of the provider's error response, with a hint that names the account
    */
   async refresh(
     loaded: LoadedAccount,
@@ -56,7 +56,7 @@ export class Refresher {
       this.#ofIssuer.run(issuer, () => this.#refreshOrRecover(loaded, requested, signal))
     if (loaded.rotation !== 'keeps') {
       const response = await this.#ofAccount.run(loaded.name, async () =>
-        // Learned while waiting for the turn: give it back, so that all who wait go in parallel.
+        // Known since this waited for its turn: give the turn back, so that all run in parallel.
         loaded.rotation === 'keeps' ? undefined : one(),
       )
       if (response !== undefined) return response
@@ -64,7 +64,7 @@ export class Refresher {
     return one()
   }
 
-  /** Robots and CI jobs have no refresh token: what gave them the first token gives the next. */
+  /** Robots and CI jobs have no refresh token: the grant of their first token gives the next. */
   async #repeatGrant(
     { account }: LoadedAccount,
     requested: RequestedToken,
@@ -87,17 +87,15 @@ export class Refresher {
     try {
       return await this.#ask(loaded, sent, requested, signal)
     } catch (error) {
-      if (!isDead(error)) throw withHint(error, loaded.account)
-      if (!(await this.#findNewer(loaded, sent))) {
-        loaded.loginExpired = true
-        throw withHint(error, loaded.account)
+      if (!isDead(error) || !(await this.#writer.findNewer(loaded, sent))) {
+        throw ended(error, loaded, sent)
       }
     }
+    const newer = refreshTokenOf(loaded)
     try {
-      return await this.#ask(loaded, refreshTokenOf(loaded), requested, signal)
+      return await this.#ask(loaded, newer, requested, signal)
     } catch (error) {
-      if (isDead(error)) loaded.loginExpired = true
-      throw withHint(error, loaded.account)
+      throw ended(error, loaded, newer)
     }
   }
 
@@ -111,45 +109,24 @@ export class Refresher {
       clientOf(loaded.account),
       {
         refreshToken,
-        // Nothing asked: the scopes originally granted (RFC 6749 §6), whatever they were; sending
-        // the list is what makes some providers refuse (#578 of oidc-agent).
+        // Without a list, the scopes originally granted (RFC 6749 §6), whatever they were; some
+        // providers refuse a refresh with the list (#578 of oidc-agent).
         scope: listOf(requested.scopes),
         audience: listOf(requested.audiences),
       },
       signal,
     )
-    loaded.loginExpired = false
-    // In memory only: where each answer moves the end, a write for each would be too much.
-    if (response.refreshTokenExpiresAt !== undefined) {
-      loaded.change({ refreshTokenExpiresAt: response.refreshTokenExpiresAt })
-    }
-    await this.#adopt(loaded, refreshToken, response.refreshToken)
+    loaded.refreshSucceeded(refreshToken, response)
+    // Also a token that an earlier save could not write: its reason may be gone by now.
+    if (loaded.needsSaving) await this.#writer.save(loaded)
     return response
   }
+}
 
-  async #adopt(loaded: LoadedAccount, sent: Secret, received: Secret | undefined): Promise<void> {
-    if (received === undefined || received.reveal() === sent.reveal()) {
-      if (loaded.rotation === 'unknown') loaded.rotation = 'keeps'
-      // An earlier save may have failed for a reason that is gone by now.
-      if (loaded.saved.state === 'unsaved') await this.#writer.save(loaded)
-      return
-    }
-    loaded.rotation = 'rotates'
-    loaded.change({ refreshToken: received })
-    await this.#writer.save(loaded)
-  }
-
-  /**
-   * Whether there is another refresh token to try than the one that was refused: one that a
-   * parallel refresh has brought, or one that another agent has written into the file.
-   */
-  async #findNewer(loaded: LoadedAccount, refused: Secret): Promise<boolean> {
-    if (loaded.account.refreshToken?.reveal() !== refused.reveal()) return true
-    const onDisk = await this.#writer.changedOnDisk(loaded)
-    if (onDisk === undefined) return false
-    loaded.replace(onDisk)
-    return true
-  }
+/** The error of a refresh with `sent`, with its hint; a dead refresh token has ended the login. */
+function ended(error: unknown, loaded: LoadedAccount, sent: Secret): unknown {
+  if (isDead(error)) loaded.loginEnded(sent)
+  return withHint(error, loaded.account)
 }
 
 function refreshTokenOf(loaded: LoadedAccount): Secret {
@@ -162,15 +139,16 @@ function isDead(error: unknown): boolean {
   return error instanceof AgentError && error.code === 'refresh-token-dead'
 }
 
-/** What a grant that needs no person is asked with. */
+/** The parts of the agent that a grant without a user takes. */
 export interface GrantParts {
   readonly provider: OpenIdProvider
   readonly readSubjectToken: ReadSubjectToken
 }
 
 /**
- * A token by a grant that needs no person: `client_credentials` or `token-exchange`. Without wished
- * scopes the account's own are asked for, as there is no earlier grant to repeat.
+ * A token by a grant that needs no user: `client_credentials` (RFC 6749 §4.4) or `token-exchange`
+ * (RFC 8693). If no scopes are requested, the account's own are: there is no earlier grant to repeat.
+ * @throws AgentError `internal` for an account with a refresh token, else of the provider's error response
  */
 export async function tokenByGrant(
   account: Account,
@@ -190,11 +168,14 @@ export async function tokenByGrant(
       return provider.tokenExchange(client, { ...wanted, subjectToken, subjectTokenType }, signal)
     }
     case 'refresh_token':
-      throw new AgentError('internal', `the account ${account.name} is refreshed, not granted anew`)
+      throw new AgentError(
+        'internal',
+        `the account ${account.name} has a refresh token: its grant is not repeated`,
+      )
   }
 }
 
-/** A list as the wire has it; undefined where it is empty. */
+/** A list as a request parameter has it; undefined if it is empty. */
 function listOf(list: readonly string[]): string | undefined {
   return list.length === 0 ? undefined : list.join(' ')
 }

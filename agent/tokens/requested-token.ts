@@ -2,13 +2,13 @@ import { type Account, wordSet, words } from '../../protocol/storage/account.ts'
 import type { SpaceSeparated } from '../../protocol/wire/messages.ts'
 
 /**
- * What a token is asked to be good for: unique scopes (none = the account's default) and audiences,
- * in the order in which they were asked for, which is how many providers write them into the token.
+ * The scopes (none = the account's default) and audiences that a request wants a token for, each once, in
+ * the order of the request, in which many providers write them into the token.
  */
 export interface RequestedToken {
   readonly scopes: readonly string[]
   readonly audiences: readonly string[]
-  /** The cache key: equal for equal wishes, whatever their order and spacing. */
+  /** The cache key: equal for equal sets, whatever their order and spacing. */
   readonly key: string
 }
 
@@ -23,10 +23,10 @@ export function requestedToken(
   }
 }
 
-/** The wish for a token as the account gives it. */
+/** A request that names neither scopes nor audiences. */
 export const defaultRequest = requestedToken(undefined, undefined)
 
-/** What is asked of the provider where no earlier grant says what a wish leaves open: the account does. */
+/** `requested` with the account's own scopes and audience where it names none: for grants without an earlier login. */
 export function withAccountDefaults(
   { authScope, audience }: Account,
   requested: RequestedToken,

@@ -15,11 +15,11 @@ test.each([
   ['compute.create', 'compute.read', false],
   ['wlcg.groups:/vo/a', 'wlcg.groups:/vo', false],
   ['offline_access', 'openid', true],
-])('%s of %s: %s', (asked, granted, covered) => {
+])('the scope %s within a grant of %s: %s', (asked, granted, covered) => {
   expect(missingScopes([asked], granted)).toEqual(covered ? [] : [asked])
 })
 
-test('a path covers itself and all below it, and nothing beside it', () => {
+test('a storage scope covers its path and all paths below it, and none beside it', () => {
   const component = fc.stringMatching(/^[a-z]{1,4}$/)
   const path = fc.array(component, { minLength: 1, maxLength: 4 })
   fc.assert(
@@ -33,7 +33,7 @@ test('a path covers itself and all below it, and nothing beside it', () => {
   )
 })
 
-test('a login for groups leads to tokens for one of them, which have to have it', () => {
+test('a login for wlcg.groups leads to tokens for one group, which must then be in the token', () => {
   const asked = ['wlcg.groups:/cms/production', 'wlcg.groups']
   expect(scopesBeyondGrant(asked, 'openid wlcg.groups')).toEqual([])
   expect(scopesBeyondGrant(asked, 'openid wlcg')).toEqual(asked)

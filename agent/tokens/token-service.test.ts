@@ -12,6 +12,7 @@ import {
 } from '../../protocol/storage/account-file.ts'
 import { AgentError } from '../../protocol/wire/errors.ts'
 import type { JsonObject } from '../../protocol/wire/messages.ts'
+import { Secret } from '../../protocol/wire/secret.ts'
 import { ScriptedProvider } from '../../test/support/scripted-provider.ts'
 import { AccountWriter } from '../accounts/account-writer.ts'
 import { LoadedAccount } from '../accounts/loaded-account.ts'
@@ -60,21 +61,20 @@ beforeEach(() => {
 })
 
 afterEach(() => {
-  service.close()
   vi.useRealTimers()
   vi.restoreAllMocks()
   rmSync(home, { recursive: true })
 })
 
 function load(): LoadedAccount {
-  return new LoadedAccount(accountOf(fields), { fileKey: key })
+  return new LoadedAccount(accountOf(fields), { fileKey: new Secret(key) })
 }
 
 async function refreshTokenInFile(): Promise<unknown> {
   return (await openAccountFile(await directory.read('wlcg'), key))['refresh_token']
 }
 
-test('the same audience and scope are asked of the provider once', async () => {
+test('the provider is asked once for one scope and audience', async () => {
   const loaded = load()
   const first = await service.accessToken(loaded, requestedToken('a b', 'x'), 0, patient)
   const again = await service.accessToken(loaded, requestedToken('b  a', 'x'), 0, patient)
@@ -85,7 +85,7 @@ test('the same audience and scope are asked of the provider once', async () => {
   expect(provider.refreshes).toHaveLength(2)
 })
 
-test('50 clients wanting one token at once make one refresh', async () => {
+test('50 clients that request one token at once cause one refresh', async () => {
   const loaded = load()
   const tokens = await Promise.all(
     Array.from({ length: 50 }, () =>
@@ -96,7 +96,7 @@ test('50 clients wanting one token at once make one refresh', async () => {
   expect(provider.refreshes).toHaveLength(1)
 })
 
-test('-1 asks the provider although a token is there, and the new one is kept', async () => {
+test('a min_valid_period of -1 refreshes although a token is cached, and caches the new one', async () => {
   const loaded = load()
   const first = await service.accessToken(loaded, defaultRequest, 0, patient)
   const forced = await service.accessToken(loaded, defaultRequest, -1, patient)
@@ -126,7 +126,7 @@ test('a token of unknown expiry is handed out once', async () => {
   expect(provider.refreshes).toHaveLength(2)
 })
 
-test('a shorter life than asked for is said, and the provider is not asked on each call', async () => {
+test('a token that lives shorter than requested is reported, and does not cause a refresh each time', async () => {
   const loaded = load()
   provider.lifetime = 600
   const first = await service.accessToken(loaded, defaultRequest, 3600, patient)
@@ -136,7 +136,7 @@ test('a shorter life than asked for is said, and the provider is not asked on ea
   expect(provider.refreshes).toHaveLength(1)
 })
 
-test('what was granted differently is said each time', async () => {
+test('a difference between request and grant is reported each time', async () => {
   const loaded = load()
   provider.grantedScope = 'a'
   for (let time = 0; time < 2; time += 1) {
@@ -150,7 +150,7 @@ test('what was granted differently is said each time', async () => {
   }
 })
 
-test('providers that keep refresh tokens are asked in parallel, up to a limit', async () => {
+test('providers that do not rotate refresh tokens are asked in parallel, up to a limit', async () => {
   const loaded = load()
   await service.accessToken(loaded, defaultRequest, 0, patient)
   await Promise.all(
@@ -161,7 +161,7 @@ test('providers that keep refresh tokens are asked in parallel, up to a limit', 
   expect(provider.mostAtOnce).toBe(PARALLEL_REFRESHES_PER_ISSUER)
 })
 
-test('a burst on an account never asked before goes parallel after the first answer', async () => {
+test('many requests for a fresh account run in parallel after the first response', async () => {
   const loaded = load()
   await Promise.all(
     Array.from({ length: 20 }, (_, index) =>
@@ -171,7 +171,7 @@ test('a burst on an account never asked before goes parallel after the first ans
   expect(provider.mostAtOnce).toBe(19)
 })
 
-test('rotating refresh tokens are used one at a time, each once, and are in the file before the reply', async () => {
+test('rotating refresh tokens are used one at a time, each once, and are in the account file before the reply', async () => {
   await directory.write('wlcg', await sealAccountFile(fields, key))
   provider.rotates = true
   const loaded = load()
@@ -188,7 +188,7 @@ test('rotating refresh tokens are used one at a time, each once, and are in the 
   expect(inFile['kept']).toBe('unknown key')
 })
 
-test('a refresh token another agent wrote into the file is found when ours is refused', async () => {
+test('a refresh token that another agent wrote into the account file is used when the agent’s own is refused', async () => {
   provider.rotates = true
   const loaded = load()
   provider.valid = 'rt-other'
@@ -202,7 +202,7 @@ test('a refresh token another agent wrote into the file is found when ours is re
   expect(loaded.loginExpired).toBe(false)
 })
 
-test('a dead refresh token is said to be dead, with the way out', async () => {
+test('a dead refresh token is reported as such, with the command for a new login', async () => {
   const loaded = load()
   provider.valid = 'another'
   const error: unknown = await service
@@ -216,7 +216,7 @@ test('a dead refresh token is said to be dead, with the way out', async () => {
   expect(loaded.loginExpired).toBe(true)
 })
 
-test('without a refresh token the provider is not asked', async () => {
+test('an account without a refresh token causes no request to the provider', async () => {
   const loaded = new LoadedAccount(accountOf({ ...fields, refresh_token: '' }))
   await expect(service.accessToken(loaded, defaultRequest, 0, patient)).rejects.toMatchObject({
     code: 'no-refresh-token',
@@ -224,22 +224,22 @@ test('without a refresh token the provider is not asked', async () => {
   expect(provider.refreshes).toHaveLength(0)
 })
 
-test('a new refresh token that cannot be saved is kept, used, said, and saved when that is possible', async () => {
+test('a new refresh token that cannot be saved is kept, used, reported, and saved when that is possible', async () => {
   await directory.write('wlcg', await sealAccountFile(fields, key))
   provider.rotates = true
   const loaded = load()
-  loaded.fileKey = { salt: key.salt, bytes: Buffer.alloc(64, 9) }
+  loaded.fileOpened({ salt: key.salt, bytes: Buffer.alloc(64, 9) })
   const { notes } = await service.accessToken(loaded, defaultRequest, 0, patient)
   expect(notes).toContain("the new refresh token of wlcg is only in the agent's memory")
   await service.accessToken(loaded, requestedToken('a', undefined), 0, patient)
   expect(provider.refreshes).toEqual(['rt-0', 'rt-1'])
-  loaded.fileKey = key
+  loaded.fileOpened(key)
   const later = await service.accessToken(loaded, requestedToken('b', undefined), 0, patient)
   expect(later.notes).toBeUndefined()
   expect(await refreshTokenInFile()).toBe('rt-3')
 })
 
-test('a client that goes away ends its own wait only', async () => {
+test('a client that disconnects ends its own wait only', async () => {
   const loaded = load()
   const impatient = new AbortController()
   const left = service.accessToken(loaded, defaultRequest, 0, impatient.signal)
@@ -250,21 +250,21 @@ test('a client that goes away ends its own wait only', async () => {
   expect(provider.refreshes).toHaveLength(1)
 })
 
-test('a client that has gone before it is answered leaves no failure that nobody hears', async () => {
-  const unheard: unknown[] = []
-  const hear = (reason: unknown): unknown => unheard.push(reason)
-  process.on('unhandledRejection', hear)
+test('a client that has disconnected before its reply leaves no unhandled rejection', async () => {
+  const unhandled: unknown[] = []
+  const record = (reason: unknown): unknown => unhandled.push(reason)
+  process.on('unhandledRejection', record)
   provider.failure = new AgentError('network', 'could not connect to url: down')
   const gone = AbortSignal.abort(new AgentError('cancelled', 'gone'))
   const left = service.accessToken(load(), defaultRequest, 0, gone)
   await expect(left).rejects.toMatchObject({ code: 'cancelled' })
-  // Not by settled(), which would hear it.
+  // Not with settled(), which would handle the rejection.
   for (let turn = 0; turn < 10; turn += 1) await nextTurn()
-  process.off('unhandledRejection', hear)
-  expect(unheard).toEqual([])
+  process.off('unhandledRejection', record)
+  expect(unhandled).toEqual([])
 })
 
-test('a refresh that our own deadline ends is the provider taking too long, and nobody giving up', async () => {
+test('a refresh that reaches the agent’s own deadline is a provider timeout, not a cancellation', async () => {
   const passed = AbortSignal.abort(new DOMException('timed out', 'TimeoutError'))
   vi.spyOn(AbortSignal, 'timeout').mockReturnValue(passed)
   provider.failure = new AgentError('cancelled', 'the request was given up')
@@ -274,7 +274,7 @@ test('a refresh that our own deadline ends is the provider taking too long, and 
   })
 })
 
-test('a failed refresh leaves the cached tokens usable and is tried again by the next call', async () => {
+test('a failed refresh leaves the cached tokens usable and is tried again by the next request', async () => {
   const loaded = load()
   const first = await service.accessToken(loaded, defaultRequest, 0, patient)
   provider.failure = new AgentError('network', 'could not connect to url: down')
@@ -286,7 +286,7 @@ test('a failed refresh leaves the cached tokens usable and is tried again by the
   await service.accessToken(loaded, defaultRequest, -1, patient)
 })
 
-test('a token in use is renewed ahead of its expiry; its caller never waits', async () => {
+test('a token in use is renewed ahead of its expiry, so that its caller never waits', async () => {
   vi.useFakeTimers({ now: 1_000_000 })
   provider.lifetime = 600
   const loaded = load()
@@ -299,18 +299,17 @@ test('a token in use is renewed ahead of its expiry; its caller never waits', as
   expect(token.expiresAt).toBeGreaterThan(1600)
 })
 
-test('a forgotten account is not renewed', async () => {
+test('tokens of an account that was removed are not renewed', async () => {
   vi.useFakeTimers({ now: 1_000_000 })
   const loaded = load()
   await service.accessToken(loaded, defaultRequest, 0, patient)
   await service.accessToken(loaded, defaultRequest, 0, patient)
-  service.forget(loaded)
-  loaded.tokens.clear()
+  loaded.dispose()
   await vi.advanceTimersByTimeAsync(4_000_000)
   expect(provider.refreshes).toHaveLength(1)
 })
 
-test('a renewal that fails is no harm: the next caller asks again', async () => {
+test('a renewal that fails does no harm: the next request refreshes', async () => {
   vi.useFakeTimers({ now: 1_000_000 })
   provider.lifetime = 600
   const loaded = load()
@@ -324,7 +323,7 @@ test('a renewal that fails is no harm: the next caller asks again', async () => 
   expect((await service.accessToken(loaded, defaultRequest, 0, patient)).expiresAt).toBe(2200)
 })
 
-test('a token that is no longer the account’s is not renewed', async () => {
+test('a token that is no longer cached is not renewed', async () => {
   vi.useFakeTimers({ now: 1_000_000 })
   provider.lifetime = 600
   const loaded = load()

@@ -1,9 +1,9 @@
-import { AgentError, systemReason } from '../../protocol/wire/errors.ts'
+import { AgentError, peerError, systemReason } from '../../protocol/wire/errors.ts'
 import type { AccessTokenReply, UnixSeconds } from '../../protocol/wire/messages.ts'
 import { providerOf } from '../accounts/client-config.ts'
 import type { LoadedAccount } from '../accounts/loaded-account.ts'
-import { type CachedToken, Renewals } from '../accounts/token-cache.ts'
-import { SingleFlight } from '../concurrency.ts'
+import type { CachedToken, IssuedToken } from '../accounts/token-cache.ts'
+import { RunningWork } from '../concurrency.ts'
 import { raceAbort } from '../http/abort.ts'
 import type { Log } from '../log.ts'
 import type { OpenIdProvider, TokenResponse } from '../oauth/provider.ts'
@@ -12,38 +12,19 @@ import { clockWarning, compareGrant, joinedLines } from './granted-scope.ts'
 import type { Refresher } from './refresher.ts'
 import { type RequestedToken, withAccountDefaults } from './requested-token.ts'
 
-/** A token as it is handed out. */
-export interface IssuedToken {
-  readonly accessToken: string
-  readonly issuer: string
-  /** 0 = unknown. */
-  readonly expiresAt: UnixSeconds
-  readonly scope: string | undefined
-  readonly idToken: string | undefined
-  /** How it is not what was asked, a line each. */
-  readonly differences: string | undefined
-  /** What else the person should know, a line each. */
-  readonly notes: string | undefined
-}
-
-/** Provider work goes on when its caller has gone: others may wait for it, and a rotated token must land. */
+/** A refresh goes on when its caller has gone: others may wait for it, and a new refresh token must be saved. */
 const REFRESH_DEADLINE_MS = 20_000
 
 /**
- * Hands out access tokens: from memory where one is good enough, else by one refresh per account,
- * scope set and audience set, however many ask for it.
+ * Hands out access tokens: from memory if one is good enough, else by one refresh for each account,
+ * scope set and audience set, however many callers request it.
  */
 export class TokenService {
   readonly #refresher: Refresher
   readonly #provider: OpenIdProvider
   readonly #runtime: Runtime
   readonly #log: Log
-  readonly #flights = new SingleFlight<IssuedToken>()
-  readonly #renewals: Renewals
-  // One generation per LoadedAccount object, so that keys of a reloaded account never meet the old ones.
-  readonly #generations = new WeakMap<LoadedAccount, number>()
-  #nextGeneration = 0
-  readonly #renewalKeys = new WeakMap<LoadedAccount, Set<string>>()
+  readonly #refreshes = new RunningWork()
 
   constructor(parts: {
     readonly refresher: Refresher
@@ -55,13 +36,12 @@ export class TokenService {
     this.#provider = parts.provider
     this.#runtime = parts.runtime
     this.#log = parts.log
-    this.#renewals = new Renewals(parts.runtime)
   }
 
   /**
-   * A token for `wish` with at least `minValidSeconds` left, where the provider gives such. −1 or
-   * lower always asks the provider. An aborted `signal` ends this wait only, not the refresh.
-   * @throws AgentError as the refresh fails.
+   * A token for `requested` with at least `minValidSeconds` left, if the provider's tokens live that
+   * long. −1 or lower always refreshes. An aborted `signal` ends this wait only, not the refresh.
+   * @throws AgentError of the refresh, or `account-not-loaded` if the account was removed or locked
    */
   async accessToken(
     loaded: LoadedAccount,
@@ -83,7 +63,7 @@ export class TokenService {
     return { ...token, differences: joinedLines(token.differences, short) }
   }
 
-  /** A new ID token; never cached, as an ID token answers one login question. */
+  /** A new ID token; never cached, as an ID token is about one authentication. @throws as {@link accessToken} */
   async idToken(
     loaded: LoadedAccount,
     requested: RequestedToken,
@@ -92,7 +72,7 @@ export class TokenService {
     return this.#refreshOnce(loaded, requested, signal)
   }
 
-  /** Takes a token that came another way than by refresh, as from the device flow. */
+  /** Takes a token that came with a login, not by refresh. @throws AgentError of the discovery */
   async keep(
     loaded: LoadedAccount,
     requested: RequestedToken,
@@ -101,19 +81,9 @@ export class TokenService {
     return this.#store(loaded, requested, response, await this.#issuer(loaded))
   }
 
-  /** Ends the renewals of an account that is no longer loaded. */
-  forget(loaded: LoadedAccount): void {
-    for (const key of this.#renewalKeys.get(loaded) ?? []) this.#renewals.cancel(key)
-    this.#renewalKeys.delete(loaded)
-  }
-
-  /** Settles when no refresh is under way: what rotates then is in its file. */
+  /** Resolves when no refresh is under way: a refresh token that rotated is in its file then. */
   async settled(): Promise<void> {
-    await this.#flights.settled()
-  }
-
-  close(): void {
-    this.#renewals.cancelAll()
+    await this.#refreshes.settled()
   }
 
   async #refreshOnce(
@@ -121,9 +91,13 @@ export class TokenService {
     requested: RequestedToken,
     signal: AbortSignal,
   ): Promise<IssuedToken> {
-    const flight = this.#flights.run(this.#key(loaded, requested), () =>
-      this.#refresh(loaded, requested),
-    )
+    // Its refresh token may be sealed by now: it must not rotate any more.
+    if (loaded.isDisposed) throw peerError('account-not-loaded')
+    const flight = loaded.flights.run(requested.key, () => {
+      const refresh = this.#refresh(loaded, requested)
+      this.#refreshes.track(refresh)
+      return refresh
+    })
     return raceAbort(flight, signal)
   }
 
@@ -157,7 +131,7 @@ export class TokenService {
       differences,
       notes: joinedLines(clockWarning(response), unsavedInfo(loaded)),
     }
-    // Of unknown expiry: handed out once, never again.
+    // A token of unknown expiry is handed out once, and not cached.
     if (response.expiresAt === undefined) return issued
     const token: CachedToken = {
       accessToken: response.accessToken,
@@ -168,27 +142,19 @@ export class TokenService {
       used: false,
       askedSeconds: loaded.tokens.peek(requested.key)?.askedSeconds ?? 0,
     }
-    loaded.tokens.store(requested.key, token)
-    this.#renewAhead(loaded, requested, token)
+    const renew = (): void => this.#renew(loaded, requested)
+    loaded.tokens.store(requested.key, token, { runtime: this.#runtime, renew })
     return issued
   }
 
-  #renewAhead(loaded: LoadedAccount, requested: RequestedToken, token: CachedToken): void {
-    const key = this.#key(loaded, requested)
-    const keys = this.#renewalKeys.get(loaded) ?? new Set()
-    this.#renewalKeys.set(loaded, keys.add(key))
-    this.#renewals.schedule(key, token, () => {
-      keys.delete(key)
-      // Removed, locked or evicted meanwhile: nobody will ask for it.
-      if (loaded.tokens.peek(requested.key) !== token) return
-      this.#log.debug(`renewing a token of ${loaded.name} ahead of its expiry`)
-      this.#refreshOnce(loaded, requested, AbortSignal.timeout(REFRESH_DEADLINE_MS)).catch(
-        (error: unknown) => {
-          const reason = systemReason(error)
-          this.#log.warn(`could not renew a token of ${loaded.name} ahead of its expiry: ${reason}`)
-        },
-      )
-    })
+  #renew(loaded: LoadedAccount, requested: RequestedToken): void {
+    this.#log.debug(`renewing a token of ${loaded.name} ahead of its expiry`)
+    this.#refreshOnce(loaded, requested, AbortSignal.timeout(REFRESH_DEADLINE_MS)).catch(
+      (error: unknown) => {
+        const reason = systemReason(error)
+        this.#log.warn(`could not renew a token of ${loaded.name} ahead of its expiry: ${reason}`)
+      },
+    )
   }
 
   #issued(loaded: LoadedAccount, token: CachedToken, extra: string | undefined): IssuedToken {
@@ -207,18 +173,8 @@ export class TokenService {
     if (loaded.publishedIssuer !== undefined) return loaded.publishedIssuer
     const deadline = signal ?? AbortSignal.timeout(REFRESH_DEADLINE_MS)
     const metadata = await this.#provider.discover(providerOf(loaded.account), deadline)
-    loaded.publishedIssuer = metadata.issuer
+    loaded.issuerPublished(metadata.issuer)
     return metadata.issuer
-  }
-
-  #key(loaded: LoadedAccount, requested: RequestedToken): string {
-    let generation = this.#generations.get(loaded)
-    if (generation === undefined) {
-      generation = this.#nextGeneration
-      this.#nextGeneration += 1
-      this.#generations.set(loaded, generation)
-    }
-    return `${generation} ${requested.key}`
   }
 
   #now(): UnixSeconds {
@@ -239,7 +195,7 @@ function isCancelled(error: unknown): boolean {
   return error instanceof AgentError && error.code === 'cancelled'
 }
 
-/** The provider layer's own deadline is shorter; this one has time in it that others were waited for. */
+/** The deadline of one HTTP request is shorter; this one includes the wait for other refreshes. */
 function tookTooLong({ account, name }: LoadedAccount, cause: unknown): AgentError {
   const seconds = REFRESH_DEADLINE_MS / 1000
   const message = `${account.issuer} gave no token for ${name} within ${seconds} s`
@@ -247,11 +203,11 @@ function tookTooLong({ account, name }: LoadedAccount, cause: unknown): AgentErr
 }
 
 function unsavedInfo({ name, saved }: LoadedAccount): string | undefined {
-  if (saved.state === 'saved') return undefined
+  if (saved.state !== 'unsaved') return undefined
   return `the new refresh token of ${name} is only in the agent's memory: ${saved.reason}`
 }
 
-/** The wire form of a token. */
+/** The reply that hands out a token (protocol.md §2.4). */
 export function tokenReply(token: IssuedToken, loaded: LoadedAccount): AccessTokenReply {
   return {
     status: 'success',

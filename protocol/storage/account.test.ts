@@ -1,5 +1,6 @@
 import { inspect } from 'node:util'
-import { describe, expect, test } from 'vitest'
+import fc from 'fast-check'
+import { expect, test } from 'vitest'
 import type { JsonObject } from '../wire/messages.ts'
 import { Secret } from '../wire/secret.ts'
 import { accountOf, changedAccount, sameIssuer, wordSet, words } from './account.ts'
@@ -23,92 +24,119 @@ const fields: JsonObject = {
   registration_access_token: 'rat',
 }
 
-describe('an account', () => {
-  test('is what its JSON says; what is empty is absent', () => {
-    expect(accountOf(fields)).toMatchObject({
-      name: 'wlcg',
-      issuer: 'https://op/',
-      configEndpoint: 'https://op/config',
-      deviceAuthorizationEndpoint: undefined,
-      clientId: 'cid',
-      usesPublicClient: false,
-      certPath: undefined,
-      authScope: 'openid profile',
-      refreshScope: undefined,
-      audience: undefined,
-      redirectUris: ['http://localhost:8099'],
-      fields,
-    })
-    expect(accountOf(fields).clientSecret?.reveal()).toBe('csec')
-    expect(accountOf(fields).refreshToken?.reveal()).toBe('RT')
+test('an account has the members of its JSON; an empty member is absent', () => {
+  const account = accountOf(fields)
+  expect(account).toMatchObject({
+    name: 'wlcg',
+    issuer: 'https://op/',
+    configEndpoint: 'https://op/config',
+    deviceAuthorizationEndpoint: undefined,
+    clientId: 'cid',
+    usesPublicClient: false,
+    certPath: undefined,
+    authScope: 'openid profile',
+    refreshScope: undefined,
+    audience: undefined,
+    redirectUris: ['http://localhost:8099'],
   })
+  expect(account.fields.reveal()).toBe(fields)
+  expect(account.clientSecret?.reveal()).toBe('csec')
+  expect(account.refreshToken?.reveal()).toBe('RT')
+})
 
-  test('of 4.x has its scopes in `scope`', () => {
-    expect(accountOf({ ...fields, auth_scope: '' }).authScope).toBe('other')
-    expect(accountOf({ name: 'x', issuer: 'https://op' })).toMatchObject({
-      issuer: 'https://op',
-      authScope: '',
-      clientId: '',
-      clientSecret: undefined,
-      refreshToken: undefined,
-      redirectUris: [],
-    })
+test('an account of 4.x has its scopes in `scope`', () => {
+  expect(accountOf({ ...fields, auth_scope: '' }).authScope).toBe('other')
+  expect(accountOf({ name: 'x', issuer: 'https://op' })).toMatchObject({
+    issuer: 'https://op',
+    authScope: '',
+    clientId: '',
+    clientSecret: undefined,
+    refreshToken: undefined,
+    redirectUris: [],
   })
+})
 
-  test.each([1, 16, '1', true])('has a flag that is %j', (value) => {
-    const account = accountOf({ ...fields, daeSetByUser: value, uses_pub_client: value })
-    expect(account.deviceAuthorizationEndpoint).toBe('https://op/device')
-    expect(account.usesPublicClient).toBe(true)
-  })
+test.each([1, 16, '1', true])('a flag of an account is set if its member is %j', (value) => {
+  const account = accountOf({ ...fields, daeSetByUser: value, uses_pub_client: value })
+  expect(account.deviceAuthorizationEndpoint).toBe('https://op/device')
+  expect(account.usesPublicClient).toBe(true)
+})
 
-  test.each([0, '0', false, '', undefined])('has no flag that is %j', (value) => {
+test.each([0, '0', false, '', undefined])(
+  'a flag of an account is not set if its member is %j',
+  (value) => {
     const given = { name: 'x', issuer_url: 'https://op' }
     const account = accountOf(value === undefined ? given : { ...given, uses_pub_client: value })
     expect(account.usesPublicClient).toBe(false)
-  })
+  },
+)
 
-  test('may have a number for a text', () => {
-    expect(accountOf({ ...fields, client_id: 17 }).clientId).toBe('17')
-  })
+test('an account may have a number in place of a text', () => {
+  expect(accountOf({ ...fields, client_id: 17 }).clientId).toBe('17')
+})
 
-  test.each([{}, { name: 'x' }, { issuer_url: 'https://op' }, { name: '', issuer: 'https://op' }])(
-    'without name or issuer is none: %j',
-    (broken) => {
-      expect(() => accountOf(broken)).toThrow(expect.objectContaining({ code: 'file-malformed' }))
-    },
+test.each([{}, { name: 'x' }, { issuer_url: 'https://op' }, { name: '', issuer: 'https://op' }])(
+  'JSON without name or issuer is not an account: %j',
+  (broken) => {
+    expect(() => accountOf(broken)).toThrow(expect.objectContaining({ code: 'file-malformed' }))
+  },
+)
+
+test('an account prints none of its secrets, wherever it stands in what is printed', () => {
+  const secret = fc.stringMatching(/^[\w.~+/-]{8,40}$/)
+  const named = ['refresh_token', 'client_secret', 'registration_access_token', 'password']
+  fc.assert(
+    fc.property(fc.tuple(secret, secret, secret, secret, secret), (secrets) => {
+      const values = Object.fromEntries(named.map((name, index) => [name, secrets[index] ?? '']))
+      const own = { 'a member we do not know': { nested: [secrets[4]] } }
+      const account = accountOf({ name: '-', issuer_url: '-', ...values, ...own })
+      const changed = changedAccount(account, { refreshScope: '-' })
+      const cause = new Error('-', { cause: changed })
+      for (const held of [
+        account,
+        changed,
+        [account],
+        { account },
+        new Map([[1, account]]),
+        cause,
+      ]) {
+        const printed = printedForms(held)
+        for (const one of secrets) expect(printed).not.toContain(one)
+      }
+    }),
   )
-
-  test('prints neither secret', () => {
-    const printed = { ...accountOf(fields), fields: undefined }
-    expect(inspect(printed) + JSON.stringify(printed)).not.toMatch(/csec|RT/)
-  })
 })
 
-describe('a change', () => {
-  test('touches what it names and nothing else', () => {
-    const changed = changedAccount(accountOf(fields), {
-      refreshToken: new Secret('RT2'),
-      refreshScope: 'openid',
-    })
-    expect(changed.fields).toEqual({ ...fields, refresh_token: 'RT2', refresh_scope: 'openid' })
-    expect(Object.keys(changed.fields)).toEqual(Object.keys(fields))
-    expect(changed.refreshScope).toBe('openid')
-    expect(changed.refreshToken?.reveal()).toBe('RT2')
-  })
+/** All that a log, a debugger or an error report can make of a value. */
+function printedForms(value: unknown): string {
+  const everything = { depth: Infinity, showHidden: true, getters: true, maxStringLength: null }
+  return [inspect(value, everything), inspect(value), JSON.stringify(value), String(value)].join()
+}
 
-  test('of nothing changes nothing', () => {
-    const account = accountOf(fields)
-    expect(changedAccount(account, {}).fields).toEqual(fields)
+test('a change to an account touches what it names and nothing else', () => {
+  const changed = changedAccount(accountOf(fields), {
+    refreshToken: new Secret('RT2'),
+    refreshScope: 'openid',
   })
+  const json = changed.fields.reveal()
+  expect(json).toEqual({ ...fields, refresh_token: 'RT2', refresh_scope: 'openid' })
+  expect(Object.keys(json)).toEqual(Object.keys(fields))
+  expect(changed.refreshScope).toBe('openid')
+  expect(changed.refreshToken?.reveal()).toBe('RT2')
 })
 
-test('issuers may differ by one slash', () => {
+test('a change that names nothing changes nothing', () => {
+  const account = accountOf(fields)
+  expect(changedAccount(account, {}).fields.reveal()).toEqual(fields)
+})
+
+test('two URLs name the same issuer if they differ by one final slash at most', () => {
   expect(sameIssuer('https://op/', 'https://op')).toBe(true)
   expect(sameIssuer('https://op//', 'https://op')).toBe(false)
   expect(sameIssuer('https://op', 'https://OP')).toBe(false)
 })
 
-test('lists are words in order; sets are sorted, each once', () => {
+test('a space separated list has its words in order; its set has them sorted, each once', () => {
   expect(words(' b  a\tb ')).toEqual(['b', 'a', 'b'])
   expect(wordSet(' b  a\tb ')).toEqual(['a', 'b'])
   expect(words(undefined)).toEqual([])

@@ -3,16 +3,15 @@ import type { JsonObject, JsonValue, SpaceSeparated, UnixSeconds } from '../wire
 import { Secret, secretOf } from '../wire/secret.ts'
 
 /**
- * An account: the client profile and refresh token of one login at one provider, as an account file
- * holds it (protocol.md §3.4). `fields` is the whole JSON object as it was read: keys we do not know
- * survive every rewrite. It holds secrets: never log it.
+ * An account: the client and the refresh token of one login at one provider, as an account file holds
+ * them (protocol.md §3.4). None of its members prints a secret.
  */
 export interface Account {
   readonly name: string
-  /** As the person gave it; compare with {@link sameIssuer}. */
+  /** As the user wrote it; compare with {@link sameIssuer}. */
   readonly issuer: string
   readonly configEndpoint: string | undefined
-  /** Set only where the person chose it; else discovery says it. */
+  /** Set only if the user chose it; otherwise from the discovery document. */
   readonly deviceAuthorizationEndpoint: string | undefined
   readonly clientId: string
   readonly clientSecret: Secret | undefined
@@ -20,28 +19,29 @@ export interface Account {
   readonly refreshToken: Secret | undefined
   /** PEM bundle to trust instead of the system's. */
   readonly certPath: string | undefined
-  /** Scopes the person authorised: asked for at a login, and by a grant that is repeated. */
+  /** Scopes the user authorised: requested by a login, and by a grant that is repeated. */
   readonly authScope: SpaceSeparated
-  /** Scopes the provider granted, where they differ. */
+  /** Scopes the provider granted, if they differ. */
   readonly refreshScope: SpaceSeparated | undefined
   readonly audience: SpaceSeparated | undefined
   readonly redirectUris: readonly string[]
-  /** How a new access token is had (ours; the C tools know refresh tokens only). */
+  /** The grant that gives a new access token (ours; the C tools know refresh tokens only). */
   readonly grant: GrantKind
-  /** Where the token to exchange comes from; read anew for each exchange. */
+  /** The source of the token to exchange; read again for each exchange. */
   readonly subjectToken: SubjectTokenSource | undefined
-  /** RFC 7591 §2 `token_endpoint_auth_method`; absent: as discovery allows. */
+  /** RFC 7591 §2 `token_endpoint_auth_method`; absent: as the discovery document allows. */
   readonly authenticationMethod: string | undefined
   /** Private key of `private_key_jwt`, PEM or JWK. */
   readonly privateKeyFile: string | undefined
-  /** How the provider is asked for an audience; absent: as issuer.config says or its product wants. */
+  /** How an audience is requested from the provider; absent: as in issuer.config or the provider profile. */
   readonly audienceParameter: AudienceParameter | undefined
-  /** When the refresh token dies, where that is known or can be guessed. */
+  /** When the refresh token expires, if that is known or can be estimated. */
   readonly refreshTokenExpiresAt: UnixSeconds | undefined
-  readonly fields: JsonObject
+  /** The whole JSON object as it was read: members we do not know survive every rewrite. */
+  readonly fields: Secret<JsonObject>
 }
 
-/** Where a provider is, whom to trust for it, and which product it is. */
+/** A provider: its address, its trust anchors, and its product. */
 export interface ProviderConfig {
   readonly issuer: string
   readonly configEndpoint: string | undefined
@@ -52,7 +52,7 @@ export interface ProviderConfig {
 }
 
 /**
- * How a provider is asked for an audience: RFC 8707 `resource`, the older `audience`, both at once,
+ * How an audience is requested from a provider: by RFC 8707 `resource`, by the older `audience`, by both,
  * or by the scopes, which begin with the name of the service.
  */
 export type AudienceParameter = (typeof audienceParameters)[number]
@@ -63,9 +63,9 @@ export const audienceParameters = ['audience', 'resource', 'both', 'scope'] as c
 export type GrantKind = 'refresh_token' | 'client_credentials' | 'token-exchange'
 
 export interface SubjectTokenSource {
-  /** The CI platform that is asked for an ID token. */
+  /** The CI platform whose ID token is exchanged. */
   readonly platform: 'github' | undefined
-  /** Whom the platform's ID token is for; absent: the issuer. */
+  /** The audience of the platform's ID token; absent: the issuer. */
   readonly audience: string | undefined
   /** Environment variable of the agent. */
   readonly variable: string | undefined
@@ -74,12 +74,12 @@ export interface SubjectTokenSource {
   readonly type: string
 }
 
-/** What CI platforms hand their jobs. */
+/** The type of the tokens that CI platforms give to their jobs. */
 const DEFAULT_SUBJECT_TOKEN_TYPE = 'urn:ietf:params:oauth:token-type:id_token'
 
 /**
  * Reads an account from its JSON.
- * @throws AgentError `file-malformed` where name or issuer is missing.
+ * @throws AgentError `file-malformed` if name or issuer is missing
  */
 export function accountOf(fields: JsonObject): Account {
   const text = (key: string): string | undefined => textOf(fields[key])
@@ -110,11 +110,11 @@ export function accountOf(fields: JsonObject): Account {
     privateKeyFile: text('private_key_file'),
     audienceParameter: audienceParameterOf(text('audience_parameter')),
     refreshTokenExpiresAt: secondsOf(fields['refresh_token_expires_at']),
-    fields,
+    fields: new Secret(fields),
   }
 }
 
-/** What a change to an account may touch; the rest of the JSON stays as it is. */
+/** A change to an account: members that are absent or undefined stay as they are. */
 export interface AccountChange {
   readonly refreshToken?: Secret | undefined
   readonly refreshScope?: SpaceSeparated | undefined
@@ -123,10 +123,10 @@ export interface AccountChange {
 
 /** The account with `change` made to it and to its JSON. */
 export function changedAccount(account: Account, change: AccountChange): Account {
-  return accountOf(changedFields(account.fields, change))
+  return accountOf(changedFields(account.fields.reveal(), change))
 }
 
-/** An account's JSON with `change` made to it: what is absent there stays as it is. */
+/** An account's JSON with `change` made to it. */
 export function changedFields(fields: JsonObject, change: AccountChange): JsonObject {
   const { refreshToken, refreshScope, refreshTokenExpiresAt } = change
   const changed: Record<string, JsonValue> = { ...fields }
@@ -174,7 +174,7 @@ function grantOf(value: string | undefined): GrantKind {
   return value === 'client_credentials' || value === 'token-exchange' ? value : 'refresh_token'
 }
 
-/** The word, where it is one that says how a provider is asked. */
+/** The word, if it is one of {@link audienceParameters}. */
 export function audienceParameterOf(word: string | undefined): AudienceParameter | undefined {
   return audienceParameters.find((one) => one === word)
 }

@@ -10,7 +10,7 @@ afterEach(() => {
   child?.kill('SIGKILL')
 })
 
-test('a process is itself as long as it runs, whoever reaps it', async () => {
+test('a process keeps its identity as long as it runs, and has none when it has ended', async () => {
   child = spawn('sleep', ['1000'])
   await once(child, 'spawn')
   const identity = identityOfProcess(child.pid ?? 0)
@@ -21,12 +21,15 @@ test('a process is itself as long as it runs, whoever reaps it', async () => {
   expect(identityOfProcess(identity.pid)).toBeUndefined()
 })
 
-test.skipIf(process.platform !== 'linux')('another process of the same pid is another one', () => {
-  const self = identityOfProcess(process.pid)
-  expect(self?.started).toMatch(/^\d+$/)
-  expect(isAlive({ pid: process.pid, started: '1' })).toBe(false)
-})
+test.skipIf(process.platform !== 'linux')(
+  'another process with the same pid has another identity',
+  () => {
+    const self = identityOfProcess(process.pid)
+    expect(self?.started).toMatch(/^\d+$/)
+    expect(isAlive({ pid: process.pid, started: '1' })).toBe(false)
+  },
+)
 
-test('what is no pid is no process', () => {
+test('a number that is not a pid has no process identity', () => {
   for (const pid of [-1, 2 ** 30, 1.5]) expect(identityOfProcess(pid)).toBeUndefined()
 })

@@ -1,14 +1,14 @@
 import { readFileSync } from 'node:fs'
 import { systemCode } from '../wire/errors.ts'
 
-/** A process, also after its pid is used again. */
+/** Identifies a process, also after its pid is used again. */
 export interface ProcessIdentity {
   readonly pid: number
-  /** When it started, in clock ticks since the machine did; empty where the system does not tell. */
+  /** When it started, in clock ticks since the start of the machine; empty if the system does not report it. */
   readonly started: string
 }
 
-/** The process of that pid, undefined where none runs: a zombie does not. */
+/** The process that runs with this pid; undefined if there is no such process, or it is a zombie. */
 export function identityOfProcess(pid: number): ProcessIdentity | undefined {
   if (process.platform !== 'linux') return answersSignals(pid) ? { pid, started: '' } : undefined
   try {
@@ -22,7 +22,7 @@ export function identityOfProcess(pid: number): ProcessIdentity | undefined {
   }
 }
 
-/** Whether that very process still runs. */
+/** Whether this very process still runs, not another one with its pid. */
 export function isAlive({ pid, started }: ProcessIdentity): boolean {
   return identityOfProcess(pid)?.started === started
 }

@@ -1,17 +1,17 @@
 import { inspect } from 'node:util'
 
 /**
- * A text that does not print: refresh tokens, client secrets, passwords.
+ * A value that does not print: refresh tokens, client secrets, passwords, and objects that hold such.
  * `reveal()` is the only way to the value and easy to search for.
  */
-export class Secret {
-  readonly #value: string
+export class Secret<T = string> {
+  readonly #value: T
 
-  constructor(value: string) {
+  constructor(value: T) {
     this.#value = value
   }
 
-  reveal(): string {
+  reveal(): T {
     return this.#value
   }
 

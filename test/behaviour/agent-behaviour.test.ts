@@ -42,11 +42,11 @@ describe.each<[string, StartAgent]>([
   const load = (more: object = {}): Promise<unknown> =>
     agent.call({ request: 'add', config, ...more })
 
-  test('answers check', async () => {
+  test('the agent answers a check request', async () => {
     expect(await agent.call({ request: 'check' })).toEqual({ status: 'success' })
   })
 
-  test('loads an account, lists it, removes it', async () => {
+  test('an account is loaded, listed and removed', async () => {
     expect(await agent.call({ request: 'loaded_accounts' })).toMatchObject({ info: [] })
     expect(await load()).toEqual({ status: 'success' })
     expect(await agent.call({ request: 'loaded_accounts' })).toMatchObject({ info: ['wlcg'] })
@@ -57,21 +57,21 @@ describe.each<[string, StartAgent]>([
     })
   })
 
-  test('loading tests the account, and a refused one is not loaded', async () => {
+  test('an account is tested when it is loaded, and not loaded if the provider refuses it', async () => {
     agent.provider.valid = 'another'
     await expect(load()).rejects.toMatchObject({ code: 'refresh-token-dead' })
     expect(await agent.call({ request: 'loaded_accounts' })).toMatchObject({ info: [] })
     expect(await load({ plain_add: true })).toEqual({ status: 'success' })
   })
 
-  test('loading again changes the lifetime, not the account', async () => {
+  test('loading an account again changes its lifetime, not its login', async () => {
     await load()
     const again = await agent.call({ request: 'add', config, lifetime: 500 })
     expect(again.info).toBe('account already loaded. Lifetime set to 500 seconds')
     expect(agent.provider.refreshes).toHaveLength(1)
   })
 
-  test('gives tokens by account and by issuer, with or without its final slash', async () => {
+  test('a token is requested by account or by issuer, with or without its final slash', async () => {
     await load()
     const byName = await agent.call({ request: 'access_token', account: 'wlcg' })
     expect(byName).toMatchObject({ status: 'success', issuer: 'https://published.example/' })
@@ -85,7 +85,7 @@ describe.each<[string, StartAgent]>([
     }
   })
 
-  test('of several accounts of an issuer the last loaded answers', async () => {
+  test('of several accounts of an issuer the last one loaded gives the token', async () => {
     await load()
     await agent.call({
       request: 'add',
@@ -96,7 +96,7 @@ describe.each<[string, StartAgent]>([
     expect(agent.provider.refreshes).toEqual(['rt-x'])
   })
 
-  test('says what is missing: nothing named, no such account, not loaded, no such issuer', async () => {
+  test('a token request that finds no account fails with what is missing and the command to run', async () => {
     const failing = (request: object): Promise<unknown> =>
       agent.call({ request: 'access_token', ...request }).catch((error: unknown) => error)
     expect(await failing({})).toMatchObject({ message: 'Not yet implemented' })
@@ -116,7 +116,7 @@ describe.each<[string, StartAgent]>([
     })
   })
 
-  test('the file key that loaded an account saves its rotated refresh tokens', async () => {
+  test('rotated refresh tokens are saved with the file key that loaded the account', async () => {
     const key = { salt: Buffer.alloc(16, 3), bytes: Buffer.alloc(64, 4) }
     await agent.directory.write('wlcg', await sealAccountFile(config, key))
     agent.provider.rotates = true
@@ -127,7 +127,7 @@ describe.each<[string, StartAgent]>([
     expect(fields['refresh_token']).toBe('rt-1')
   })
 
-  test('a key that comes after the login saves what rotated meanwhile', async () => {
+  test('a refresh token that rotated before the agent had the file key is saved once it has the key', async () => {
     const key = { salt: Buffer.alloc(16, 3), bytes: Buffer.alloc(64, 4) }
     agent.provider.rotates = true
     await load()
@@ -140,7 +140,7 @@ describe.each<[string, StartAgent]>([
     expect(fields['refresh_token']).toBe('rt-1')
   })
 
-  test('a password of the C client saves rotated refresh tokens too', async () => {
+  test('rotated refresh tokens are saved with a password of the C client, too', async () => {
     const salt = Buffer.alloc(16, 5)
     const bytes = await quickDerive('secret', salt)
     await agent.directory.write('wlcg', await sealAccountFile(config, { salt, bytes }))
@@ -150,7 +150,7 @@ describe.each<[string, StartAgent]>([
     expect(fields['refresh_token']).toBe('rt-1')
   })
 
-  test('locked, it answers check and unlock only, and is as before when unlocked', async () => {
+  test('a locked agent answers only check and unlock requests, and works as before when unlocked', async () => {
     await load()
     const before = await agent.call({ request: 'access_token', account: 'wlcg' })
     expect(await agent.call({ request: 'lock', password: 'pw' })).toMatchObject({
@@ -180,34 +180,34 @@ describe.each<[string, StartAgent]>([
     })
   })
 
-  test('a lifetime goes on while the agent is locked', async () => {
+  test('the lifetime of an account goes on while the agent is locked', async () => {
     await load({ lifetime: 1000 })
     await agent.call({ request: 'lock', password: 'pw' })
     await agent.call({ request: 'unlock', password: 'pw' })
     expect(await agent.call({ request: 'loaded_accounts' })).toMatchObject({ info: ['wlcg'] })
   })
 
-  test('ID tokens need permission', async () => {
+  test('an ID token is issued only with permission', async () => {
     await load()
     await expect(agent.call({ request: 'id_token', account: 'wlcg' })).rejects.toMatchObject({
       message: 'operation forbidden',
       hint: expect.stringContaining('oidc-add -f --always-allow-idtoken wlcg') as string,
     })
     await agent.call({ request: 'add', config, always_allow_id_token: true })
-    // Now allowed; this provider has none, and that is what is said.
+    // Permitted now: the error is that this provider issues none.
     await expect(agent.call({ request: 'id_token', account: 'wlcg' })).rejects.toMatchObject({
       code: 'provider-answer',
     })
   })
 
-  test('an account that wants confirmation gives no token, as there is nobody to ask', async () => {
+  test('an account whose tokens need a confirmation gives no token', async () => {
     await load({ confirm: true })
     await expect(agent.call({ request: 'access_token', account: 'wlcg' })).rejects.toMatchObject({
       message: 'operation forbidden',
     })
   })
 
-  test('parks data: the oldest is read, one remove uncovers the next', async () => {
+  test('the scratch store returns the oldest entry of a name, and the next one after a remove', async () => {
     const filename = '/tmp/oidc-gen:wlcg'
     await agent.call({ request: 'file_write', filename, data: 'one' })
     await agent.call({ request: 'file_write', filename, data: 'two' })
@@ -221,7 +221,7 @@ describe.each<[string, StartAgent]>([
     })
   })
 
-  test('status tells version, options and accounts', async () => {
+  test('a status reply has version, options and accounts', async () => {
     await load()
     const { info } = await agent.call({ request: 'status' })
     expect(info).toContain('This agent is running version 5.3.3.\n')
@@ -246,7 +246,7 @@ describe.each<[string, StartAgent]>([
     })
   })
 
-  test('a token of before the login ended says so, until the provider gives another', async () => {
+  test('a cached token is reported with the end of its login, until a refresh succeeds again', async () => {
     await load()
     const plain = { request: 'access_token', account: 'wlcg' } as const
     const forced = { ...plain, min_valid_period: -1 }
@@ -257,7 +257,7 @@ describe.each<[string, StartAgent]>([
     expect((await agent.call(forced)).login_expired).toBeUndefined()
   })
 
-  test('gen by refresh token loads the account and gives its configuration', async () => {
+  test('a gen request with a refresh token loads the account and returns its configuration', async () => {
     agent.provider.rotates = true
     const reply = await agent.call({ request: 'gen', config, flow: ['refresh'] })
     expect(reply).toMatchObject({
@@ -267,7 +267,7 @@ describe.each<[string, StartAgent]>([
     expect(await agent.call({ request: 'loaded_accounts' })).toMatchObject({ info: ['wlcg'] })
   })
 
-  test('gen with only_at keeps nothing', async () => {
+  test('a gen request with only_at loads nothing', async () => {
     const reply = await agent.call({ request: 'gen', config, flow: ['refresh'], only_at: true })
     expect(reply).toMatchObject({ status: 'success', access_token: 'at-1' })
     expect(await agent.call({ request: 'loaded_accounts' })).toMatchObject({ info: [] })
@@ -285,7 +285,7 @@ describe.each<[string, StartAgent]>([
     await agent.call({ request: 'access_token', account: 'wlcg', scope: 'storage.read:/data/set1' })
   })
 
-  test('a token that is not as asked is said to be, and with strict is an error', async () => {
+  test('a token that differs from the request is reported, and is an error with strict', async () => {
     await load()
     agent.provider.grantedScope = 'a'
     const request = { request: 'access_token', account: 'wlcg', scope: 'a b' } as const
@@ -295,7 +295,7 @@ describe.each<[string, StartAgent]>([
     })
   })
 
-  test('a robot is told what of its own scopes a token lacks', async () => {
+  test('the reply to a robot names its own scopes that a token lacks', async () => {
     const robot = { ...config, refresh_token: '', grant: 'client_credentials', auth_scope: 'x y' }
     agent.provider.grantedScope = 'x'
     const lacking = 'the provider did not grant the scope y'
@@ -309,7 +309,7 @@ describe.each<[string, StartAgent]>([
     expect(token.info).toBe(lacking)
   })
 
-  test('a robot repeats its grant for each token, with its own scopes or those asked for', async () => {
+  test('a robot repeats its grant for each token, with its own scopes or the requested ones', async () => {
     const robot = { ...config, refresh_token: '', grant: 'client_credentials', auth_scope: 'x' }
     await agent.call({ request: 'gen', config: robot, flow: ['client_credentials'] })
     await agent.call({ request: 'access_token', account: 'wlcg', audience: 'ce' })
@@ -321,7 +321,7 @@ describe.each<[string, StartAgent]>([
     ])
   })
 
-  test('a CI job exchanges the token of its platform, read anew each time', async () => {
+  test('a CI job exchanges the token of its platform, which is read again each time', async () => {
     const job = { ...config, refresh_token: '', grant: 'token-exchange' }
     await expect(
       agent.call({ request: 'gen', config: job, flow: ['token-exchange'] }),
@@ -336,7 +336,7 @@ describe.each<[string, StartAgent]>([
     ).rejects.toMatchObject({ message: expect.stringContaining('/nowhere') as string })
   })
 
-  test('a password logs in, and is not kept', async () => {
+  test('a login by password does not keep the password', async () => {
     const reply = await agent.call({
       request: 'gen',
       config: { ...config, username: 'alice', password: 'secret' },
@@ -348,26 +348,26 @@ describe.each<[string, StartAgent]>([
     })
   })
 
-  test('gen refuses flows that do not exist', async () => {
+  test('a gen request with an unknown flow is refused', async () => {
     await expect(agent.call({ request: 'gen', config, flow: ['bogus'] })).rejects.toMatchObject({
       message: "Unknown flow 'bogus'",
     })
   })
 
-  test('an unknown device code is said to be wrong', async () => {
+  test('an unknown device code is refused as wrong', async () => {
     const oidc_device = { device_code: 'never seen' }
     await expect(agent.call({ request: 'device', oidc_device })).rejects.toMatchObject({
       message: 'wrong device code',
     })
   })
 
-  test('deleting revokes and unloads', async () => {
+  test('deleting an account unloads it', async () => {
     await load()
     await agent.call({ request: 'delete', config })
     expect(await agent.call({ request: 'loaded_accounts' })).toMatchObject({ info: [] })
   })
 
-  test('one account that waits for its provider makes no other wait', async () => {
+  test('a request that waits for its provider delays no other request', async () => {
     await load()
     await agent.call({ request: 'access_token', account: 'wlcg' })
     const release = agent.provider.hold()
@@ -380,7 +380,7 @@ describe.each<[string, StartAgent]>([
     expect((await slow).status).toBe('success')
   })
 
-  test('a provider that fails is named, and the next call works', async () => {
+  test('a failure of the provider is reported with its hint, and the next request works', async () => {
     await load()
     agent.provider.failure = new AgentError('network', 'could not connect to url: op.example', {
       hint: 'Try again.',

@@ -5,6 +5,7 @@ import { createAgent } from '../../agent/context.ts'
 import { dispatch } from '../../agent/dispatch.ts'
 import { silentLog } from '../../agent/log.ts'
 import { startServer } from '../../agent/server.ts'
+import { shutDown } from '../../agent/shutdown.ts'
 import { type AgentAddress, callAgent } from '../../protocol/client/call.ts'
 import { callAgentSealed } from '../../protocol/client/call-sealed.ts'
 import { AccountDirectory } from '../../protocol/storage/account-directory.ts'
@@ -49,9 +50,7 @@ export const inProcess: StartAgent = (options, derive) => {
       return reply
     }),
     close: async () => {
-      await context.authorizationSessions.close()
-      context.tokens.close()
-      await context.tokens.settled()
+      await shutDown(context)
       remove()
     },
   })
@@ -78,9 +77,7 @@ function overSocket(call: Call): StartAgent {
       call: typed((request) => call({ kind: 'unix', path }, request)),
       close: async () => {
         await server.close()
-        await context.authorizationSessions.close()
-        context.tokens.close()
-        await context.tokens.settled()
+        await shutDown(context)
         remove()
       },
     }

@@ -50,7 +50,30 @@ test('an account that was being loaded when the agent was locked is not loaded',
   expect(await loadedAfterUnlock()).toEqual([])
 })
 
-test('a login that was under way when the agent was locked is given back to be saved, not loaded', async () => {
+test('a token request that waited when the agent was locked gets no token, and spends no refresh token', async () => {
+  const { provider } = agent
+  await agent.call({
+    request: 'add',
+    config: { ...config, refresh_token: 'rt-0', auth_scope: 'a' },
+  })
+  const before = provider.refreshes.length
+  const discover = provider.discover.bind(provider)
+  const asked = gate()
+  const answered = gate()
+  provider.discover = async () => {
+    asked.open()
+    await answered.opened
+    return { ...(await discover()), allowsScopeUpgrade: true }
+  }
+  const request = { request: 'access_token', account: 'wlcg', scope: 'b' } as const
+  const outcome = expect(agent.call(request)).rejects.toMatchObject({ code: 'account-not-loaded' })
+  await asked.opened
+  await lockAndThen(answered.open)
+  await outcome
+  expect(provider.refreshes).toHaveLength(before)
+})
+
+test('a login that was under way when the agent was locked is returned to be saved, but not loaded', async () => {
   const release = agent.provider.hold()
   const person = { ...config, username: 'anna', password: 'secret' }
   const login = agent.call({ request: 'gen', config: person, flow: ['password'] })
@@ -60,7 +83,7 @@ test('a login that was under way when the agent was locked is given back to be s
   expect(await loadedAfterUnlock()).toEqual([])
 })
 
-test('a login by browser likewise: oidc-gen fetches it once the agent is unlocked', async () => {
+test('a login by browser that ended while the agent was locked is fetched by oidc-gen once it is unlocked', async () => {
   const uri = `http://localhost:${await freePort()}/`
   const person = { ...config, redirect_uris: [uri] }
   const started = await agent.call({ request: 'gen', config: person, flow: ['code'] })

@@ -150,12 +150,12 @@ describe('start of oidc-agent', () => {
   test('oidc-agent -d runs in the foreground until SIGINT', async () => {
     const log = join(sandbox.directory, 'log')
     const { child, finished } = sandbox.start('sh', ['-c', `exec oidc-agent -d -g 2>'${log}'`])
-    let said = ''
+    let output = ''
     child.stdout?.on('data', (chunk: Buffer) => {
-      said += chunk.toString()
+      output += chunk.toString()
     })
-    await until('the agent to announce itself', () => said.includes('OIDCD_PID'))
-    const agent = sandbox.adopt(said)
+    await until('the agent to announce itself', () => output.includes('OIDCD_PID'))
+    const agent = sandbox.adopt(output)
     expect(await isAnswering(agent)).toBe(true)
     process.kill(child.pid ?? 0, 'SIGINT')
     await finished
@@ -201,7 +201,7 @@ test('an uncaught error of the agent is logged with its name and stack, without 
 test('the agent ends on SIGTERM while delayed guesses of the lock password wait for their replies', async () => {
   const agent = await sandbox.startAgent()
   await exchange(agent.socketPath, '{"request":"lock","password":"pw"}')
-  // Answered one after the other, each later than the one before: 9 s for all of them.
+  // The replies come one after the other, each later than the one before: 9 s for all of them.
   const guess = (): Promise<string> =>
     exchange(agent.socketPath, '{"request":"unlock","password":"guess"}')
   const guesses = Array.from({ length: 6 }, guess)

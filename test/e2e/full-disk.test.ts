@@ -29,7 +29,7 @@ test.skipIf(reason !== undefined)(
     const disk = join(sandbox.directory, 'disk')
     await mkdir(disk)
     await copyFile(join(sandbox.configDirectory, 'wlcg'), join(sandbox.directory, 'wlcg'))
-    // The mount is seen by these processes only and ends with them.
+    // Only these processes see the mount, which ends with them.
     const script = `
       mount -t tmpfs -o size=32k tmpfs "$OIDC_CONFIG_DIR"
       cp ../wlcg "$OIDC_CONFIG_DIR"

@@ -33,11 +33,11 @@ describe('main job', () => {
       ...['-w', 'device', `--iss=${provider.issuer}`, `--cp=${provider.caPath}`],
       ...[`--scope=${SCOPE}`, `--pw-file=${passwordFile}`, '--prompt=none', 'wlcg'],
     ])
-    let said = ''
+    let output = ''
     gen.child.stderr?.on('data', (chunk: Buffer) => {
-      said += chunk.toString()
+      output += chunk.toString()
     })
-    await approveWhenShown(() => said, provider)
+    await approveWhenShown(() => output, provider)
     const generated = await gen.finished
     expect(outputOf(generated)).toMatch(/Everything setup correctly!\n$/)
 

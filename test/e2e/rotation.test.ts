@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { unlockAccountFile } from '../../protocol/storage/account-file.ts'
 import { outputOf } from '../support/command.ts'
+import { approveWhenShown } from '../support/oidc-gen-output.ts'
 import { Sandbox, type SandboxAgent } from '../support/sandbox.ts'
 import {
   addAccount,
@@ -104,4 +105,33 @@ test('two agents with different accounts do not disturb each other', async () =>
   expect(await tokenFrom(two, { account: 'other', audience: 'a' })).toMatchObject({
     status: 'success',
   })
+})
+
+/** A new login of an account, with the agent that commands find now. */
+async function reauthenticate(): Promise<void> {
+  const args = ['--reauthenticate', '-w', 'device', '--pw-env', 'wlcg']
+  const { child, finished } = sandbox.start('oidc-gen', args, {
+    env: { OIDC_ENCRYPTION_PW: PASSWORD },
+  })
+  let shown = ''
+  child.stderr?.on('data', (chunk: Buffer) => {
+    shown += chunk.toString()
+  })
+  await approveWhenShown(() => shown, provider)
+  outputOf(await finished)
+}
+
+test('an account that is added to an agent again takes the new login that another agent saved', async () => {
+  const { account, agent: one } = await startLoaded(sandbox, provider)
+  await sandbox.startAgent()
+  await reauthenticate()
+  const renewed = await refreshTokenInFile()
+  expect(renewed).not.toBe(account['refresh_token'])
+
+  sandbox.env['OIDC_SOCK'] = one.socketPath
+  await addAccount(sandbox, 'wlcg', ['-f'])
+  expect(provider.counters.requests.at(-1)?.form['refresh_token']).toBe(renewed)
+  const rotated = await refreshTokenInFile()
+  expect(await tokenFrom(one, { force: true })).toMatchObject({ status: 'success' })
+  expect(provider.counters.requests.at(-1)?.form['refresh_token']).toBe(rotated)
 })

@@ -32,7 +32,7 @@ test.skipIf(noMounts !== undefined)(
     await seedAccount(sandbox, provider, 'wlcg')
     const disk = join(sandbox.directory, 'disk')
     await mkdir(disk, { mode: 0o700 })
-    // The mount is seen by these processes only and ends with them.
+    // Only these processes see the mount, which ends with them.
     const script = `
       mount -t tmpfs -o size=32k,mode=700 tmpfs ../disk
       eval "$(oidc-agent)" >/dev/null
@@ -69,9 +69,9 @@ test.skipIf(secondUser === undefined)(
     await startLoaded(sandbox, provider)
     const squatted = join(place, `bt_u${user.uid}`)
     await writeFile(squatted, '', { mode: 0o666 })
-    const said = await sandbox.run('oidc-token', [`--file=${squatted}`, 'wlcg'])
-    expect(said, shown(said)).toMatchObject({ status: 1, stdout: '' })
-    expect(said.stderr).toContain('it belongs to another user (uid 0)')
+    const result = await sandbox.run('oidc-token', [`--file=${squatted}`, 'wlcg'])
+    expect(result, shown(result)).toMatchObject({ status: 1, stdout: '' })
+    expect(result.stderr).toContain('it belongs to another user (uid 0)')
     expect(await readFile(squatted, 'utf8')).toBe('')
     // The directory belongs neither to the user nor to root.
     const theirs = join(sandbox.directory, 'theirs')

@@ -48,8 +48,8 @@ function modeOf({ mode }: Stats): string {
 describe('oidc-token --file', () => {
   test('oidc-token --file writes the token to the discovery path with mode 0600, for every umask', async () => {
     for (const umask of ['000', '022', '077', '777']) {
-      const said = await sandbox.sh(`umask ${umask}; oidc-token --file --aud=${CE} wlcg`)
-      expect(said, umask).toMatchObject({ status: 0, stdout: `${found}\n`, stderr: '' })
+      const result = await sandbox.sh(`umask ${umask}; oidc-token --file --aud=${CE} wlcg`)
+      expect(result, umask).toMatchObject({ status: 0, stdout: `${found}\n`, stderr: '' })
       const text = await readFile(found, 'utf8')
       expect(text).toMatch(/^ey[\w-]+\.[\w-]+\.[\w-]+ *\n$/)
       expect(payloadOf(text.trim())).toMatchObject({ aud: CE })
@@ -73,9 +73,9 @@ describe('oidc-token --file', () => {
 
   test('oidc-token --file without a terminal does not load the account, and names the command to run', async () => {
     outputOf(await sandbox.run('oidc-add', ['-r', 'wlcg']))
-    const said = await sandbox.run('oidc-token', ['--file', 'wlcg'])
-    expect(said).toMatchObject({ status: 1, stdout: '' })
-    expect(said.stderr).toContain('oidc-add wlcg')
+    const result = await sandbox.run('oidc-token', ['--file', 'wlcg'])
+    expect(result).toMatchObject({ status: 1, stdout: '' })
+    expect(result.stderr).toContain('oidc-add wlcg')
     expect(existsSync(found)).toBe(false)
   })
 
@@ -114,9 +114,9 @@ describe('oidc-token --file', () => {
       ['group/token', /other users can write in its directory/],
       ['missing/token', /no such file or directory/],
     ] as const) {
-      const said = await sandbox.run('oidc-token', [`--file=../${name}`, 'wlcg'])
-      expect(said, shown(said)).toMatchObject({ status: 1, stdout: '' })
-      expect(said.stderr).toMatch(why)
+      const result = await sandbox.run('oidc-token', [`--file=../${name}`, 'wlcg'])
+      expect(result, shown(result)).toMatchObject({ status: 1, stdout: '' })
+      expect(result.stderr).toMatch(why)
     }
     expect(await readFile(other, 'utf8')).toBe('precious words\n')
     expect(await readdir(place)).toEqual(['dangling', 'directory', 'fifo', 'letter', 'link'])

@@ -139,7 +139,11 @@ export class ScriptedProvider implements OpenIdProvider {
     return Promise.reject(new AgentError('unsupported-by-provider', 'no registration here'))
   }
 
-  revokeToken(): Promise<void> {
+  /** Refresh tokens that were revoked. */
+  readonly revoked: string[] = []
+
+  revokeToken(_client: Client, refreshToken: Secret): Promise<void> {
+    this.revoked.push(refreshToken.reveal())
     return Promise.resolve()
   }
 

@@ -1,0 +1,26 @@
+import type { AgentContext } from './context.ts'
+
+/** How long refreshes under way are waited for: they may bring a new refresh token. The provider layer gives up after 15 s. */
+const LAST_REFRESHES_MS = 20_000
+
+/**
+ * Ends what the agent does by itself, once its server is closed: no login is waited for, no token is
+ * renewed, token files are removed unless they are to stay, and every refresh token is saved.
+ */
+export async function shutDown(context: AgentContext): Promise<void> {
+  const { authorizationSessions, keyring, tokenFiles, provider } = context
+  await authorizationSessions.close()
+  // Refreshes under way are waited for; renewals that start now would only prolong that.
+  keyring.close()
+  await tokenFiles.close()
+  await saveRefreshTokens(context)
+  await provider.close()
+}
+
+async function saveRefreshTokens({ tokens, keyring, writer }: AgentContext): Promise<void> {
+  const timeUp = new Promise<void>((resolve) => setTimeout(resolve, LAST_REFRESHES_MS).unref())
+  await Promise.race([tokens.settled(), timeUp])
+  for (const loaded of keyring.all()) {
+    if (loaded.needsSaving) await writer.save(loaded)
+  }
+}
