@@ -2,7 +2,6 @@ import { accountOf } from '../../protocol/storage/account.ts'
 import type { FileKey } from '../../protocol/storage/account-file.ts'
 import { peerError } from '../../protocol/wire/errors.ts'
 import type { AccountInfoReply, AddRequest, FileKeyMessage } from '../../protocol/wire/messages.ts'
-import { providerOf } from '../accounts/client-config.ts'
 import { LoadedAccount } from '../accounts/loaded-account.ts'
 import type { AgentContext, Handler } from '../context.ts'
 import { defaultRequest } from '../tokens/requested-token.ts'
@@ -19,7 +18,8 @@ export const add: Handler<'add'> = async (request, context, signal) => {
     confirm: request.confirm,
     alwaysAllowIdToken: request.always_allow_id_token,
   })
-  const metadata = await context.provider.discover(providerOf(account), signal)
+  const provider = await context.clientConfigs.providerOf(account)
+  const metadata = await context.provider.discover(provider, signal)
   loaded.publishedIssuer = metadata.issuer
   if (request.plain_add !== true)
     await context.tokens.accessToken(loaded, defaultRequest, -1, signal)

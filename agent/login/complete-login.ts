@@ -9,7 +9,7 @@ import type {
   PasswordEntry,
   UnixSeconds,
 } from '../../protocol/wire/messages.ts'
-import { providerOf } from '../accounts/client-config.ts'
+import type { ClientConfigs } from '../accounts/client-config.ts'
 import type { Keyring } from '../accounts/keyring.ts'
 import { LoadedAccount } from '../accounts/loaded-account.ts'
 import type { Lock } from '../accounts/lock.ts'
@@ -29,6 +29,7 @@ export interface LoginContext {
   readonly runtime: Runtime
   readonly log: Log
   readonly provider: OpenIdProvider
+  readonly clientConfigs: ClientConfigs
   readonly keyring: Keyring
   readonly tokens: TokenService
   readonly lock: Lock
@@ -95,10 +96,11 @@ async function loggedInFields(
 /** When a refresh token given out now usually ends at this kind of provider. */
 async function usualEnd(
   account: Account,
-  { provider }: LoginContext,
+  { provider, clientConfigs }: LoginContext,
   now: UnixSeconds,
 ): Promise<UnixSeconds | undefined> {
   const deadline = AbortSignal.timeout(METADATA_DEADLINE_MS)
-  const { refreshTokenSeconds } = await provider.discover(providerOf(account), deadline)
+  const config = await clientConfigs.providerOf(account)
+  const { refreshTokenSeconds } = await provider.discover(config, deadline)
   return refreshTokenSeconds === undefined ? undefined : now + refreshTokenSeconds
 }

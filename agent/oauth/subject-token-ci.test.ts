@@ -31,7 +31,7 @@ function ask(path = '/token?api-version=2.0'): Promise<Secret> {
 }
 
 describe('the ID token of a CI job', () => {
-  test('is asked for with the token of the job and the audience', async () => {
+  test('the request for an ID token has the token of the job and the audience', async () => {
     expect((await ask()).reveal()).toBe('ID.TOK.EN')
     expect(asked).toHaveLength(1)
     const url = new URL(asked[0]?.url ?? '', 'http://platform')
@@ -47,16 +47,16 @@ describe('the ID token of a CI job', () => {
     [200, '{}', 'without a token'],
     [200, 'no JSON', 'without a token'],
     [200, '{"value":""}', 'without a token'],
-  ])('is refused with %i %s', async (status, body, said) => {
+  ])('a response with status %i and %s has no ID token', async (status, body, reason) => {
     scripted = { status, body }
     const host = `127.0.0.1:${platform.port}`
     await expect(ask()).rejects.toMatchObject({
       code: 'no-subject-token',
-      message: `${host} answered ${said} to the CI job`,
+      message: `${host} answered ${reason} to the CI job`,
     })
   })
 
-  test('is not asked for in the clear, but on this machine', async () => {
+  test('the request for an ID token is refused over plain http to another machine', async () => {
     const request = { url: 'http://192.0.2.1/', bearer: new Secret('JOB'), audience: 'a' }
     await expect(oidc.ciToken(request, new AbortController().signal)).rejects.toMatchObject({
       code: 'insecure-url',

@@ -9,7 +9,7 @@ const GITHUB = {
   ACTIONS_ID_TOKEN_REQUEST_TOKEN: 'JOB',
 }
 
-/** What is read for an account, and what the platform was asked for it. */
+/** The subject token of an account, and the requests to the platform for it. */
 async function read(
   fields: Record<string, string>,
   env: Record<string, string>,
@@ -25,8 +25,8 @@ async function read(
   return { token: secret.reveal(), asked }
 }
 
-describe('the token to exchange', () => {
-  test('comes from GitHub, for the issuer unless the account says another audience', async () => {
+describe('the subject token of an account', () => {
+  test('the subject token comes from GitHub, for the audience of the account or else the issuer', async () => {
     const { ACTIONS_ID_TOKEN_REQUEST_URL: url } = GITHUB
     const fields = { subject_token_source: 'github' }
     expect(await read(fields, GITHUB)).toEqual({
@@ -37,7 +37,7 @@ describe('the token to exchange', () => {
     expect(other.asked).toEqual([[url, 'JOB', 'wlcg']])
   })
 
-  test('comes from a variable, as GitLab sets it', async () => {
+  test('the subject token comes from a variable, as GitLab sets it', async () => {
     const fields = { subject_token_env: 'WLCG_ID_TOKEN' }
     expect(await read(fields, { WLCG_ID_TOKEN: ' a.b.c\n' })).toEqual({ token: 'a.b.c', asked: [] })
   })
@@ -49,7 +49,10 @@ describe('the token to exchange', () => {
     [{ subject_token_env: 'WLCG_ID_TOKEN' }, { WLCG_ID_TOKEN: ' ' }],
     [{ subject_token_file: '/nonexistent/token' }, {}],
     [{}, {}],
-  ])('is missing: %j with %j', async (fields: Record<string, string>, env) => {
-    await expect(read(fields, env)).rejects.toMatchObject({ code: 'no-subject-token' })
-  })
+  ])(
+    'the subject token is missing for the account %j in the environment %j',
+    async (fields: Record<string, string>, env) => {
+      await expect(read(fields, env)).rejects.toMatchObject({ code: 'no-subject-token' })
+    },
+  )
 })

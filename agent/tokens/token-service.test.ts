@@ -12,6 +12,7 @@ import {
 } from '../../protocol/storage/account-file.ts'
 import { AgentError } from '../../protocol/wire/errors.ts'
 import type { JsonObject } from '../../protocol/wire/messages.ts'
+import { withoutIssuerFiles } from '../../test/support/oidc-client.ts'
 import { ScriptedProvider } from '../../test/support/scripted-provider.ts'
 import { AccountWriter } from '../accounts/account-writer.ts'
 import { LoadedAccount } from '../accounts/loaded-account.ts'
@@ -50,10 +51,12 @@ beforeEach(() => {
   service = new TokenService({
     refresher: new Refresher({
       provider,
+      clientConfigs: withoutIssuerFiles,
       writer,
       readSubjectToken: subjectTokenReader({}, provider),
     }),
     provider,
+    clientConfigs: withoutIssuerFiles,
     runtime,
     log: silentLog,
   })
@@ -267,7 +270,7 @@ test('a client that has gone before it is answered leaves no failure that nobody
 test('a refresh that our own deadline ends is the provider taking too long, and nobody giving up', async () => {
   const passed = AbortSignal.abort(new DOMException('timed out', 'TimeoutError'))
   vi.spyOn(AbortSignal, 'timeout').mockReturnValue(passed)
-  provider.failure = new AgentError('cancelled', 'the request was given up')
+  provider.failure = new AgentError('cancelled', 'the request was cancelled')
   await expect(service.accessToken(load(), defaultRequest, 0, patient)).rejects.toMatchObject({
     code: 'provider-timeout',
     message: 'https://op.example/ gave no token for wlcg within 20 s',
