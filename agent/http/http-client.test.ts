@@ -113,13 +113,13 @@ describe('network errors', () => {
   test('a request fails as cancelled when its caller aborts it', async () => {
     const server = await serverWith({ [DISCOVERY]: 'hang' })
     const controller = new AbortController()
-    const asked = providers().discover(
+    const call = providers().discover(
       providerConfig(server.origin, server.caPath),
       controller.signal,
     )
     await expect.poll(() => server.requests.length).toBe(1)
     controller.abort()
-    expect(await failureOf(asked)).toMatchObject({ code: 'cancelled' })
+    expect(await failureOf(call)).toMatchObject({ code: 'cancelled' })
   })
 
   test('a body is read up to 1 MiB', async () => {
@@ -150,11 +150,11 @@ describe('certificates', () => {
   })
 
   test('a certificate of another authority is refused, and its issuer is named', async () => {
-    const foreign = createAuthority('somebody else')
+    const foreign = createAuthority('another authority')
     const server = await serverWith({}, { certificate: () => foreign.issue() })
     const failure = await discoveryFailure(server)
     expect(failure.code).toBe('tls')
-    expect(failure.message).toContain('issuer CN=somebody else')
+    expect(failure.message).toContain('issuer CN=another authority')
   })
 
   test('a certificate for another host is refused', async () => {
@@ -225,12 +225,12 @@ describe('plain http', () => {
       redirectUris: [],
       initialAccessToken: undefined,
     }
-    const asked = providers().register(
+    const call = providers().register(
       providerConfig(server.origin, server.caPath),
       registration,
       noAbort(),
     )
-    expect(await failureOf(asked)).toMatchObject({ code: 'insecure-url' })
+    expect(await failureOf(call)).toMatchObject({ code: 'insecure-url' })
   })
 
   test('an issuer that is not a URL is reported', async () => {

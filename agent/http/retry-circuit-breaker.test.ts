@@ -30,12 +30,12 @@ function succeed(key = 'a'): Promise<string> {
 }
 
 describe('the circuit of a provider that cannot be reached', () => {
-  test('after one failure, the next request is sent', async () => {
+  test('after one failure of a provider, the next request is sent', async () => {
     await fail()
     expect(await succeed()).toBe('hello')
   })
 
-  test('after two failures, requests fail with the last error for one second', async () => {
+  test('after two failures of a provider, requests fail with the last error for one second', async () => {
     await fail()
     await fail('provider-timeout')
     time += 999
@@ -50,7 +50,7 @@ describe('the circuit of a provider that cannot be reached', () => {
     expect(await succeed()).toBe('hello')
   })
 
-  test('the back-off doubles with each failure, up to 30 seconds', async () => {
+  test('the back-off of a circuit breaker doubles with each failure, up to 30 seconds', async () => {
     await fail()
     const backOffs: number[] = []
     for (let failures = 2; failures <= 9; failures += 1) {
@@ -66,7 +66,7 @@ describe('the circuit of a provider that cannot be reached', () => {
     expect(backOffs).toEqual([1, 2, 4, 8, 16, 30, 30, 30])
   })
 
-  test('a success resets the count of failures', async () => {
+  test('a success resets the circuit breaker', async () => {
     await fail()
     await fail()
     time += 1000
@@ -81,14 +81,14 @@ describe('the circuit of a provider that cannot be reached', () => {
     expect(await succeed('b')).toBe('hello')
   })
 
-  test('concurrent failures count once', async () => {
+  test('concurrent failures of a provider count once', async () => {
     await Promise.all([fail(), fail(), fail(), fail()])
     expect(await succeed()).toBe('hello')
   })
 })
 
 test.each<ErrorCode>(['cancelled', 'tls', 'provider-answer', 'insecure-url'])(
-  'the error %s does not open the circuit',
+  'the error %s does not open the circuit breaker',
   async (code) => {
     await fail(code)
     await fail(code)

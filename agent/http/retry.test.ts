@@ -63,7 +63,7 @@ describe('a GET request', () => {
     ['504', busy(504)],
     ['429', busy(429)],
     ['a connection that is cut', { kind: 'reset' }],
-    ['an answer that breaks off', { kind: 'reset-after-headers' }],
+    ['a response that breaks off', { kind: 'reset-after-headers' }],
   ])('a GET is repeated after %s, with growing waits', async (_what, fault) => {
     issuer.fault('discovery', fault, { times: 2 })
     expect((await discover()).issuer).toBe(issuer.issuer)

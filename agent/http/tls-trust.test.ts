@@ -28,7 +28,7 @@ describe('finding CA bundles', () => {
     })
   })
 
-  test('without one, the first existing bundle of the system and the extra bundles are trusted', async () => {
+  test("without a bundle of the account's own, the first of the system and the extra bundles are trusted", async () => {
     await writeFile(bundle, createAuthority().pem)
     const other = join(directory, 'other.pem')
     await writeFile(other, createAuthority().pem)
@@ -85,18 +85,18 @@ describe('reading CA bundles again', () => {
 
   test('a changed bundle is read again', async () => {
     await writeFile(bundle, createAuthority('the wrong one').pem)
-    const asked = (): Promise<unknown> =>
+    const discover = (): Promise<unknown> =>
       oidc.discover(providerConfig(server.origin, bundle), noAbort())
-    expect((await failureOf(asked())).code).toBe('tls')
+    expect((await failureOf(discover())).code).toBe('tls')
     await writeFile(bundle, `${await readFile(server.caPath, 'utf8')}\n# grown\n`)
-    await expect(asked()).resolves.toMatchObject({ issuer: server.origin })
+    await expect(discover()).resolves.toMatchObject({ issuer: server.origin })
   })
 
   test('a bundle that could not be read is read again at the next request', async () => {
-    const asked = (): Promise<unknown> =>
+    const discover = (): Promise<unknown> =>
       oidc.discover(providerConfig(server.origin, bundle), noAbort())
-    expect((await failureOf(asked())).code).toBe('tls')
+    expect((await failureOf(discover())).code).toBe('tls')
     await copyFile(server.caPath, bundle)
-    await expect(asked()).resolves.toMatchObject({ issuer: server.origin })
+    await expect(discover()).resolves.toMatchObject({ issuer: server.origin })
   })
 })

@@ -113,7 +113,7 @@ describe('a login by authorization code', () => {
     expect(searchParams.has('access_type')).toBe(false)
   })
 
-  test('a provider without an authorization endpoint does not support the flow', async () => {
+  test('a provider without an authorization endpoint does not support the code flow', async () => {
     await openAt('conforming')
     const { token, discovery } = issuer.settings().paths
     const paths = { ...(token && { token }), ...(discovery && { discovery }) }
@@ -129,7 +129,7 @@ describe('the issuer of an authorization response (RFC 9207)', () => {
   const message = (sender: string): string =>
     `The response to the login came from ${sender} instead of ${issuer.issuer}: it was rejected.`
 
-  test('the response of another issuer is rejected before the code is sent', async () => {
+  test('the authorization response of another issuer is rejected before the code is sent', async () => {
     await openAt('conforming', { issInAuthorizationResponse: 'wrong' })
     const response = await visit(await urlFor())
     expect(await failureOf(exchange(response))).toMatchObject({
@@ -139,7 +139,7 @@ describe('the issuer of an authorization response (RFC 9207)', () => {
     expect(issuer.requestsTo('token')).toHaveLength(0)
   })
 
-  test('a response without iss is rejected if the provider always sends iss', async () => {
+  test('an authorization response without iss is rejected if the provider always sends iss', async () => {
     await openAt('conforming')
     const response = await visit(await urlFor())
     response.delete('iss')
@@ -149,14 +149,14 @@ describe('the issuer of an authorization response (RFC 9207)', () => {
     })
   })
 
-  test('the response of another issuer is rejected if the provider does not announce iss', async () => {
+  test('the authorization response of another issuer is rejected if the provider does not announce iss', async () => {
     await openAt('iam')
     const response = await visit(await urlFor())
     expect((await failureOf(exchange(response, 'https://evil.example'))).code).toBe('wrong-issuer')
   })
 })
 
-test('a message contains neither the code nor the code verifier', async () => {
+test('the error of a code exchange contains neither the code nor the code verifier', async () => {
   await openAt('conforming')
   issuer.fault('token', {
     kind: 'status',

@@ -78,7 +78,7 @@ describe('the authentication of a client', () => {
     expect(authMethodsFor(client(changes), document(methods))).toEqual(expected)
   })
 
-  test('Basic does not encode a UUID, for providers that do not decode', async () => {
+  test('authentication by Basic does not encode a UUID, for providers that do not decode', async () => {
     const id = '6f6ff8e2-d0c4-4b9a-9d43-5c8d2a1e0f77'
     const secret = new Secret('AKz_-base64url.~')
     expect(await sent(client({ id, secret }), 'client_secret_basic')).toEqual({
@@ -87,14 +87,14 @@ describe('the authentication of a client', () => {
     })
   })
 
-  test('Basic encodes characters that would be misread', async () => {
+  test('authentication by Basic encodes characters that would be misread', async () => {
     const secret = new Secret('50%+x ü:=/')
     expect((await sent(client({ id: 'a:b', secret }), 'client_secret_basic')).authorization).toBe(
       'a%3Ab:50%25%2Bx%20%C3%BC:=/',
     )
   })
 
-  test('the form contains client_id and, if there is one, client_secret', async () => {
+  test('authentication in the form sends client_id and, if there is one, client_secret', async () => {
     expect(await sent(client(), 'client_secret_post')).toEqual({
       form: 'client_id=client-1&client_secret=client-secret-1',
       authorization: undefined,
@@ -137,7 +137,7 @@ describe('a client that is registered for one method', () => {
     },
   )
 
-  test('the method that the provider accepted is used for the next request', async () => {
+  test('the authentication method that the provider accepted is used for the next request', async () => {
     const known = issuer.addClient({ authMethod: 'client_secret_post' })
     const login = await loginAt(issuer, oidc, clientFrom(issuer, known))
     const before = issuer.requestsTo('token').length
@@ -145,7 +145,7 @@ describe('a client that is registered for one method', () => {
     expect(issuer.requestsTo('token')).toHaveLength(before + 1)
   })
 
-  test('a wrong secret is reported with the first error response, without the secret', async () => {
+  test('a wrong client secret is reported with the first error response, without the secret', async () => {
     const known = issuer.addClient()
     const wrong = clientFrom(issuer, known, { secret: new Secret('guessed') })
     const parameters = { scope: undefined, audience: undefined }

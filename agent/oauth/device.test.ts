@@ -51,7 +51,7 @@ describe('a device authorization', () => {
     expect(await oidc.deviceAuthorization(client(), defaults, noAbort())).toMatchObject(taken)
   })
 
-  test('verification_url, as Google calls it, is read', async () => {
+  test('a device authorization with verification_url, as from Google, is read', async () => {
     const { verification_uri, ...codes } = CODES
     server.script['/device'] = { body: { ...codes, verification_url: verification_uri } }
     expect(await oidc.deviceAuthorization(client(), defaults, noAbort())).toMatchObject({
@@ -59,7 +59,7 @@ describe('a device authorization', () => {
     })
   })
 
-  test('the form has client_id besides the Basic header, and the parameters of the profile', async () => {
+  test('a device authorization has client_id in the form besides the Basic header', async () => {
     await oidc.deviceAuthorization(client(), { scope: ' a  b ', audience: 'x y' }, noAbort())
     const form = server.requests.at(-1)
     expect(form?.form).toEqual({ client_id: 'client-1', scope: 'a b', audience: 'x y' })
@@ -76,7 +76,7 @@ describe('a device authorization', () => {
     expect(server.requests.at(-1)?.path).toBe('/mine')
   })
 
-  test('a provider without the endpoint does not support the flow', async () => {
+  test('a provider without a device authorization endpoint does not support the device flow', async () => {
     server.script['/.well-known/openid-configuration'] = {
       body: { issuer: server.origin, token_endpoint: `${server.origin}/token` },
     }
@@ -86,7 +86,7 @@ describe('a device authorization', () => {
     })
   })
 
-  test('an empty 404, as from IAM, means that the client is unknown', async () => {
+  test('a device authorization that fails with an empty 404, as from IAM, means that the client is unknown', async () => {
     server.script['/device'] = { status: 404 }
     expect(await failureOf(oidc.deviceAuthorization(client(), defaults, noAbort()))).toMatchObject({
       code: 'invalid-client',

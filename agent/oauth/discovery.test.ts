@@ -42,7 +42,7 @@ describe('the URL of a discovery document', () => {
     },
   )
 
-  test('the path of an issuer precedes the well-known part', async () => {
+  test('the path of an issuer precedes /.well-known in the URL of its discovery document', async () => {
     const issuer = `${server.origin}/realms/wlcg`
     server.script[`/realms/wlcg${OPENID}`] = {
       body: { ...discoveryDocument(server.origin), issuer: `${issuer}/` },
@@ -50,7 +50,7 @@ describe('the URL of a discovery document', () => {
     expect((await oidc.discover(provider('/realms/wlcg'), noAbort())).issuer).toBe(`${issuer}/`)
   })
 
-  test('the document of a plain OAuth server is found (RFC 8414)', async () => {
+  test('the discovery document of a plain OAuth server is found (RFC 8414)', async () => {
     const issuer = `${server.origin}/as`
     server.script['/.well-known/oauth-authorization-server/as'] = {
       body: { ...discoveryDocument(server.origin), issuer },
@@ -59,7 +59,7 @@ describe('the URL of a discovery document', () => {
     expect(paths()).toEqual([`/as${OPENID}`, '/.well-known/oauth-authorization-server/as'])
   })
 
-  test('if both URLs return 404, the first is reported', async () => {
+  test('if both URLs of a discovery document return 404, the first is reported', async () => {
     const failure = await failureOf(oidc.discover(provider('/none'), noAbort()))
     expect(failure).toMatchObject({ code: 'provider-status' })
     expect(failure.message).toMatch(/answered 404 with an empty body$/)
@@ -78,7 +78,7 @@ describe('the URL of a discovery document', () => {
     expect(paths()).toEqual([OPENID])
   })
 
-  test('a redirect is followed only within the origin', async () => {
+  test('a redirect of discovery is followed only within the origin', async () => {
     server.script[OPENID] = { status: 302, headers: { location: '/elsewhere' } }
     server.script['/elsewhere'] = { body: discoveryDocument(server.origin) }
     expect((await oidc.discover(provider(), noAbort())).issuer).toBe(server.origin)
@@ -88,7 +88,7 @@ describe('the URL of a discovery document', () => {
     expect(failure.message).toContain('a redirect to https://op.invalid, which is not followed')
   })
 
-  test('a redirect loop ends after three redirects', async () => {
+  test('a redirect loop of discovery ends after three redirects', async () => {
     server.script[OPENID] = { status: 302, headers: { location: OPENID } }
     const failure = await failureOf(oidc.discover(provider(), noAbort()))
     expect(failure.code).toBe('provider-answer')
@@ -97,7 +97,7 @@ describe('the URL of a discovery document', () => {
 })
 
 describe('a discovery document that is refused', () => {
-  test("another provider's document is refused", async () => {
+  test("another provider's discovery document is refused", async () => {
     server.script[OPENID] = { body: discoveryDocument('https://op.example') }
     const failure = await failureOf(oidc.discover(provider(), noAbort()))
     expect(failure.code).toBe('wrong-issuer')
@@ -109,12 +109,12 @@ describe('a discovery document that is refused', () => {
   test.each([
     [{}, /without an issuer/],
     [{ issuer: 7 }, /without an issuer/],
-  ])('a document without an issuer is refused: %j', async (body, text) => {
+  ])('a discovery document without an issuer is refused: %j', async (body, text) => {
     server.script[OPENID] = { body }
     expect((await failureOf(oidc.discover(provider(), noAbort()))).message).toMatch(text)
   })
 
-  test('a document without a token endpoint is refused', async () => {
+  test('a discovery document without a token endpoint is refused', async () => {
     server.script[OPENID] = { body: { issuer: server.origin } }
     expect((await failureOf(oidc.discover(provider(), noAbort()))).message).toMatch(
       /^Could not get token endpoint from the configuration endpoint\./,
@@ -123,7 +123,7 @@ describe('a discovery document that is refused', () => {
 })
 
 describe('the cache of discovery documents', () => {
-  test('a document is cached for ten minutes', async () => {
+  test('a discovery document is cached for ten minutes', async () => {
     await oidc.discover(provider(), noAbort())
     nowMs += DISCOVERY_CACHE_MS - 1
     await oidc.discover(provider(), noAbort())
@@ -133,7 +133,7 @@ describe('the cache of discovery documents', () => {
     expect(paths()).toHaveLength(2)
   })
 
-  test('a failure is not cached', async () => {
+  test('a failure of discovery is not cached', async () => {
     server.script[OPENID] = { status: 503 }
     expect((await failureOf(oidc.discover(provider(), noAbort()))).code).toBe(
       'provider-unavailable',
@@ -142,7 +142,7 @@ describe('the cache of discovery documents', () => {
     expect((await oidc.discover(provider(), noAbort())).issuer).toBe(server.origin)
   })
 
-  test('concurrent calls share one request, even if one of them is aborted', async () => {
+  test('concurrent calls share one discovery request, even if one of them is aborted', async () => {
     const leaving = new AbortController()
     const stays = oidc.discover(provider(), noAbort())
     const leaves = failureOf(oidc.discover(provider(), leaving.signal))
@@ -153,7 +153,7 @@ describe('the cache of discovery documents', () => {
   })
 })
 
-test('a document with the required members only has no optional features', async () => {
+test('a provider with the required members of discovery only has no optional features', async () => {
   const { issuer, token_endpoint } = discoveryDocument(server.origin)
   server.script[OPENID] = { body: { issuer, token_endpoint, scopes_supported: 'openid' } }
   expect(await oidc.discover(provider(), noAbort())).toEqual({

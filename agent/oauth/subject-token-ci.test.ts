@@ -6,15 +6,15 @@ import type { OpenIdProvider } from './provider.ts'
 
 let platform: LoopbackServer
 let oidc: OpenIdProvider
-let asked: { url: string; authorization: string | undefined }[]
+let requests: { url: string; authorization: string | undefined }[]
 let scripted: { status: number; body: string }
 
 beforeEach(async () => {
-  asked = []
+  requests = []
   scripted = { status: 200, body: JSON.stringify({ count: 1, value: 'ID.TOK.EN' }) }
   oidc = createOpenIdProvider()
   platform = await startLoopbackServer(undefined, ({ url = '', headers }, response) => {
-    asked.push({ url, authorization: headers.authorization })
+    requests.push({ url, authorization: headers.authorization })
     response.writeHead(scripted.status, { 'content-type': 'application/json' }).end(scripted.body)
   })
 })
@@ -33,9 +33,9 @@ function ask(path = '/token?api-version=2.0'): Promise<Secret> {
 describe('the ID token of a CI job', () => {
   test('the request for an ID token has the token of the job and the audience', async () => {
     expect((await ask()).reveal()).toBe('ID.TOK.EN')
-    expect(asked).toHaveLength(1)
-    const url = new URL(asked[0]?.url ?? '', 'http://platform')
-    expect(asked[0]?.authorization).toBe('Bearer JOB')
+    expect(requests).toHaveLength(1)
+    const url = new URL(requests[0]?.url ?? '', 'http://platform')
+    expect(requests[0]?.authorization).toBe('Bearer JOB')
     expect(Object.fromEntries(url.searchParams)).toEqual({
       'api-version': '2.0',
       audience: 'https://idp.example/a b',

@@ -13,16 +13,16 @@ const GITHUB = {
 async function read(
   fields: Record<string, string>,
   env: Record<string, string>,
-): Promise<{ token: string; asked: readonly (readonly string[])[] }> {
-  const asked: (readonly string[])[] = []
+): Promise<{ token: string; requests: readonly (readonly string[])[] }> {
+  const requests: (readonly string[])[] = []
   const ciToken = ({ url, bearer, audience }: CiTokenRequest): Promise<Secret> => {
-    asked.push([url, bearer.reveal(), audience])
+    requests.push([url, bearer.reveal(), audience])
     return Promise.resolve(new Secret('PLATFORM'))
   }
   const issuer_url = 'https://idp.example/'
   const account = accountOf({ name: 'ci', issuer_url, grant: 'token-exchange', ...fields })
   const secret = await subjectTokenReader(env, { ciToken })(account, new AbortController().signal)
-  return { token: secret.reveal(), asked }
+  return { token: secret.reveal(), requests }
 }
 
 describe('the subject token of an account', () => {
@@ -31,15 +31,18 @@ describe('the subject token of an account', () => {
     const fields = { subject_token_source: 'github' }
     expect(await read(fields, GITHUB)).toEqual({
       token: 'PLATFORM',
-      asked: [[url, 'JOB', 'https://idp.example/']],
+      requests: [[url, 'JOB', 'https://idp.example/']],
     })
     const other = await read({ ...fields, subject_token_audience: 'wlcg' }, GITHUB)
-    expect(other.asked).toEqual([[url, 'JOB', 'wlcg']])
+    expect(other.requests).toEqual([[url, 'JOB', 'wlcg']])
   })
 
   test('the subject token comes from a variable, as GitLab sets it', async () => {
     const fields = { subject_token_env: 'WLCG_ID_TOKEN' }
-    expect(await read(fields, { WLCG_ID_TOKEN: ' a.b.c\n' })).toEqual({ token: 'a.b.c', asked: [] })
+    expect(await read(fields, { WLCG_ID_TOKEN: ' a.b.c\n' })).toEqual({
+      token: 'a.b.c',
+      requests: [],
+    })
   })
 
   test.each([

@@ -17,11 +17,11 @@ test('hints name the account, and the issuer if it is known', () => {
 
 test('an error keeps its own hint', () => {
   const account = accountOf({ name: 'wlcg', issuer_url: 'https://op' })
-  const plain = new AgentError('invalid-client', 'who?')
+  const plain = new AgentError('invalid-client', 'unknown client')
   expect(withHint(plain, account)).toMatchObject({
     hint: hintFor(plain.code, 'wlcg', 'https://op'),
   })
-  const hinted = new AgentError('invalid-client', 'who?', { hint: 'ask' })
+  const hinted = new AgentError('invalid-client', 'unknown client', { hint: 'ask' })
   expect(withHint(hinted, account)).toMatchObject({ hint: 'ask' })
   const fault = new TypeError('ours')
   expect(withHint(fault, account)).toBe(fault)
