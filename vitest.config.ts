@@ -19,7 +19,7 @@ export default defineConfig({
           include: [
             '{protocol,agent,cli}/**/*.test.ts',
             'test/*.test.ts',
-            'test/{support,behaviour}/**/*.test.ts',
+            'test/{support,behaviour,issuer}/**/*.test.ts',
           ],
           // Far more than any takes alone; enough where all of them share two busy cores.
           testTimeout: 30_000,

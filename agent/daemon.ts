@@ -8,7 +8,7 @@ import {
   defaultAgentOptions,
 } from '../protocol/wire/agent-options.ts'
 import { newKeyPair, openSealedChannel } from '../protocol/wire/encryption.ts'
-import { AgentError, exitStatus, systemCode, unwritable } from '../protocol/wire/errors.ts'
+import { AgentError, errorCodes, systemCode, unwritable } from '../protocol/wire/errors.ts'
 import { loadSodium } from '../protocol/wire/sodium.ts'
 import type { AgentContext } from './context.ts'
 import { createAgent } from './context.ts'
@@ -57,7 +57,7 @@ export async function run(): Promise<number> {
         : new AgentError('internal', String(error), { cause: error })
     log.warn(failure.message)
     report({ error: failure.message, code: failure.code, hint: failure.hint })
-    return exitStatus[failure.code]
+    return errorCodes[failure.code].exitStatus
   }
 }
 

@@ -14,7 +14,7 @@ interface Row<T extends RequestType> {
   readonly allowedWhileLocked?: true
 }
 
-/** Every request type, who answers it, and whether it is answered while the agent is locked. */
+/** Every request type with its handler, and whether the request is allowed while the agent is locked. */
 const table: { readonly [T in RequestType]: Row<T> } = {
   access_token: { handle: tokens.accessToken },
   id_token: { handle: tokens.idToken },
@@ -46,8 +46,8 @@ const table: { readonly [T in RequestType]: Row<T> } = {
 }
 
 /**
- * Answers one request. This is the agent's one catch: what a handler throws becomes a failure reply,
- * and what is not an AgentError is a fault of ours that is logged and said to be one.
+ * Answers one request. This is the agent's one catch: an AgentError becomes a failure reply; any other
+ * error is a fault of this program, which is logged and reported as `internal`.
  */
 export async function dispatch(
   request: Request,
@@ -76,7 +76,7 @@ async function answer(
     context.log.warn(`internal error answering ${request.request}: ${whereThrown(error)}`)
     return failureReply(
       new AgentError('internal', `internal error of the agent answering ${request.request}`, {
-        hint: 'This is a bug. Please report it, with what oidc-agent -d -g prints.',
+        hint: 'This is a bug. Please report it, with the output of oidc-agent -d -g.',
       }),
     )
   }

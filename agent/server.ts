@@ -3,8 +3,12 @@ import type { KeyPair, SealedChannel } from '../protocol/wire/encryption.ts'
 import { AgentError, failureReply, peerError } from '../protocol/wire/errors.ts'
 import { encodeReply, RequestReader, SealedTextReader } from '../protocol/wire/framing.ts'
 import { parseJsonObject } from '../protocol/wire/json.ts'
-import type { JsonObject, Reply, Request } from '../protocol/wire/messages.ts'
-import { parseRequest } from '../protocol/wire/parse-request.ts'
+import {
+  type JsonObject,
+  parseRequest,
+  type Reply,
+  type Request,
+} from '../protocol/wire/messages.ts'
 import { type Log, whereThrown } from './log.ts'
 import type { Runtime } from './runtime.ts'
 

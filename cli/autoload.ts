@@ -2,14 +2,17 @@ import { type AgentAddress, type AgentAddresses, agentAddresses } from '../proto
 import { AgentError } from '../protocol/wire/errors.ts'
 import type { Io } from './run.ts'
 
-/** The account that is asked for, where it is asked for by name, and who is asked. */
+/** The account of a request, if the request names one, and the agents that may have it. */
 export interface LoadableAccount {
   readonly account: string | undefined
   readonly agents: AgentAddresses
   readonly env: Io['env']
 }
 
-/** Asks, and if the account is not loaded but could be, loads it and asks again. */
+/**
+ * Sends a request; if the account is not loaded but its file exists, loads it and sends the request again.
+ * @throws AgentError what the request or the loading failed with
+ */
 export async function withAutoload<R>(
   { account, agents, env }: LoadableAccount,
   ask: () => Promise<R>,
@@ -29,14 +32,15 @@ function isNotLoaded(error: unknown): error is AgentError {
   return error.code === 'account-not-loaded' || error.code === 'unknown-account'
 }
 
-/** An account by name or by issuer: as with the C tools, only the literal beginning tells. */
+/** The account or issuer that an operand means. As with the C tools, an issuer begins with `https://`. */
 export function targetOf(operand: string): { readonly account?: string; readonly issuer?: string } {
   return operand.startsWith('https://') ? { issuer: operand } : { account: operand }
 }
 
 /**
- * The agent a command is for. Where the environment names no local one, callAgent has the error.
- * @throws AgentError `agent-unreachable` where it names no remote one.
+ * The address of the agent a command is for. Undefined if the environment names no local agent:
+ * `callAgent` reports that.
+ * @throws AgentError `agent-unreachable` if the environment names no remote agent
  */
 export function selectAgent(io: Io, which: 'local' | 'remote'): AgentAddress | undefined {
   const address = agentAddresses(io.env, io.uid)[which]

@@ -2,53 +2,53 @@ import { createInterface, type Interface } from 'node:readline'
 import { type Readable, Writable } from 'node:stream'
 import { AgentError } from '../protocol/wire/errors.ts'
 
-/** What a terminal in raw mode offers beyond a stream; a stream in a test may have none of it. */
+/** A stream with the additional methods of a terminal; a stream in a test may lack them. */
 type TerminalInput = Readable & { setRawMode?: (raw: boolean) => unknown }
 type TerminalOutput = Writable & { readonly columns?: number }
 
-/** A line and what was pasted along with it. */
+/** A line, and the text that was pasted with it. */
 export interface Typed {
   readonly line: string
   /** Further whole lines. */
   readonly more: readonly string[]
-  /** The beginning of one more. */
+  /** The beginning of another line. */
   readonly begun: string
 }
 
-/** Where a line is read. */
+/** The terminal that a line is read from. */
 export interface Console {
   readonly input: TerminalInput
   readonly output: TerminalOutput
-  /** Stops the job at this console, as Ctrl-Z does where no program handles it. */
+  /** Stops the job at this terminal, as Ctrl-Z does if no program handles it. */
   readonly stopJob: () => void
-  /** Has Ctrl-C reach the rest of the job, as it does where no program handles it. */
+  /** Passes Ctrl-C on to the rest of the job, which gets it if no program handles it. */
   readonly interruptJob: () => void
 }
 
 export interface LineOptions {
   readonly prompt: string
-  /** Whether what is typed may be seen. */
+  /** Whether the typed text is shown. */
   readonly typing: 'shown' | 'hidden'
-  /** What counts as typed already. */
+  /** Text that counts as already typed. */
   readonly begun: string
-  /** Aborted when the line is not needed any more. */
+  /** Aborted when the line is no longer needed. */
   readonly signal?: AbortSignal | undefined
 }
 
-/** Signals that end a program, which would leave the terminal without echo. */
+/** Signals that end a program. Without a handler, they would leave the terminal without echo. */
 const deadlySignals = ['SIGTERM', 'SIGHUP', 'SIGQUIT'] as const
 
 /**
  * Lets a person edit one line. The terminal is in raw mode until the promise settles, and only then.
  * @throws AgentError `cancelled` after Ctrl-C or by `signal`; `no-terminal` after Ctrl-D on an empty
- * line and where the terminal is lost.
+ *   line or if the terminal is lost
  */
 export function readLine(
   { input, output, stopJob, interruptJob }: Console,
   { prompt, typing, begun, signal }: LineOptions,
 ): Promise<Typed> {
-  // A stream that has ended tells nobody again.
-  if (input.destroyed || input.readableEnded) return Promise.reject(nobody('end of input'))
+  // A stream that has ended emits no further event.
+  if (input.destroyed || input.readableEnded) return Promise.reject(noAnswer('end of input'))
   const screen = new Screen(output)
   const editor = createInterface({ input, output: screen, terminal: true, historySize: 0 })
   const typed = new Promise<Typed>((resolve, reject) => {
@@ -56,13 +56,13 @@ export function readLine(
       interruptJob()
       reject(cancelled('interrupted'))
     })
-    editor.on('close', () => reject(nobody('end of input')))
-    editor.on('error', () => reject(nobody('the terminal is lost')))
+    editor.on('close', () => reject(noAnswer('end of input')))
+    editor.on('error', () => reject(noAnswer('the terminal is lost')))
     signal?.addEventListener('abort', () => reject(cancelled('no longer needed')), { once: true })
     editor.on('SIGTSTP', () => {
       process.once('SIGCONT', () => {
         input.setRawMode?.(true)
-        // The question has scrolled away.
+        // The question may have scrolled out of sight.
         if (typing === 'hidden') output.write(prompt)
         else editor.prompt(true)
       })
@@ -91,7 +91,7 @@ export function readLine(
     })
 }
 
-/** Tells of the first line once all that was pasted with it has been read. */
+/** Resolves with the first line, after the rest of a paste was read. */
 function gatherLines(
   editor: Interface,
   resolve: (typed: Typed) => void,
@@ -102,12 +102,12 @@ function gatherLines(
     lines.push(line)
     if (lines.length > 1) return
     afterFirst()
-    // The rest of a paste is read in this same turn. It belongs to the next questions.
+    // The rest of a paste is read in this turn of the event loop. It answers the next questions.
     process.nextTick(() => resolve({ line, more: lines.slice(1), begun: editor.line }))
   })
 }
 
-/** Gives the terminal back before a signal ends the program; call what it returns when done. */
+/** Restores the terminal before a signal ends the program. Returns a function that removes the handlers. */
 function restoreOnSignal(editor: Interface): () => void {
   const release = (): void => {
     for (const signal of deadlySignals) process.removeListener(signal, restore)
@@ -115,7 +115,7 @@ function restoreOnSignal(editor: Interface): () => void {
   const restore = (signal: NodeJS.Signals): void => {
     release()
     editor.close()
-    // With our listener gone the signal does what it does to any program.
+    // Without our handler the signal has its default effect.
     process.kill(process.pid, signal)
   }
   for (const signal of deadlySignals) process.on(signal, restore)
@@ -126,12 +126,12 @@ function cancelled(why: string): AgentError {
   return new AgentError('cancelled', `cancelled: ${why}`)
 }
 
-/** There was a terminal, but nobody at it answers. */
-function nobody(why: string): AgentError {
+/** The terminal exists, but no answer comes from it. */
+function noAnswer(why: string): AgentError {
   return new AgentError('no-terminal', `no answer: ${why}`)
 }
 
-/** What the editor draws on: the terminal, except while it must not show what is typed. */
+/** The editor's output: the terminal, except while the typed text must not be shown. */
 class Screen extends Writable {
   quiet = false
   readonly #output: TerminalOutput
@@ -141,7 +141,7 @@ class Screen extends Writable {
     this.#output = output
   }
 
-  /** The editor wraps long lines by it. */
+  /** The width at which the editor wraps long lines. */
   get columns(): number | undefined {
     return this.#output.columns
   }

@@ -64,7 +64,7 @@ function loading(name: string, open: () => Terminal, env: Loading['env'] = {}): 
 
 const question = "Enter decryption password for account config 'wlcg'"
 
-test('an account on disk is loaded with the password, and the key that re-seals its file', async () => {
+test('an account on disk is loaded with its password, and the agent gets the key that re-seals its file', async () => {
   const { open, screen } = person('wrong', password)
   await loadFromDisk(loading('wlcg', open), notLoaded)
   expect(screen).toEqual([question, 'wrong password', question, 'closed'])
@@ -81,28 +81,28 @@ test('an account on disk is loaded with the password, and the key that re-seals 
   expect(JSON.stringify(request)).not.toContain(password)
 })
 
-describe('it fails', () => {
-  const nobody = (): Terminal => {
+describe('Loading an account from disk fails', () => {
+  const noTerminal = (): Terminal => {
     throw new AgentError('no-terminal', 'there is no terminal to ask on')
   }
 
-  test('with the command that loads it, where nobody can be asked', async () => {
-    await expect(loadFromDisk(loading('wlcg', nobody), notLoaded)).rejects.toMatchObject({
+  test('without a terminal the error names the command that loads the account', async () => {
+    await expect(loadFromDisk(loading('wlcg', noTerminal), notLoaded)).rejects.toMatchObject({
       code: 'account-not-loaded',
       message: 'account not loaded',
-      hint: 'Load it first: oidc-add wlcg',
+      hint: 'Load the account first: oidc-add wlcg',
     })
   })
 
-  test('as before, where there is no such account', async () => {
+  test("for an account without a file the error stays the agent's", async () => {
     for (const name of ['other', '../wlcg', '.', 'issuer.config']) {
-      await expect(loadFromDisk(loading(name, nobody), notLoaded)).rejects.toBe(notLoaded)
+      await expect(loadFromDisk(loading(name, noTerminal), notLoaded)).rejects.toBe(notLoaded)
     }
     const env = { OIDC_CONFIG_DIR: '/nonexistent' }
-    await expect(loadFromDisk(loading('wlcg', nobody, env), notLoaded)).rejects.toBe(notLoaded)
+    await expect(loadFromDisk(loading('wlcg', noTerminal, env), notLoaded)).rejects.toBe(notLoaded)
   })
 
-  test('after three wrong passwords', async () => {
+  test('loading fails after three wrong passwords', async () => {
     const { open, screen } = person('1', '2', '3', password)
     const before = agent.requests.length
     await expect(loadFromDisk(loading('wlcg', open), notLoaded)).rejects.toMatchObject({
@@ -113,7 +113,7 @@ describe('it fails', () => {
     expect(agent.requests).toHaveLength(before)
   })
 
-  test('when the person gives up or the agent refuses, the terminal closed', async () => {
+  test('the terminal is closed if the person cancels or the agent refuses the account', async () => {
     const { open, screen } = person()
     await expect(loadFromDisk(loading('wlcg', open), notLoaded)).rejects.toMatchObject({
       code: 'cancelled',

@@ -7,7 +7,7 @@ import { addRequest, openWithTries, passwordQuestion } from './passwords.ts'
 import type { Io } from './run.ts'
 import { openTerminal, type Terminal } from './terminal.ts'
 
-/** What it takes to load an account that is on disk. */
+/** The loading of an account that has a file. */
 export interface Loading {
   readonly account: string
   readonly agent: AgentAddress
@@ -15,13 +15,13 @@ export interface Loading {
   readonly open?: () => Terminal
 }
 
-/** `pw_entry.type`: the password is asked for when it is needed (protocol.md §2.4). */
+/** `pw_entry.type`: the agent asks for the password when it needs it (protocol.md §2.4). */
 const PROMPT = 8
 
 /**
  * Asks for the account's password on the terminal and loads it into the agent.
- * @throws AgentError `notLoaded` where there is no such account on disk or nobody to be asked, the
- *   latter with the command that loads it.
+ * @throws AgentError `notLoaded` if the account has no file, or, with the command that loads it, if there
+ *   is no terminal; `wrong-password`; what the agent replied
  */
 export async function loadFromDisk(loading: Loading, notLoaded: AgentError): Promise<void> {
   const { account, agent, env } = loading
@@ -47,7 +47,7 @@ function terminalOr(notLoaded: AgentError, { account, env, open }: Loading): Ter
     return open === undefined ? openTerminal(env) : open()
   } catch (error) {
     if (!(error instanceof AgentError) || error.code !== 'no-terminal') throw error
-    const hint = `Load it first: oidc-add ${shellQuote(account)}`
+    const hint = `Load the account first: oidc-add ${shellQuote(account)}`
     throw new AgentError(notLoaded.code, notLoaded.message, { hint, cause: error })
   }
 }

@@ -1,9 +1,9 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
-import { AgentError, type ErrorCode, exitStatus } from '../protocol/wire/errors.ts'
+import { AgentError, type ErrorCode, errorCodes } from '../protocol/wire/errors.ts'
 import type { CommandSpec } from './arguments.ts'
-import { isNonInteractive, nonInteractiveStatus } from './non-interactive.ts'
+import { isNonInteractive } from './non-interactive.ts'
 import { flag } from './option.ts'
 import { run } from './run.ts'
 import { openTerminal } from './terminal.ts'
@@ -11,7 +11,7 @@ import { testIo } from './test-io.ts'
 
 const ENV = { OIDC_AGENT_NON_INTERACTIVE: '1' }
 
-/** The rows of the page's table: status → error codes. */
+/** The rows of the table in docs/ci.md: status → error codes. */
 function documented(): ReadonlyMap<number, readonly string[]> {
   const page = readFileSync(join(import.meta.dirname, '..', 'docs', 'ci.md'), 'utf8')
   const rows = [...page.matchAll(/^\| (\d+) \|.*\| (.*) \|$/gm)]
@@ -20,27 +20,29 @@ function documented(): ReadonlyMap<number, readonly string[]> {
   return new Map(rows.map(([, status, cell = '']) => [Number(status), codes(cell)]))
 }
 
-describe('statuses without a person', () => {
-  const codes = Object.keys(exitStatus) as ErrorCode[]
+describe('exit statuses without a person', () => {
+  const codes = Object.keys(errorCodes) as ErrorCode[]
 
-  test('are the ones of the page, each code in one row', () => {
+  test('docs/ci.md lists each error code once, at its exit status without a person', () => {
     const rows = documented()
     expect([...rows.values()].flat().sort()).toEqual([...codes].sort())
     for (const [status, row] of rows) {
-      expect([status, row.map((code) => nonInteractiveStatus[code as ErrorCode])]).toEqual([
+      expect([status, row.map((code) => errorCodes[code as ErrorCode].withoutPerson)]).toEqual([
         status,
         row.map(() => status),
       ])
     }
   })
 
-  test('differ from the usual ones only where those are the 1 of the C tools', () => {
-    const changed = codes.filter((code) => exitStatus[code] !== nonInteractiveStatus[code])
-    expect(new Set(changed.map((code) => exitStatus[code]))).toEqual(new Set([1]))
+  test('the exit status without a person differs from the usual one only if that is the 1 of the C tools', () => {
+    const changed = codes.filter(
+      (code) => errorCodes[code].exitStatus !== errorCodes[code].withoutPerson,
+    )
+    expect(new Set(changed.map((code) => errorCodes[code].exitStatus))).toEqual(new Set([1]))
     expect(changed.length).toBeGreaterThan(30)
   })
 
-  const options = { nonInteractive: flag('--non-interactive', 'Nobody is there') }
+  const options = { nonInteractive: flag('--non-interactive', 'Do without a person') }
   const spec: CommandSpec<typeof options> = {
     name: 'tool',
     summary: 'Fails.',
@@ -53,19 +55,22 @@ describe('statuses without a person', () => {
     [[], ENV, 13],
     [['--non-interactive'], {}, 13],
     [[], { OIDC_AGENT_NON_INTERACTIVE: '0' }, 1],
-  ])('with %j and %j a network failure is %i', async (argv, env, status) => {
-    const fail = (): Promise<void> => Promise.reject(new AgentError('network', 'no route'))
-    expect(await run(spec, fail, testIo({ argv, env }))).toBe(status)
-  })
+  ])(
+    'with the arguments %j and the environment %j a network failure ends with %i',
+    async (argv, env, status) => {
+      const fail = (): Promise<void> => Promise.reject(new AgentError('network', 'no route'))
+      expect(await run(spec, fail, testIo({ argv, env }))).toBe(status)
+    },
+  )
 })
 
-test('no terminal is opened', () => {
+test('a command opens no terminal if it must do without a person', () => {
   expect(isNonInteractive(ENV)).toBe(true)
   expect(isNonInteractive({})).toBe(false)
   expect(() => openTerminal(ENV)).toThrow(
     expect.objectContaining({
       code: 'no-terminal',
-      message: 'nobody is to be asked here: OIDC_AGENT_NON_INTERACTIVE is set',
+      message: 'cannot ask for a password: OIDC_AGENT_NON_INTERACTIVE is set',
     }),
   )
 })

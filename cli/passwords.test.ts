@@ -28,14 +28,14 @@ async function ask(
   return { password, warnings }
 }
 
-describe('sources', () => {
+describe('The sources of a password', () => {
   test('--pw-env without a name means OIDC_ENCRYPTION_PW', () => {
     const options = { pwEnv: true as const, pwCmd: undefined, pwFile: undefined }
     expect(passwordSources(options).variable).toBe('OIDC_ENCRYPTION_PW')
     expect(passwordSources({ ...options, pwEnv: 'MINE' }).variable).toBe('MINE')
   })
 
-  test('come in the order variable, command, file', async () => {
+  test('password sources are tried in the order variable, command, file', async () => {
     const file = join(directory, 'pw')
     await writeFile(file, 'from file\n')
     const all = { variable: 'PW', command: 'echo from command', file }
@@ -55,21 +55,24 @@ describe('sources', () => {
     ['printf "secret\\n"', 'secret'],
     ['printf "secret\\r\\n"', 'secret'],
     ['printf " secret \\n\\n"', ' secret \n'],
-  ])('a command gives its output without the last line end: %s', async (command, password) => {
-    expect(await ask({ command })).toEqual({ password, warnings: [] })
-  })
+  ])(
+    'the password of a command is its output without the last line end: %s',
+    async (command, password) => {
+      expect(await ask({ command })).toEqual({ password, warnings: [] })
+    },
+  )
 
-  test('a command sees the environment of the tool', async () => {
+  test('a password command has the environment of the tool', async () => {
     expect((await ask({ command: 'echo "$PLACE"' }, { PLACE: 'here' })).password).toBe('here')
   })
 
-  test('a file gives its first line', async () => {
+  test('the password of a file is its first line', async () => {
     const file = join(directory, 'pw')
     await writeFile(file, 'geheim ä \r\nsecond\n')
     expect((await ask({ file })).password).toBe('geheim ä ')
   })
 
-  test('what gives nothing is told and gives no password', async () => {
+  test('a source without a password is reported and skipped', async () => {
     const empty = join(directory, 'empty')
     await writeFile(empty, '')
     expect(await ask({ file: empty })).toEqual({
@@ -103,7 +106,7 @@ describe('pw_entry', () => {
       { password: 'pw', seconds: 60 },
       { account: 'a', type: 9, password: 'pw', expires_after: 60, expires_at: 1_700_000_060 },
     ],
-  ])('%j kept %j', (sources, keep, entry) => {
+  ])('the sources %j with the kept password %j make the right pw_entry', (sources, keep, entry) => {
     expect(passwordEntry('a', sources, keep, now)).toEqual(entry)
   })
 })

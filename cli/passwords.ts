@@ -17,32 +17,34 @@ import { optionalText, text, type Values } from './option.ts'
 import type { Io } from './run.ts'
 import type { Terminal } from './terminal.ts'
 
-/** How a password is come by. */
-export interface PasswordWays {
+/** How the password of an account file is obtained: from a source, else from the person. */
+export interface PasswordAccess {
   readonly sources: PasswordSources
   readonly io: Pick<Io, 'env' | 'stderr'>
-  /** Called at the first question. */
+  /** Opens the terminal. Not called before the first question. */
   readonly terminal: () => Terminal
 }
 
-/** Where the last password came from. */
+/** Where a password came from. */
 type Origin = 'source' | 'person'
 
-/** An opened account, and who had its password. */
+/** An opened account, and where its password came from. */
 export interface UnlockedAccount extends OpenedAccount {
   readonly from: Origin
 }
 
 /**
- * Opens an account file: the first try with a password from the sources, the others with what the
- * person enters (cli.md §1.2).
+ * Opens an account file: tries first the password from the sources, then those that the person
+ * enters (cli.md §1.2).
+ * @param text of the file
+ * @throws AgentError `wrong-password` after three tries; `no-terminal`; what `unlockAccountFile` throws
  */
 export async function unlockAccount(
   name: string,
   text: string,
-  { sources, io, terminal }: PasswordWays,
+  { sources, io, terminal }: PasswordAccess,
 ): Promise<UnlockedAccount> {
-  // A damaged file is told of before anybody is asked for its password.
+  // A damaged file is reported before its password is asked for.
   parseFileLines(text)
   const warn = (line: string): void => void io.stderr.write(`${line}\n`)
   const sourced = await sourcedPassword(sources, { env: io.env, warn })
@@ -73,7 +75,7 @@ function sourceIsWrong(cause: AgentError): AgentError {
   return new AgentError('wrong-password', message, { cause })
 }
 
-/** Options that say where an account file's password comes from (cli.md §1.6). */
+/** Options for the sources of an account file's password (cli.md §1.6). */
 export const passwordOptions = {
   pwEnv: optionalText(
     '--pw-env[=OIDC_ENCRYPTION_PW]',
@@ -86,12 +88,13 @@ export const passwordOptions = {
   pwFile: text('--pw-file=FILE', 'Uses the first line of FILE as the encryption password'),
 } as const
 
-/** Where a password comes from before anybody is asked for it. */
+/** Where a password is looked for before the person is asked. */
 export interface PasswordSources {
   /** Name of an environment variable. */
   readonly variable: string | undefined
-  /** For /bin/sh. */
+  /** For /bin/sh; prints the password. */
   readonly command: string | undefined
+  /** Absolute path; the first line is the password. */
   readonly file: string | undefined
 }
 
@@ -106,19 +109,22 @@ export function passwordSources(options: Values<typeof passwordOptions>): Passwo
   return {
     variable: options.pwEnv === true ? 'OIDC_ENCRYPTION_PW' : options.pwEnv,
     command: options.pwCmd,
-    // The agent is told of it too, and stands elsewhere.
+    // The agent gets the path too, and has another working directory.
     file: options.pwFile === undefined ? undefined : resolve(options.pwFile),
   }
 }
 
-/** What a source needs of the world. */
+/** What reading a source depends on. */
 export interface SourceEnvironment {
   readonly env: Environment
-  /** Told why a source gave nothing. */
+  /** Reports why a source gave no password. */
   readonly warn: (line: string) => void
 }
 
-/** The password of the first source that has one, in the C tools' order: variable, command, file. */
+/**
+ * The password of the first source that has one, in the C tools' order: variable, command, file.
+ * Undefined if none has one.
+ */
 export async function sourcedPassword(
   sources: PasswordSources,
   runtime: SourceEnvironment,
@@ -140,7 +146,7 @@ async function outputOf(
   command: string,
   { env, warn }: SourceEnvironment,
 ): Promise<string | undefined> {
-  // The command may ask the person something itself, so it has our stdin and stderr.
+  // The command may ask the person something itself, so it inherits stdin and stderr.
   const child = spawn('/bin/sh', ['-c', command], { env, stdio: ['inherit', 'pipe', 'inherit'] })
   const ended = new Promise<number | string | null>((resolve) => {
     child.on('error', (error) => resolve(error.message))
@@ -168,9 +174,10 @@ async function firstLineOf(path: string, { warn }: SourceEnvironment): Promise<s
   return undefined
 }
 
-/** How long the agent may keep the password itself: seconds, 0 = forever. */
+/** A password that the agent may keep in memory. */
 export interface PasswordKeeping {
   readonly password: string
+  /** 0: without limit. */
   readonly seconds: number
 }
 
@@ -181,8 +188,8 @@ const byPrompt = 8
 const inFile = 16
 
 /**
- * What the agent is told about an account's password. As with the C tools a password that came from
- * a variable is kept by the agent, since the variable will not be there later.
+ * The `pw_entry` of a request: how the agent obtains an account's password later. As with the C tools,
+ * the agent keeps a password that came from a variable (`keep`), since the variable is not set later.
  */
 export function passwordEntry(
   account: string,
@@ -212,23 +219,24 @@ function keptPassword(
   return { password, expires_after: seconds, expires_at: Math.floor(now() / 1000) + seconds }
 }
 
-/** How often a password may be wrong, as with the C tools. */
+/** Tries for a password, as with the C tools. */
 const MAX_TRIES = 3
 
 /** An account file that was opened. */
 export interface OpenedAccount {
   readonly fields: JsonObject
   readonly key: FileKey
-  /** The one that fitted. */
+  /** The password that opened the file. */
   readonly password: string
 }
 
-/** Gives the password for a try; tries count from 1. */
+/** The password for a try; tries count from 1. */
 export type PasswordForTry = (attempt: number) => Promise<string>
 
 /**
  * Opens the text of an account file, with three tries for the password.
- * @throws AgentError `wrong-password` after the third, else what `unlockAccountFile` throws.
+ * @param say reports a wrong password after which there is another try
+ * @throws AgentError `wrong-password` after the third try; what `unlockAccountFile` throws
  */
 export async function openWithTries(
   text: string,
@@ -255,7 +263,7 @@ export function passwordQuestion(account: string): string {
   return `Enter decryption password for account config '${account}'`
 }
 
-/** The request that loads an opened account, with the key that lets the agent re-seal its file. */
+/** The request that loads an opened account, with the key by which the agent re-seals its file. */
 export function addRequest(
   { fields, key }: OpenedAccount,
   settings: Omit<AddRequest, 'request' | 'config' | 'file_key'>,
@@ -268,7 +276,7 @@ function base64(bytes: Uint8Array): string {
   return Buffer.from(bytes).toString('base64')
 }
 
-/** Whether the issuer files say that the agent keeps file passwords of an issuer (`pw-store`). */
+/** Whether the agent keeps file passwords for this issuer, by the issuer files (`pw-store`). */
 export async function storesPassword(
   issuer: string,
   env: Io['env'],

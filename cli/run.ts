@@ -1,9 +1,9 @@
 import type { Environment } from '../protocol/wire/agent-options.ts'
-import { AgentError, exitStatus } from '../protocol/wire/errors.ts'
+import { AgentError, errorCodes } from '../protocol/wire/errors.ts'
 import { visibleText } from '../protocol/wire/text.ts'
 import { VERSION } from '../protocol/wire/version.ts'
 import { type Arguments, type CommandSpec, parseArgv } from './arguments.ts'
-import { isNonInteractive, nonInteractiveStatus } from './non-interactive.ts'
+import { isNonInteractive } from './non-interactive.ts'
 import type { Options } from './option.ts'
 
 /** Where a command writes: stdout is data, stderr is for the person. */
@@ -53,9 +53,9 @@ export async function run<O extends Options>(
   } catch (error) {
     io.stderr.write(errorText(error, spec.name, io))
     const code = error instanceof AgentError ? error.code : 'internal'
-    if (nonInteractive) return nonInteractiveStatus[code]
+    if (nonInteractive) return errorCodes[code].withoutPerson
     // By the signal, so that a loop of a shell ends with us; the shell's `$?` is 130 as well.
-    return code === 'cancelled' ? 'SIGINT' : exitStatus[code]
+    return code === 'cancelled' ? 'SIGINT' : errorCodes[code].exitStatus
   }
 }
 

@@ -5,16 +5,16 @@ import type { Environment } from '../protocol/wire/agent-options.ts'
 import { AgentError, systemCode, systemReason } from '../protocol/wire/errors.ts'
 import type { ExitOutcome } from './run.ts'
 
-/** Waits to be told of the person's first Ctrl-C or hang-up; the function it returns ends that. */
+/** Calls `callback` at the first interrupt. Returns a function that stops listening. */
 export type OnInterrupt = (callback: () => void) => () => void
 
-/** Ctrl-C, the closing of the terminal, and what a system sends before it kills. */
+/** Ctrl-C, the closing of the terminal, and the system's request to end. */
 const signals = ['SIGINT', 'SIGHUP', 'SIGTERM'] as const
 
-/** Any of {@link signals} at this process. A second one ends it as it does any program. */
+/** Listens to {@link signals}. A second signal has its default effect. */
 export const onInterrupt: OnInterrupt = (callback) => {
   const heard = (signal: NodeJS.Signals): void => {
-    // A cancelled command ends by SIGINT; the one that was sent comes before that.
+    // A cancelled command ends by SIGINT. Another signal that was sent ends it first.
     if (signal !== 'SIGINT') process.once('exit', () => process.kill(process.pid, signal))
     callback()
   }
@@ -24,7 +24,7 @@ export const onInterrupt: OnInterrupt = (callback) => {
   }
 }
 
-/** Does `work` with a signal that an interrupt aborts. */
+/** Runs `work` with an AbortSignal that an interrupt aborts. */
 export async function interruptible<T>(
   listen: OnInterrupt,
   work: (signal: AbortSignal) => Promise<T>,
@@ -38,24 +38,24 @@ export async function interruptible<T>(
   }
 }
 
-/** What is passed on to the process we stand for: what a person, systemd or a batch system sends. */
+/** Signals that are passed on to the command: those that a person, systemd or a batch system sends. */
 const forwarded = [
   ...(['SIGTERM', 'SIGHUP', 'SIGINT', 'SIGQUIT', 'SIGUSR1', 'SIGUSR2'] as const),
   ...(['SIGALRM', 'SIGXCPU'] as const),
 ] as const
-/** What a terminal sends to all of its foreground processes at once. */
+/** Signals that a terminal sends to all of its foreground processes. */
 const fromTerminal: ReadonlySet<NodeJS.Signals> = new Set(['SIGINT', 'SIGQUIT'])
 /**
- * Signals by which we end too where they ended the command. Whoever waits for us asks for that: a loop
- * in a shell stops at Ctrl-C only then, and systemd takes what it stopped itself for no failure. Those
- * that would leave a core file of ours are not among them.
+ * Signals by which this process ends too if they ended the command. Its parent needs that: a loop in a
+ * shell stops at Ctrl-C only then, and systemd does not report a unit that it stopped itself as failed.
+ * Signals that would write a core file of this process are left out.
  */
 const sharedEnds: ReadonlySet<NodeJS.Signals> = new Set(['SIGINT', 'SIGTERM', 'SIGHUP'])
 
 /**
- * Runs a command in our place: our streams, our signals. Resolves to how we are to end: with the
- * command's own exit status, by the signal that ended it, or with 128 + its number as a shell would.
- * @throws AgentError `command-not-run`.
+ * Runs a command with the streams and signals of this process. Resolves to how this process is to end:
+ * with the command's exit status, by the signal that ended it, or with 128 + its number as a shell would.
+ * @throws AgentError `command-not-run`
  */
 export async function runCommand(words: readonly string[], env: Environment): Promise<ExitOutcome> {
   const [file = '', ...args] = words
@@ -66,7 +66,7 @@ export async function runCommand(words: readonly string[], env: Environment): Pr
   }
 }
 
-/** In a shell's words: Node says `spawn NAME ENOENT`. */
+/** The reason in a shell's words; Node's is `spawn NAME ENOENT`. */
 function whyNot(error: unknown): string {
   const code = systemCode(error)
   if (code === 'ENOENT') return 'command not found'
@@ -74,8 +74,8 @@ function whyNot(error: unknown): string {
 }
 
 /**
- * Passes on the signals that come to us, from before the child's start to its end, and gives how it
- * ended. Those of a terminal are left out while `reached` says that they reach it anyway.
+ * Passes signals on to a child from before its start to its end. Resolves to how it ended.
+ * @param reached whether signals of the terminal reach the child directly; they are not passed on then
  */
 export async function outcomeOf(
   start: () => ChildProcess,
@@ -106,8 +106,8 @@ function endBy(signal: NodeJS.Signals): ExitOutcome {
 }
 
 /**
- * Whether we are in the foreground of a terminal, so that its Ctrl-C has reached the command too: a
- * second one would be more than the person pressed.
+ * Whether this process is in the foreground of a terminal: the terminal's Ctrl-C has reached the command
+ * too then, and must not be passed on a second time.
  */
 function inForeground(): boolean {
   try {

@@ -41,10 +41,10 @@ function screenAndKeys(): {
 }
 
 const cancelled = expect.objectContaining({ code: 'cancelled' }) as Error
-const nobody = expect.objectContaining({ code: 'no-terminal' }) as Error
+const noTerminal = expect.objectContaining({ code: 'no-terminal' }) as Error
 
-describe('a question', () => {
-  test('shows its default and takes it for an empty line', async () => {
+describe('A question at the terminal', () => {
+  test('a question shows its default, which an empty line means', async () => {
     const { terminal, type, screen } = screenAndKeys()
     const answer = terminal.ask('Issuer', { default: 'https://op' })
     type('\r')
@@ -52,7 +52,7 @@ describe('a question', () => {
     expect(screen()).toContain('Issuer [https://op]: ')
   })
 
-  test('takes an empty line where it has no default', async () => {
+  test('a question without a default accepts an empty line', async () => {
     const { terminal, type, screen } = screenAndKeys()
     const answer = terminal.ask('Issuer')
     type('\r')
@@ -60,7 +60,7 @@ describe('a question', () => {
     expect(screen()).toContain('Issuer: ')
   })
 
-  test('shows what is typed', async () => {
+  test('the answer to a question is shown while it is typed', async () => {
     const { terminal, type, screen } = screenAndKeys()
     const answer = terminal.ask('Name')
     type('wlcg\r')
@@ -69,8 +69,8 @@ describe('a question', () => {
   })
 })
 
-describe('a secret', () => {
-  test('is never shown, and the screen goes to a new line', async () => {
+describe('A secret at the terminal', () => {
+  test('a secret is never shown, and the cursor moves to a new line after it', async () => {
     const { terminal, type, screen } = screenAndKeys()
     const answer = terminal.askSecret('Password')
     type('hunter2\r')
@@ -88,14 +88,14 @@ describe('a secret', () => {
     ['a tab', 'a\tb\r', 'a\tb'],
     ['spaces around', ' a \r', ' a '],
     ['line feed as end', 'ab\n', 'ab'],
-  ])('understands %s', async (_, keys, password) => {
+  ])('a secret can be edited: %s', async (_, keys, password) => {
     const { terminal, type } = screenAndKeys()
     const answer = terminal.askSecret('Password')
     type(keys)
     expect(await answer).toBe(password)
   })
 
-  test('arrives whole however its bytes come', async () => {
+  test('a secret is complete in whatever chunks its bytes arrive', async () => {
     await fc.assert(
       fc.asyncProperty(
         fc.string({ unit: 'grapheme' }).filter((text) => !/\p{Cc}/u.test(text)),
@@ -113,8 +113,8 @@ describe('a secret', () => {
   })
 })
 
-describe('what is pasted', () => {
-  test('over more than one line answers the next questions, hidden ones unseen', async () => {
+describe('Pasted text', () => {
+  test('lines pasted together answer the next questions, and secrets among them are not shown', async () => {
     const { terminal, type, screen } = screenAndKeys()
     const name = terminal.ask('Name')
     type('wlcg\rhunter2\rhunter2\rrest')
@@ -128,11 +128,11 @@ describe('what is pasted', () => {
   })
 })
 
-describe('the way out', () => {
+describe('The end of a question', () => {
   test.each([
     ['Ctrl-C', 'abc\x03', cancelled, 1],
-    ['Ctrl-D on an empty line', '\x04', nobody, 0],
-  ])('%s ends it and leaves the terminal as it was', async (_, keys, error, times) => {
+    ['Ctrl-D on an empty line', '\x04', noTerminal, 0],
+  ])('%s ends a question and restores the terminal', async (_, keys, error, times) => {
     const { terminal, type, raw, screen, interrupts } = screenAndKeys()
     const answer = terminal.askSecret('Password')
     expect(raw).toEqual([true])
@@ -143,7 +143,7 @@ describe('the way out', () => {
     expect(screen()).toMatch(/\n$/)
   })
 
-  test('Ctrl-Z stops with the terminal as it was, and asks on afterwards', async () => {
+  test('Ctrl-Z stops the job with the terminal restored, and the question continues afterwards', async () => {
     const { terminal, type, raw, stops, screen } = screenAndKeys()
     const answer = terminal.askSecret('Password')
     type('pass\x1a')
@@ -155,7 +155,7 @@ describe('the way out', () => {
     expect(screen().match(/Password: /g)).toHaveLength(2)
   })
 
-  test('a lost terminal ends it', async () => {
+  test('a lost terminal ends a question', async () => {
     const input = new PassThrough()
     const terminal = new StreamTerminal({
       input,
@@ -165,11 +165,11 @@ describe('the way out', () => {
     })
     const answer = terminal.ask('Name')
     input.destroy(new Error('EIO'))
-    await expect(answer).rejects.toEqual(nobody)
-    await expect(terminal.ask('Again')).rejects.toEqual(nobody)
+    await expect(answer).rejects.toEqual(noTerminal)
+    await expect(terminal.ask('Again')).rejects.toEqual(noTerminal)
   })
 
-  test('input that ends ends it', async () => {
+  test('the end of the input ends a question', async () => {
     const input = new PassThrough()
     const terminal = new StreamTerminal({
       input,
@@ -179,10 +179,10 @@ describe('the way out', () => {
     })
     const answer = terminal.ask('Name')
     input.end()
-    await expect(answer).rejects.toEqual(nobody)
+    await expect(answer).rejects.toEqual(noTerminal)
   })
 
-  test('an answer that is not needed any more: the terminal is given back', async () => {
+  test('a question whose answer is no longer needed releases the terminal', async () => {
     const { terminal, type } = screenAndKeys()
     const settled = new AbortController()
     const answer = terminal.ask('Name', { signal: settled.signal })
@@ -194,7 +194,7 @@ describe('the way out', () => {
     expect(await next).toBe('whole')
   })
 
-  test('no question leaves a listener behind', async () => {
+  test('a question leaves no signal listener behind', async () => {
     const before = process.listenerCount('SIGTERM')
     const { terminal, type } = screenAndKeys()
     for (let round = 0; round < 20; round++) {

@@ -8,45 +8,45 @@ import type { Io } from './run.ts'
 /*
  * Rules of the interface, for all commands:
  *
- * - stdout is data: what a script takes (tokens, names, JSON) and the few lines the C tools print
- *   there, which scripts wait for. Nothing else.
- * - stderr is for what a person reads while the command runs: hints, the device code, errors as
- *   `Error: …` and under it what to do next.
- * - Questions go to /dev/tty, never to stdout or stderr, and answers come from there even if stdin
- *   is a pipe: so `TOKEN=$(oidc-token wlcg)` can ask for a password.
- * - Passwords are not echoed, not even as stars, and never taken from stdin.
- * - Ctrl-C ends the command by SIGINT, so that a shell's loop ends too, and Ctrl-D at a question as
- *   any failure does; Ctrl-Z stops its whole job.
- *   Whatever ends it, the terminal is left as it was found.
- * - No terminal, no question: the error names the option that answers instead.
+ * - stdout is for scripts: data (tokens, names, JSON) and the few lines of the C tools that scripts wait
+ *   for. Nothing else.
+ * - stderr is for the person while the command runs: hints, the device code, errors as `Error: …` with
+ *   what to do next below.
+ * - Questions go to /dev/tty, never to stdout or stderr. Answers come from /dev/tty even if stdin is a
+ *   pipe, so that `TOKEN=$(oidc-token wlcg)` can ask for a password.
+ * - Passwords are not echoed, not even as stars, and are never read from stdin.
+ * - Ctrl-C ends the command by SIGINT, so that a shell's loop ends too. Ctrl-D at a question ends it as
+ *   any failure does. Ctrl-Z stops its whole job.
+ * - However the command ends, the terminal is restored.
+ * - Without a terminal no question is asked: the error names the option that answers instead.
  */
 
 export interface AskOptions {
   readonly default?: string
-  /** Aborted when the answer is not needed any more. */
+  /** Aborted when the answer is no longer needed. */
   readonly signal?: AbortSignal
 }
 
 export interface Terminal {
-  /** Asks for a line; an empty one means the default, where there is one. */
+  /** Asks for a line. An empty line means the default, if there is one. */
   ask(question: string, options?: AskOptions): Promise<string>
-  /** Asks without showing what is typed. */
+  /** Asks without showing the typed text. */
   askSecret(question: string): Promise<string>
   /** Shows `text` and ends the line. */
   say(text: string): void
   close(): void
 }
 
-/** What answers instead of a person. */
+/** The options that answer instead of the person. */
 const HINT = 'Give the password by one of the options --pw-env, --pw-file and --pw-cmd.'
 
 /**
- * Opens the terminal of this session, whatever stdin and stdout are.
- * @throws AgentError `no-terminal`, also where commands are to do without a person
+ * Opens the terminal of this session, even if stdin and stdout are redirected.
+ * @throws AgentError `no-terminal`, also with `OIDC_AGENT_NON_INTERACTIVE`
  */
 export function openTerminal(env: Io['env']): Terminal {
   if (isNonInteractive(env)) {
-    const message = `nobody is to be asked here: ${NON_INTERACTIVE} is set`
+    const message = `cannot ask for a password: ${NON_INTERACTIVE} is set`
     throw new AgentError('no-terminal', message, { hint: HINT })
   }
   try {
@@ -59,18 +59,18 @@ export function openTerminal(env: Io['env']): Terminal {
   }
 }
 
-/** A terminal over a console's streams. */
+/** A terminal made of two streams. */
 export class StreamTerminal implements Terminal {
   readonly #console: Console
-  /** Lines pasted together with an earlier answer. */
+  /** Lines that were pasted with an earlier answer. */
   readonly #pasted: string[] = []
-  /** The beginning of a line, pasted likewise. */
+  /** The beginning of a line that was pasted with an earlier answer. */
   #begun = ''
 
   constructor(console: Console) {
     this.#console = console
     const { input, output } = console
-    // A terminal that is gone fails at every step; readLine reports it where somebody waits.
+    // A lost terminal fails at every step. readLine reports that to its caller.
     input.on('error', ignore)
     output.on('error', ignore)
   }
@@ -113,14 +113,14 @@ export class StreamTerminal implements Terminal {
   }
 }
 
-/** Stops all of a pipeline: a shell waits for what of it goes on. */
+/** Stops all processes of a pipeline: a shell would wait for those that still run. */
 function stopJob(): void {
   process.kill(0, 'SIGTSTP')
 }
 
 /**
- * Interrupts all of a pipeline, and a script's loop around it, once this process has tidied up: in raw
- * mode the terminal told only us of the Ctrl-C.
+ * Interrupts all processes of a pipeline, and a script's loop around it, when this process ends: in raw
+ * mode the terminal sends no SIGINT for Ctrl-C.
  */
 function interruptJob(): void {
   process.once('exit', () => process.kill(0, 'SIGINT'))

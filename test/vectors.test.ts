@@ -13,9 +13,7 @@ import {
 import { openSealedChannel, sealText } from '../protocol/wire/encryption.ts'
 import { RequestReader, SealedTextReader } from '../protocol/wire/framing.ts'
 import { isJsonObject, parseTolerantJson } from '../protocol/wire/json.ts'
-import type { JsonObject } from '../protocol/wire/messages.ts'
-import { parseReply } from '../protocol/wire/parse-reply.ts'
-import { parseRequest } from '../protocol/wire/parse-request.ts'
+import { type JsonObject, parseReply, parseRequest } from '../protocol/wire/messages.ts'
 import { loadSodium, type Sodium } from '../protocol/wire/sodium.ts'
 
 /** Files and exchanges recorded with the C programs; where each is from: protocol.md §5. */

@@ -1,7 +1,7 @@
+import { identityOfProcess, type ProcessIdentity } from '../../protocol/storage/process-identity.ts'
 import { AgentError } from '../../protocol/wire/errors.ts'
 import type { TokenFileRequest } from '../../protocol/wire/messages.ts'
 import type { Handler } from '../context.ts'
-import { identityOfProcess, type ProcessIdentity } from '../token-files/process-identity.ts'
 import { joinedLines } from '../tokens/granted-scope.ts'
 import { requestedToken } from '../tokens/requested-token.ts'
 import { assertConfirmed, assertWithinGrant, findAccount } from './tokens.ts'

@@ -1,4 +1,4 @@
-import { AgentError, peerMessages } from '../../protocol/wire/errors.ts'
+import { AgentError, errorCodes } from '../../protocol/wire/errors.ts'
 import { providerText } from '../../protocol/wire/text.ts'
 import { abortReason } from '../concurrency.ts'
 
@@ -47,7 +47,7 @@ function connectionError(code: string, error: unknown, exchange: FailedExchange)
     code === CONNECT_TIMEOUT
       ? `did not accept the connection within ${timeouts.connectMs / 1000} s`
       : `${reasons[code] ?? reasonText(error)} (${code})`
-  return new AgentError('network', `${peerMessages.network}: ${url.origin} ${what}`, {
+  return new AgentError('network', `${errorCodes.network.peerText}: ${url.origin} ${what}`, {
     cause: error,
   })
 }
@@ -85,7 +85,7 @@ async function tlsError(error: unknown, url: URL): Promise<AgentError> {
   const shown = certificate === undefined ? '' : ` (${providerText(certificate, [])})`
   return new AgentError(
     'tls',
-    `${peerMessages.tls}: ${url.host} is not trusted: ${reasonText(error)}${shown}`,
+    `${errorCodes.tls.peerText}: ${url.host} is not trusted: ${reasonText(error)}${shown}`,
     { cause: error, hint: tlsHints[codeOf(error)] },
   )
 }

@@ -7,7 +7,7 @@ import {
   rootCertificates,
   type SecureContext,
 } from 'node:tls'
-import { AgentError, peerMessages } from '../../protocol/wire/errors.ts'
+import { AgentError, errorCodes } from '../../protocol/wire/errors.ts'
 
 /** Where operating systems keep their CA bundle (protocol.md §3.2). */
 export const SYSTEM_CA_FILES: readonly string[] = [
@@ -125,10 +125,14 @@ async function absence(path: string): Promise<string> {
 }
 
 function unreadable(path: string, why: string, cause?: unknown): AgentError {
-  return new AgentError('tls', `${peerMessages.tls}: CA bundle ${path} cannot be used: ${why}`, {
-    hint: 'Name an existing PEM file:\n\t$ oidc-gen <name> --cp=<file>\nIf the account already exists, add -m.\n',
-    cause,
-  })
+  return new AgentError(
+    'tls',
+    `${errorCodes.tls.peerText}: CA bundle ${path} cannot be used: ${why}`,
+    {
+      hint: 'Name an existing PEM file:\n\t$ oidc-gen <name> --cp=<file>\nIf the account already exists, add -m.\n',
+      cause,
+    },
+  )
 }
 
 /** Time limit for fetching a certificate that only an error message needs. */

@@ -1,3 +1,4 @@
+import { isAlive } from '../../protocol/storage/process-identity.ts'
 import { AgentError, systemReason } from '../../protocol/wire/errors.ts'
 import type { TokenFileState, UnixSeconds } from '../../protocol/wire/messages.ts'
 import { renewalLeadSeconds } from '../accounts/token-cache.ts'
@@ -6,7 +7,6 @@ import type { Log } from '../log.ts'
 import type { Runtime } from '../runtime.ts'
 import type { IssuedToken } from '../tokens/token-service.ts'
 import type { FileIdentity } from './directory-handle.ts'
-import { isAlive } from './process-identity.ts'
 import type { TokenFileEntry, TokenFileRecord, TokenFileRegistry } from './registry.ts'
 import { removeTokenFile, writeTokenFile } from './token-file.ts'
 

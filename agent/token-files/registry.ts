@@ -2,10 +2,10 @@ import { createHash } from 'node:crypto'
 import { mkdir, readdir, readFile, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { replaceFile } from '../../protocol/storage/files.ts'
+import { isAlive, type ProcessIdentity } from '../../protocol/storage/process-identity.ts'
 import { systemCode } from '../../protocol/wire/errors.ts'
 import { isJsonObject, parseTolerantJson } from '../../protocol/wire/json.ts'
 import type { JsonObject, JsonValue, UnixSeconds } from '../../protocol/wire/messages.ts'
-import { isAlive, type ProcessIdentity } from './process-identity.ts'
 
 /** What is to be kept, and where. */
 export interface TokenFileEntry {

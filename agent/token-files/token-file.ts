@@ -1,5 +1,6 @@
 import { constants, type FileHandle, open, rename, rm, unlink } from 'node:fs/promises'
 import { basename } from 'node:path'
+import { identityOfProcess } from '../../protocol/storage/process-identity.ts'
 import { systemCode, unwritable } from '../../protocol/wire/errors.ts'
 import {
   type DirectoryHandle,
@@ -11,7 +12,6 @@ import {
   temporaryName,
   withDirectory,
 } from './directory-handle.ts'
-import { identityOfProcess } from './process-identity.ts'
 import { tokenLine } from './token-line.ts'
 
 /** Two writes at once, of this process, never share a temporary file. */

@@ -77,8 +77,8 @@ function sent(type: string): JsonObject {
 
 const env = { OIDC_ENCRYPTION_PW: 'pw' }
 
-describe('loading', () => {
-  test('opens the file and gives the agent account, key and how to come by the password', async () => {
+describe('Loading an account', () => {
+  test('oidc-add opens the file and gives the agent the account, the file key, and the source of the password', async () => {
     const turns: Turn[] = [
       [decrypt, 'wrong'],
       [decrypt, 'pw'],
@@ -102,7 +102,7 @@ describe('loading', () => {
     expect(Buffer.from(key, 'base64')).toHaveLength(64)
   })
 
-  test('an account that is loaded is not loaded again, and no password asked', async () => {
+  test('a loaded account is not loaded again, and its password is not asked for', async () => {
     answers['loaded_accounts'] = { ...ok, info: ['acc'] }
     expect(await add(['acc'])).toEqual({
       status: 0,
@@ -112,7 +112,7 @@ describe('loading', () => {
     expect(agent.requests).toHaveLength(1)
     expect(await add(['-t', '60', 'acc'])).toMatchObject({
       stdout: "Account 'acc' already loaded\n",
-      stderr: 'It stays as it is. With --force the other options take effect.\n',
+      stderr: 'The account was not changed. With --force the other options take effect.\n',
     })
     answers['add'] = { ...ok, info: 'account already loaded.' }
     expect(await add(['-f', '--pw-env', 'acc'], { env })).toEqual({
@@ -129,12 +129,12 @@ describe('loading', () => {
     [['--skip-check'], { plain_add: true }],
     [['--pw-store=30'], { pw_entry: { expires_after: 30, expires_at: 1_700_000_030 } }],
     [['--pw-store', '-t', '60'], { lifetime: 60, pw_entry: { expires_after: 60 } }],
-  ])('%j is passed on', async (argv, expected) => {
+  ])('the options %j are passed to the agent', async (argv, expected) => {
     expect((await add(['--pw-env', ...argv, 'acc'], { env })).status).toBe(0)
     expect(sent('add')).toMatchObject(expected)
   })
 
-  test('a password from a command or file is not kept, but where it comes from', async () => {
+  test('the agent gets the command or file of a password, not the password', async () => {
     await writeFile(join(home, 'pw'), 'pw\n')
     await add(['--pw-file', join(home, 'pw'), '--pw-cmd', 'echo pw', 'acc'])
     expect(sent('add')['pw_entry']).toEqual({
@@ -145,14 +145,14 @@ describe('loading', () => {
     })
   })
 
-  test('a password is kept where the issuer files say so', async () => {
+  test('the agent keeps the password if the issuer files demand it', async () => {
     const known = [{ issuer: 'https://op.example', 'pw-store': true }]
     await writeFile(join(home, '.oidc-agent', 'issuer.config'), JSON.stringify(known))
     await add(['acc'], { turns: [[decrypt, 'pw']] })
     expect(sent('add')['pw_entry']).toEqual({ account: 'acc', type: 9, password: 'pw' })
   })
 
-  test("an issuer means the issuer's default account", async () => {
+  test("an issuer as operand means the issuer's default account", async () => {
     const known = [
       { issuer: 'https://op.example/', accounts: ['no', 'acc'], default_account: 'acc' },
     ]
@@ -166,46 +166,46 @@ describe('loading', () => {
   test.each([
     ['none', 'No account configured with that short name'],
     ['../acc', 'No account configured with that short name'],
-  ])('%s is not there', async (name, error) => {
+  ])('an account named %s does not exist', async (name, error) => {
     const { status, stderr } = await add([name])
     expect(status).toBe(1)
     expect(stderr).toContain(`Error: ${error}\n`)
   })
 
-  test('wrong password from a source, and nobody to ask', async () => {
+  test('a wrong password from a source is an error if there is no terminal', async () => {
     const { status, stderr } = await add(['--pw-env', 'acc'], { env: { OIDC_ENCRYPTION_PW: 'no' } })
     expect(status).toBe(1)
     expect(stderr).toContain('Error: the given password is wrong, and there is no terminal')
   })
 
-  test('the error of the agent is told with its help', async () => {
+  test('an error of the agent is printed with its hint', async () => {
     answers['add'] = { status: 'failure', error: 'invalid_grant: old', info: 'oidc-gen acc --x' }
     const { status, stdout, stderr } = await add(['--pw-env', 'acc'], { env })
     expect({ status, stdout }).toEqual({ status: 1, stdout: '' })
     expect(stderr).toBe('Error: invalid_grant: old\noidc-gen acc --x\n')
   })
 
-  test('there is no window to ask in', async () => {
+  test('--pw-prompt=gui is not implemented', async () => {
     const { status, stderr } = await add(['--pw-prompt=gui', 'acc'])
     expect(status).toBe(1)
     expect(stderr).toContain('Error: --pw-prompt=gui is not implemented')
   })
 
-  test('without a config directory', async () => {
+  test('without a config directory oidc-add refers to oidc-gen', async () => {
     const { status, stderr } = await add(['acc'], { env: { HOME: join(home, 'none') } })
     expect(status).toBe(1)
     expect(stderr).toContain('oidc-dir does not exist. Run oidc-gen to create it.')
   })
 })
 
-describe('the rest', () => {
-  test('-l lists files, -a what is loaded, in that order', async () => {
+describe('The other modes of oidc-add', () => {
+  test('-l lists account files by name, -a lists loaded accounts in the order of loading', async () => {
     answers['loaded_accounts'] = { ...ok, info: ['z', 'a'] }
     expect(await add(['-l'])).toEqual({ status: 0, stdout: 'acc\n', stderr: '' })
     expect(await add(['-a'])).toEqual({ status: 0, stdout: 'z\na\n', stderr: '' })
   })
 
-  test('-a tells a person how long the logins last, and of the token files', async () => {
+  test('-a on a terminal shows when logins end, and the token files', async () => {
     answers['loaded_accounts'] = { ...ok, info: ['wlcg', 'egi', 'robot', 'dead', 'old', 'who'] }
     const at = { issuer: 'https://op.example/', grant: 'refresh_token', login_expired: false }
     const login = (name: string, refresh_token_expires_at: number | null): JsonObject => ({
@@ -243,7 +243,7 @@ describe('the rest', () => {
     expect(stdout).toContain(`Token files kept fresh:\n${path} (wlcg): valid until 2023-11-14`)
   })
 
-  test('-a of an agent that tells no more than names, and of none', async () => {
+  test('-a prints only names if the agent has no status request, and a message if no account is loaded', async () => {
     answers['loaded_accounts'] = { ...ok, info: ['a'] }
     answers['status_json'] = { status: 'failure', error: 'Bad Request: unknown request type' }
     const loaded = await add(['-a'], { screen: true })
@@ -258,7 +258,7 @@ describe('the rest', () => {
     expect(await add(['-l'], { env: nowhere })).toEqual({ status: 0, stdout: '', stderr: '' })
   })
 
-  test('-r and -R remove', async () => {
+  test('-r unloads one account, -R all', async () => {
     expect((await add(['-r', 'acc'])).stdout).toBe('success\n')
     expect(sent('remove')).toMatchObject({ account: 'acc' })
     expect((await add(['-R'])).stdout).toBe('success\n')
@@ -267,13 +267,13 @@ describe('the rest', () => {
     expect({ status, stderr }).toEqual({ status: 1, stderr: 'Error: account not loaded\n' })
   })
 
-  test('-p prints the file', async () => {
+  test('-p prints the account of a file', async () => {
     const { status, stdout } = await add(['-p', '--pw-env', 'acc'], { env })
     expect(status).toBe(0)
     expect(JSON.parse(stdout)).toMatchObject(account)
   })
 
-  test('-x asks twice, -X once', async () => {
+  test('-x asks for the lock password twice, -X once', async () => {
     answers['lock'] = { ...ok, info: 'Agent locked' }
     const enter = 'Enter lock password'
     const confirm = 'Confirm lock password'
@@ -297,7 +297,7 @@ describe('the rest', () => {
     expect(unlocked).toMatchObject({ status: 1, stderr: 'Error: wrong password\n' })
   })
 
-  test('--remote speaks to the remote agent only', async () => {
+  test('--remote connects to the remote agent only', async () => {
     const remote = { OIDC_SOCK: join(home, 'none'), OIDC_REMOTE_SOCK: agent.address }
     answers['loaded_accounts'] = { ...ok, info: ['far'] }
     expect((await add(['--remote', '-a'], { env: remote })).stdout).toBe('far\n')
@@ -306,11 +306,11 @@ describe('the rest', () => {
     expect(stderr).toContain('OIDC_REMOTE_SOCK env var not set')
   })
 
-  test('no account named is a usage error', async () => {
+  test('a missing or surplus account name is a usage error', async () => {
     for (const argv of [[], ['-p'], ['-r'], ['a', 'b']]) expect((await add(argv)).status).toBe(64)
   })
 
-  test('no agent', async () => {
+  test('without an agent oidc-add reports that it could not connect', async () => {
     const { status, stderr } = await add(['-a'], { env: { OIDC_SOCK: join(home, 'none') } })
     expect(status).toBe(1)
     expect(stderr).toMatch(/^Error: Could not connect to oidc-agent/)

@@ -20,9 +20,12 @@ import {
 import { dateOf, printedAccount } from '../printing.ts'
 import type { Io } from '../run.ts'
 import { openTerminal, type Terminal } from '../terminal.ts'
-import { type AddContext, type AddHost, modeOf, type oidcAdd, tellSuccess } from './options.ts'
+import { type AddContext, type AddHost, modeOf, type oidcAdd, printSuccess } from './options.ts'
 
-/** `oidc-add`: loads accounts into the agent, and what belongs to that. */
+/**
+ * `oidc-add`: loads accounts into the agent, unloads them, and locks the agent.
+ * @throws AgentError what the mode failed with
+ */
 export async function addAccounts(
   args: Arguments<typeof oidcAdd.options>,
   io: Io,
@@ -63,13 +66,13 @@ async function perform(
     case 'unlock':
       return unlock(context)
     case 'remove-all':
-      tellSuccess(io, await callAgent(agent, { request: 'remove_all' }))
+      printSuccess(io, await callAgent(agent, { request: 'remove_all' }))
       return
     case 'print':
       return printFile(await accountNamed(mode.operand, context), context)
     case 'remove': {
       const account = await accountNamed(mode.operand, context)
-      tellSuccess(io, await callAgent(agent, { request: 'remove', account }))
+      printSuccess(io, await callAgent(agent, { request: 'remove', account }))
       return
     }
     case 'load':
@@ -79,7 +82,7 @@ async function perform(
 
 /**
  * The account an operand names: itself, or with an issuer's URL that issuer's default account.
- * @throws AgentError `unknown-account` where the issuer has none.
+ * @throws AgentError `unknown-account` if the issuer has none
  */
 async function accountNamed(operand: string, { io, host }: AddContext): Promise<string> {
   // As with the C tool, only the literal beginning makes it an issuer.
@@ -88,7 +91,7 @@ async function accountNamed(operand: string, { io, host }: AddContext): Promise<
   const account = defaultAccountOf(issuers.find(({ issuer }) => sameIssuer(issuer, operand)))
   if (account !== undefined) return account
   throw new AgentError('unknown-account', `No account configured for the issuer ${operand}`, {
-    hint: `Make one: oidc-gen --issuer=${shellQuote(operand)}`,
+    hint: `To make one: oidc-gen --issuer=${shellQuote(operand)}`,
   })
 }
 
@@ -101,7 +104,7 @@ async function load(account: string, context: AddContext): Promise<void> {
   const { options, io, agent, terminal, explain } = context
   if (options.pwPrompt === 'gui') {
     throw new AgentError('not-implemented', '--pw-prompt=gui is not implemented', {
-      hint: 'Leave it out to be asked on the terminal.',
+      hint: 'Leave out --pw-prompt to be asked on the terminal.',
     })
   }
   const directory = accountDirectory(io.env)
@@ -111,7 +114,7 @@ async function load(account: string, context: AddContext): Promise<void> {
   if (loaded.includes(account) && !options.force) {
     io.stdout.write(`Account '${account}' already loaded\n`)
     if (changesLoaded(options)) {
-      io.stderr.write('It stays as it is. With --force the other options take effect.\n')
+      io.stderr.write('The account was not changed. With --force the other options take effect.\n')
     }
     return
   }
@@ -127,18 +130,19 @@ async function load(account: string, context: AddContext): Promise<void> {
     always_allow_id_token: options.alwaysAllowIdToken,
     plain_add: options.skipCheck,
   })
-  tellSuccess(io, await callAgent(agent, request))
+  printSuccess(io, await callAgent(agent, request))
 }
 
-/** Whether an option was given that an account which is loaded could take over. */
+/** Whether an option was given that would change a loaded account. */
 function changesLoaded(options: AddContext['options']): boolean {
   const { lifetime, pwStore, confirm, alwaysAllowIdToken } = options
   return lifetime !== undefined || pwStore !== undefined || confirm || alwaysAllowIdToken
 }
 
 /**
- * Whether the agent keeps the password, and how long: as --pw-store says, as long as the account
- * where it says no time, and always if it came from a variable or the issuer files say so (cli.md §1.2).
+ * Whether and how long the agent keeps the password (cli.md §1.2): for the time of --pw-store; with
+ * --pw-store alone, for the account's lifetime; without limit if the password came from a variable or
+ * the issuer files demand it.
  */
 async function keeping(
   { fields, password, from }: UnlockedAccount,
@@ -155,28 +159,28 @@ async function keeping(
 
 function noSuchAccount(account: string): AgentError {
   return peerError('unknown-account', {
-    hint: `There is no file for ${account}. What there is shows: oidc-add -l`,
+    hint: `There is no file for ${account}. To list the accounts: oidc-add -l`,
   })
 }
 
-/** Locks the agent with a password that is asked for twice. */
+/** Locks the agent with a password, which is asked for twice. */
 async function lock({ agent, io, terminal }: AddContext): Promise<void> {
   await callAgent(agent, { request: 'check' })
   const password = await terminal().askSecret('Enter lock password')
   if ((await terminal().askSecret('Confirm lock password')) !== password) {
     throw new AgentError('wrong-password', 'Passwords do not match.')
   }
-  tellSuccess(io, await callAgent(agent, { request: 'lock', password }))
+  printSuccess(io, await callAgent(agent, { request: 'lock', password }))
 }
 
 /** Unlocks the agent. */
 async function unlock({ agent, io, terminal }: AddContext): Promise<void> {
   await callAgent(agent, { request: 'check' })
   const password = await terminal().askSecret('Enter lock password')
-  tellSuccess(io, await callAgent(agent, { request: 'unlock', password }))
+  printSuccess(io, await callAgent(agent, { request: 'unlock', password }))
 }
 
-/** Prints what an account file holds, secrets and all. */
+/** Prints the content of an account file, including secrets. */
 async function printFile(account: string, { io, options, terminal }: AddContext): Promise<void> {
   const text = await accountDirectory(io.env).read(account)
   const ways = { sources: passwordSources(options), io, terminal }
@@ -190,8 +194,8 @@ const words = {
 } as const
 
 /**
- * `-a`: the loaded accounts; for a person with how long their logins last, and the token files that
- * are kept fresh.
+ * `-a`: prints the names of the loaded accounts. On a terminal also prints when their logins end, and the
+ * token files that are kept fresh.
  */
 async function printLoaded({ io, agent }: AddContext): Promise<void> {
   const { info: names } = await callAgent(agent, { request: 'loaded_accounts' })
@@ -211,7 +215,7 @@ async function printLoaded({ io, agent }: AddContext): Promise<void> {
   for (const file of files) io.stdout.write(`${visibleText(tokenFileLine(file))}\n`)
 }
 
-/** Nothing where the agent is one that does not tell. */
+/** The agent's status; empty if the agent does not support the request. */
 async function statusOf(agent: AddContext['agent']): Promise<Partial<StatusJsonReply['info']>> {
   try {
     return (await callAgent(agent, { request: 'status_json' })).info
@@ -221,7 +225,7 @@ async function statusOf(agent: AddContext['agent']): Promise<Partial<StatusJsonR
   }
 }
 
-/** Empty where nothing is known. */
+/** When the account's login ends, for a person; empty if that is not known. */
 function loginText(account: AccountStatus | undefined, now: number): string {
   if (account === undefined) return ''
   if (account.login_expired) return 'login ended'

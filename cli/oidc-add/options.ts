@@ -39,11 +39,11 @@ const options = {
     ['cli', 'gui'],
     "Change the mode how oidc-add should prompt for passwords. The default is 'cli'",
   ),
-  verbose: flag('-v, --verbose', 'Say on stderr which files and which agent are used'),
-  debug: flag('-g, --debug', 'As --verbose'),
+  verbose: flag('-v, --verbose', 'Report on stderr which files are used'),
+  debug: flag('-g, --debug', 'Same as --verbose'),
 } as const
 
-/** What is on the command line of `oidc-add` (cli.md §1.2). */
+/** The options of `oidc-add` and their values (cli.md §1.2). */
 export type AddOptions = Values<typeof options>
 
 export const oidcAdd: CommandSpec<typeof options> = {
@@ -54,7 +54,7 @@ export const oidcAdd: CommandSpec<typeof options> = {
   headings: { list: 'What to do', force: 'How to load', pwEnv: 'Passwords', verbose: 'Verbosity' },
 }
 
-/** What `oidc-add` was called for. */
+/** What `oidc-add` is to do. */
 export type AddMode =
   | { readonly kind: 'list' }
   | { readonly kind: 'loaded' }
@@ -65,7 +65,7 @@ export type AddMode =
   | { readonly kind: 'remove'; readonly operand: string }
   | { readonly kind: 'load'; readonly operand: string }
 
-/** @throws AgentError `usage` where an account is needed and none was named. */
+/** @throws AgentError `usage` if an account is needed and not named */
 export function modeOf({ options, operands }: Arguments<typeof oidcAdd.options>): AddMode {
   const alone = modeWithoutAccount(options)
   if (alone !== undefined) return alone
@@ -83,28 +83,28 @@ function modeWithoutAccount(options: AddOptions): AddMode | undefined {
   return options.removeAll ? { kind: 'remove-all' } : undefined
 }
 
-/** The machine `oidc-add` runs on, where it is more than {@link Io}. */
+/** The machine `oidc-add` runs on, beyond {@link Io}. */
 export interface AddHost {
   /** @throws AgentError `no-terminal` */
   openTerminal(): Terminal
-  /** Where the administrator's issuer files are, if not at the usual place. */
+  /** Directory of the administrator's issuer files; absent: the usual one. */
   readonly systemDirectory?: string
 }
 
-/** What each thing `oidc-add` does works with. */
+/** What the modes of `oidc-add` work with. */
 export interface AddContext {
   readonly options: AddOptions
   readonly io: Io
   readonly host: AddHost
   readonly agent: AgentAddress | undefined
-  /** Opened at the first question. */
+  /** Opens the terminal. Not called before the first question. */
   readonly terminal: () => Terminal
-  /** Said to a person who asked for it by `--verbose`. */
+  /** Writes a line to stderr with --verbose. */
   readonly explain: (line: string) => void
 }
 
-/** `success` is for scripts, what else the agent has to say for the person. */
-export function tellSuccess({ stdout, stderr }: Io, { info }: PlainReply): void {
+/** Prints `success` for scripts, and what the agent reports besides for the person. */
+export function printSuccess({ stdout, stderr }: Io, { info }: PlainReply): void {
   stdout.write('success\n')
   if (info !== undefined) stderr.write(`${info}\n`)
 }

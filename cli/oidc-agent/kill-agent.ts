@@ -4,13 +4,14 @@ import { setTimeout as pause } from 'node:timers/promises'
 import type { Environment } from '../../protocol/wire/agent-options.ts'
 import { AgentError, systemCode } from '../../protocol/wire/errors.ts'
 
-/** An agent may be storing a last refresh token; after this it is left to end by itself. */
+/** An agent may still be saving a refresh token. After this time it is not waited for. */
 const END_TIMEOUT_MS = 5_000
 const LOOK_EVERY_MS = 10
 
 /**
- * Ends the agent of this environment, waits until it is gone, and removes what it left. Gives its pid.
- * @throws AgentError `agent-unreachable` where there is none.
+ * Ends the agent of this environment, waits until the process has ended, and removes its socket.
+ * Returns its pid.
+ * @throws AgentError `agent-unreachable` if there is none
  */
 export async function killAgent(env: Environment): Promise<number> {
   const pid = await agentPid(env['OIDCD_PID'])
@@ -30,17 +31,17 @@ async function agentPid(text: string | undefined): Promise<number> {
   if (text === undefined || text === '') {
     throw new AgentError('agent-unreachable', 'OIDCD_PID not set, cannot kill Agent')
   }
-  // 1 is init, and 0 and less would name whole groups of processes.
+  // 1 is init; 0 and negative numbers mean groups of processes.
   const pid = /^\d{1,9}$/.test(text) ? Number(text) : 0
-  if (pid <= 1) throw new AgentError('agent-unreachable', `OIDCD_PID is no pid: '${text}'`)
+  if (pid <= 1) throw new AgentError('agent-unreachable', `OIDCD_PID is not a pid: '${text}'`)
   if (!(await isRunning(pid)) || !(await isAgent(pid))) {
-    const hint = 'It has ended already: unset OIDC_SOCK OIDCD_PID'
+    const hint = 'The agent has already ended. To forget it: unset OIDC_SOCK OIDCD_PID'
     throw new AgentError('agent-unreachable', `there is no oidc-agent with pid ${pid}`, { hint })
   }
   return pid
 }
 
-/** Whether there is such a process, dead ones that nobody has waited for not counted. */
+/** Whether the process runs; a zombie does not count. */
 async function isRunning(pid: number): Promise<boolean> {
   try {
     process.kill(pid, 0)
@@ -51,7 +52,10 @@ async function isRunning(pid: number): Promise<boolean> {
   return state === undefined || !/^\d+ \(.*\) Z/s.test(state)
 }
 
-/** A pid may have gone to another process since. Where the system does not tell, it is believed. */
+/**
+ * Whether the process is an agent: its pid may have been reused by another program. True if /proc does
+ * not tell.
+ */
 async function isAgent(pid: number): Promise<boolean> {
   const name = await readProc(pid, 'comm')
   const words = await readProc(pid, 'cmdline')
@@ -70,16 +74,16 @@ async function readProc(
   }
 }
 
-/** Gone already, not empty, or not ours to remove. */
-const circuitOpen = ['ENOENT', 'ENOTEMPTY', 'EACCES', 'EPERM']
+/** Errors of removing that are no failure: already removed, not empty, or not ours. */
+const ignoredCodes = ['ENOENT', 'ENOTEMPTY', 'EACCES', 'EPERM']
 
-/** Our agent removes its socket; the C agent, and one that was killed, leave socket and directory. */
+/** Removes the socket and its directory, which the C agent and a killed agent leave behind. */
 async function removeSocket(path: string): Promise<void> {
   try {
     if ((await lstat(path)).isSocket()) await unlink(path)
     const directory = dirname(path)
     if (/^oidc-\w{6}$/.test(basename(directory))) await rmdir(directory)
   } catch (error) {
-    if (!circuitOpen.includes(systemCode(error) ?? '')) throw error
+    if (!ignoredCodes.includes(systemCode(error) ?? '')) throw error
   }
 }

@@ -8,13 +8,13 @@ import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
 import { endProcess, isRunning, processEnd, until } from '../../test/support/process-table.ts'
 
 /*
- * The launcher as the process it is, with daemons in whose place we can put any behaviour. That it
- * works with the real one is shown in test/e2e.
+ * The launcher as a process, with fake daemons of any behaviour. The tests in test/e2e use the real
+ * daemon.
  */
 
 let directory: string
 let launcher: string
-/** Daemons that ran, to be ended whatever happens. */
+/** Processes to end after each test. */
 const pids = new Set<number>()
 
 beforeAll(async () => {
@@ -38,7 +38,7 @@ afterEach(async () => {
   pids.clear()
 })
 
-/** A daemon that keeps the contract: a socket, a report, and an end. */
+/** A daemon with a socket, a report and an end. */
 const goodDaemon = `
   const fs = require('node:fs'), net = require('node:net'), path = require('node:path')
   process.title = 'oidc-agent'
@@ -93,17 +93,17 @@ function variables(stdout: string): { OIDC_SOCK: string; OIDCD_PID: string } {
   return { OIDC_SOCK, OIDCD_PID }
 }
 
-function told(): Record<string, unknown> {
+function daemonOptions(): Record<string, unknown> {
   return JSON.parse(readFileSync(join(directory, 'options.json'), 'utf8')) as Record<
     string,
     unknown
   >
 }
 
-describe('starting', () => {
+describe('Starting an agent', () => {
   beforeAll(() => daemon(goodDaemon))
 
-  test('prints what to eval, once the socket accepts, and ends', () => {
+  test('oidc-agent prints its variables when the socket accepts connections, and ends', () => {
     const { status, stdout, stderr } = agent([])
     expect({ status, stderr }).toEqual({ status: 0, stderr: '' })
     const { OIDC_SOCK, OIDCD_PID } = variables(stdout)
@@ -115,7 +115,7 @@ describe('starting', () => {
     expect(OIDC_SOCK).toBe(join(OIDC_SOCK, '..', `oidc-agent.${process.pid}`))
   })
 
-  test('--quiet leaves out the message, --json is byte for byte that of the C agent', () => {
+  test("--quiet omits the message, and --json prints byte for byte the C agent's output", () => {
     const quiet = agent(['--quiet']).stdout
     expect(quiet).toMatch(/; export OIDCD_PID;\n$/)
     const json = agent(['--json']).stdout
@@ -124,16 +124,16 @@ describe('starting', () => {
     expect(json).toBe(`{\n\t"socket":\t"${socket}",\n\t"dpid":\t"${dpid}"\n}`)
   })
 
-  test('the daemon is told what was asked', () => {
+  test('the daemon gets the options of the command line', () => {
     agent([])
-    expect(told()).toMatchObject({
+    expect(daemonOptions()).toMatchObject({
       lifetime: 0,
       autoload: true,
       webserver: true,
       parentPipe: false,
     })
     agent(['-a', '/x/', '-t60', '--no-autol', '--no-auto-re', '--no-scheme', '--with-group', '-cg'])
-    expect(told()).toMatchObject({
+    expect(daemonOptions()).toMatchObject({
       socketPath: '/x/',
       lifetime: 60,
       autoload: false,
@@ -151,7 +151,7 @@ describe('starting', () => {
       '--with-group=wlcg',
       '--always-allow-id-token',
     ])
-    expect(told()).toMatchObject({
+    expect(daemonOptions()).toMatchObject({
       socketPath: `${process.cwd()}/sub/`,
       pidFile: `${process.cwd()}/p`,
       group: 'wlcg',
@@ -159,7 +159,7 @@ describe('starting', () => {
     })
   })
 
-  test('a debugger is refused before anything starts', () => {
+  test('a Node.js debugger is refused before the daemon starts', () => {
     const byOption = agent([], {}, ['--inspect=127.0.0.1:0'])
     expect(byOption).toMatchObject({ status: 1, stdout: '' })
     expect(byOption.stderr).toContain("Error: the command line of node opens Node's debugger")
@@ -169,8 +169,8 @@ describe('starting', () => {
   })
 })
 
-describe('a daemon that cannot start', () => {
-  test('its error, hint and status are ours', () => {
+describe('A daemon that cannot start', () => {
+  test('the launcher fails with the error, hint and status of the daemon', () => {
     daemon(`require('node:fs').writeSync(3, JSON.stringify({
       error: 'socket path location is not trustworthy', code: 'file-unwritable', hint: 'chmod it',
     }) + '\\n'); process.exitCode = 1`)
@@ -182,10 +182,10 @@ describe('a daemon that cannot start', () => {
   })
 
   test.each([
-    ['it dies', `process.exit(3)`],
-    ['it is killed', `process.kill(process.pid, 'SIGKILL')`],
-    ['there is none', `throw new Error('no')`],
-  ])('%s without a word', (_, source) => {
+    ['by its own exit', `process.exit(3)`],
+    ['by a signal', `process.kill(process.pid, 'SIGKILL')`],
+    ['by an exception', `throw new Error('no')`],
+  ])('the launcher reports a daemon that ends without a report: %s', (_, source) => {
     daemon(source)
     expect(agent([])).toEqual({
       status: 1,
@@ -194,7 +194,7 @@ describe('a daemon that cannot start', () => {
     })
   })
 
-  test('it says nonsense', () => {
+  test('the launcher reports a malformed report of the daemon', () => {
     daemon(`require('node:fs').writeSync(3, '{"socket":1}'); process.exit(0)`)
     expect(agent([])).toMatchObject({ status: 1, stdout: '', stderr: 'Error: unknown error\n' })
     daemon(`require('node:fs').writeSync(3, 'hello'); process.exit(0)`)
@@ -202,10 +202,10 @@ describe('a daemon that cannot start', () => {
   })
 })
 
-describe('-k', () => {
+describe('oidc-agent -k', () => {
   beforeAll(() => daemon(goodDaemon))
 
-  test('ends the agent and says what to unset', () => {
+  test('-k ends the agent and prints which variables to unset', () => {
     const env = variables(agent([]).stdout)
     expect(agent(['-k'], env)).toEqual({
       status: 0,
@@ -217,7 +217,7 @@ describe('-k', () => {
     expect(existsSync(join(env.OIDC_SOCK, '..'))).toBe(false)
   })
 
-  test('removes the socket of an agent that leaves it', () => {
+  test('-k removes a socket that the agent left behind', () => {
     daemon(goodDaemon.replace('fs.rmSync(directory, { recursive: true });', ''))
     const env = variables(agent([]).stdout)
     daemon(goodDaemon)
@@ -225,7 +225,7 @@ describe('-k', () => {
     expect(existsSync(join(env.OIDC_SOCK, '..'))).toBe(false)
   })
 
-  test('leaves a process alone that is no agent, and a file that is no socket', async () => {
+  test('-k does not end a process that is not an agent, nor remove a file that is not a socket', async () => {
     const other = spawn('sleep', ['60'], { stdio: 'ignore' })
     await once(other, 'spawn')
     const pid = other.pid ?? 0
@@ -245,21 +245,21 @@ describe('-k', () => {
   test.each([
     [{}, 'OIDCD_PID not set, cannot kill Agent'],
     [{ OIDCD_PID: '' }, 'OIDCD_PID not set, cannot kill Agent'],
-    [{ OIDCD_PID: '1' }, "OIDCD_PID is no pid: '1'"],
-    [{ OIDCD_PID: '-1' }, "OIDCD_PID is no pid: '-1'"],
-    [{ OIDCD_PID: '12x' }, "OIDCD_PID is no pid: '12x'"],
+    [{ OIDCD_PID: '1' }, "OIDCD_PID is not a pid: '1'"],
+    [{ OIDCD_PID: '-1' }, "OIDCD_PID is not a pid: '-1'"],
+    [{ OIDCD_PID: '12x' }, "OIDCD_PID is not a pid: '12x'"],
     [{ OIDCD_PID: '999999999' }, 'there is no oidc-agent with pid 999999999'],
-  ])('with %j there is nothing to end', (env: Record<string, string>, message) => {
+  ])('-k fails without a running agent: %j', (env: Record<string, string>, message) => {
     const { status, stdout, stderr } = agent(['-k'], env)
     expect({ status, stdout }).toEqual({ status: 1, stdout: '' })
     expect(stderr).toContain(`Error: ${message}\n`)
   })
 })
 
-describe('for a command', () => {
+describe('An agent for a command', () => {
   beforeAll(() => daemon(goodDaemon))
 
-  test('the command has the agent, its own options and our exit status', () => {
+  test("the command has the agent and its own options, and its exit status is the launcher's", () => {
     const script =
       'test -S "$OIDC_SOCK" && kill -0 "$OIDCD_PID" && echo "$OIDC_SOCK $OIDCD_PID $@"; exit 7'
     const { status, stdout, stderr } = agent([
@@ -275,12 +275,12 @@ describe('for a command', () => {
     expect({ status, stderr }).toEqual({ status: 7, stderr: '' })
     const [socket = '', pid, ...rest] = stdout.trim().split(' ')
     expect(rest).toEqual(['--help', '--'])
-    expect(told()).toMatchObject({ lifetime: 5, parentPipe: true })
+    expect(daemonOptions()).toMatchObject({ lifetime: 5, parentPipe: true })
     expect(isRunning(Number(pid))).toBe(false)
     expect(existsSync(socket)).toBe(false)
   })
 
-  test('a signal that ends the command ends us, or is the status, as in a shell', () => {
+  test('a signal that ends the command ends the launcher, or becomes its status as in a shell', () => {
     for (const signal of ['INT', 'TERM', 'HUP']) {
       const said = agent(['sh', '-c', `kill -${signal} $$`])
       expect(said).toMatchObject({ status: null, stderr: '' })
@@ -288,24 +288,24 @@ describe('for a command', () => {
     expect(agent(['sh', '-c', 'kill -KILL $$'])).toMatchObject({ status: 137, stderr: '' })
   })
 
-  test('a command that cannot be run is 127, and the agent is gone', () => {
+  test('a command that cannot be run gives status 127', () => {
     const { status, stderr } = agent(['no-such-command-anywhere'])
     expect(status).toBe(127)
     expect(stderr).toContain("Error: cannot run 'no-such-command-anywhere': command not found")
   })
 
-  test('-d has no meaning here', () => {
+  test('-d with a command is a usage error', () => {
     expect(agent(['-d', 'true']).status).toBe(64)
   })
 
-  /** A command that runs until it is told to end, once it runs. */
+  /** Starts the launcher with a command that runs until it gets a signal; resolves when the command runs. */
   async function running(
     script: string,
   ): Promise<{ child: ChildProcess; pid: number; text: () => string }> {
     const child = spawn(process.execPath, [launcher, 'sh', '-c', script], {
       env: environment(),
       stdio: ['ignore', 'pipe', 'inherit'],
-      // No terminal of ours: its signals would count as sent to both.
+      // Without a terminal, whose signals would reach the command too.
       detached: true,
     })
     pids.add(child.pid ?? 0)
@@ -322,7 +322,7 @@ describe('for a command', () => {
   const loop = 'echo "$OIDCD_PID $$ ready"; while :; do sleep 0.05; done'
 
   test.each(['SIGTERM', 'SIGHUP', 'SIGINT', 'SIGQUIT', 'SIGUSR1'] as const)(
-    '%s sent to us reaches the command, which decides',
+    '%s sent to the launcher is passed to the command, whose status counts',
     async (signal) => {
       const { child, pid, text } = await running(
         `trap 'echo got it; exit 9' ${signal.slice(3)}; ${loop}`,
@@ -335,15 +335,15 @@ describe('for a command', () => {
     },
   )
 
-  test('the agent does not outlive a launcher that was killed', async () => {
+  test('the agent ends when its launcher is killed', async () => {
     const { child, pid } = await running(loop)
     child.kill('SIGKILL')
     await processEnd(pid)
   })
 })
 
-describe('-d', () => {
-  test('announces the agent, stays, and ends with it', async () => {
+describe('oidc-agent -d', () => {
+  test('-d prints the variables, stays in the foreground, and ends with the agent', async () => {
     daemon(goodDaemon)
     const child = spawn(process.execPath, [launcher, '-d'], {
       env: environment(),
@@ -355,7 +355,7 @@ describe('-d', () => {
     const { OIDC_SOCK, OIDCD_PID } = variables(chunk.toString())
     pids.add(Number(OIDCD_PID))
     expect(existsSync(OIDC_SOCK)).toBe(true)
-    expect(told()).toMatchObject({ console: true, parentPipe: true })
+    expect(daemonOptions()).toMatchObject({ console: true, parentPipe: true })
     const exit = once(child, 'exit')
     child.kill('SIGINT')
     expect(await exit).toEqual([0, null])

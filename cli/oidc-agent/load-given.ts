@@ -16,16 +16,16 @@ import type { Io } from '../run.ts'
 import { openTerminal, type Terminal } from '../terminal.ts'
 import type { LauncherOptions } from './options.ts'
 
-/** The account itself as JSON, or the path of a file with it, as GitLab's variables of type File give. */
+/** The account as JSON, or the path of a file with it, as in a GitLab variable of type File. */
 const ACCOUNT_VARIABLE = 'OIDC_ACCOUNT_JSON'
-/** Of systemd: where `LoadCredential=` puts what a unit may know. */
+/** Set by systemd: the directory of the unit's `LoadCredential=` files. */
 const CREDENTIALS_VARIABLE = 'CREDENTIALS_DIRECTORY'
 const PASSWORD_CREDENTIAL = 'oidc-agent-password'
 
 /**
- * Loads what the environment and `--load` give into an agent that has just started: without asking
- * the provider for a token, which the first client does.
- * @throws AgentError what is wrong with the account, its file or its password
+ * Loads the accounts of the environment and of `--load` into an agent that has just started. The first
+ * token is requested by the first client, not here.
+ * @throws AgentError what is wrong with an account, its file or its password
  */
 export async function loadGiven(
   agent: AgentAddress,
@@ -70,11 +70,11 @@ async function accountFile(name: string, env: Io['env']): Promise<string> {
   const directory = accountDirectory(env)
   if (await directory.has(name)) return directory.read(name)
   throw new AgentError('unknown-account', `there is no account file '${name}' to load`, {
-    hint: `Looked for in ${directory.path}${env[CREDENTIALS_VARIABLE] === undefined ? '' : ` and $${CREDENTIALS_VARIABLE}`}`,
+    hint: `oidc-agent looked in ${directory.path}${env[CREDENTIALS_VARIABLE] === undefined ? '' : ` and $${CREDENTIALS_VARIABLE}`}`,
   })
 }
 
-/** A password that systemd hands over counts as --pw-file, where no source was named. */
+/** If no source was named, the password in the unit's credentials counts as --pw-file. */
 function withCredential(sources: PasswordSources, env: Io['env']): PasswordSources {
   const directory = env[CREDENTIALS_VARIABLE]
   const isNamed = [sources.variable, sources.command, sources.file].some((one) => one !== undefined)
@@ -97,17 +97,12 @@ async function textOf(path: string): Promise<string> {
   try {
     return await readFile(path, 'utf8')
   } catch (cause) {
-    throw new AgentError(
-      'file-unreadable',
-      `cannot read ${path}, which ${ACCOUNT_VARIABLE} names`,
-      {
-        cause,
-      },
-    )
+    const message = `cannot read ${path}, which ${ACCOUNT_VARIABLE} names`
+    throw new AgentError('file-unreadable', message, { cause })
   }
 }
 
-/** What is wrong with the text is not said: it is full of secrets. */
+/** The error does not quote the text, which has secrets. */
 function accountJson(text: string, from: string): JsonObject {
   let value: unknown
   try {
@@ -116,5 +111,5 @@ function accountJson(text: string, from: string): JsonObject {
     value = undefined
   }
   if (isJsonObject(value)) return value
-  throw new AgentError('file-malformed', `${from} holds no account: not a JSON object`)
+  throw new AgentError('file-malformed', `${from} is not an account: not a JSON object`)
 }

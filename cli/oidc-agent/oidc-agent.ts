@@ -8,7 +8,11 @@ import { killAgent } from './kill-agent.ts'
 import { agentOptions, type LauncherOptions, type oidcAgent } from './options.ts'
 import { type Daemon, endDaemon, type Host, startDaemon } from './start-daemon.ts'
 
-/** `oidc-agent`: starts an agent, or ends or asks the one that runs. */
+/**
+ * `oidc-agent`: starts an agent, ends the running one, or prints its status. Returns how this process
+ * is to end.
+ * @throws AgentError what failed
+ */
 export async function launch(
   { options, operands }: Arguments<typeof oidcAgent.options>,
   io: Io,
@@ -28,7 +32,7 @@ export async function launch(
   try {
     await load(daemon, { options, io })
   } catch (error) {
-    // Nobody would know of it.
+    // The agent was not announced, so no program could find it.
     process.kill(daemon.pid)
     throw error
   } finally {
@@ -38,7 +42,7 @@ export async function launch(
   return 0
 }
 
-/** Everything that one start of an agent needs. */
+/** What one start of an agent takes. */
 interface Start {
   readonly options: LauncherOptions
   readonly io: Io
@@ -46,33 +50,33 @@ interface Start {
 }
 
 function start({ options, io, host }: Start, parentPipe: boolean): Promise<Daemon> {
-  const told = agentOptions(options, { ...host, parentPipe })
-  return startDaemon(told, host, environment({ options, io }))
+  const daemonOptions = agentOptions(options, { ...host, parentPipe })
+  return startDaemon(daemonOptions, host, environment({ options, io }))
 }
 
-/** Our environment, which says whether there is a person. */
+/** Our environment, with the variable that says whether there is a person. */
 function ownEnvironment({ options, io }: Pick<Start, 'options' | 'io'>): Io['env'] {
   return options.nonInteractive ? { ...io.env, [NON_INTERACTIVE]: '1' } : io.env
 }
 
-/** Of the agent and of a command: without the account that is only for us. */
+/** The environment of the agent and of a command: without the account that is only for us. */
 function environment(start: Pick<Start, 'options' | 'io'>): Io['env'] {
   return { ...ownEnvironment(start), OIDC_ACCOUNT_JSON: undefined }
 }
 
-/** Loads what was given into the agent that has started. */
+/** Loads the accounts that were given into the agent that has started. */
 async function load(
   { socket }: Daemon,
   { options, io }: Pick<Start, 'options' | 'io'>,
 ): Promise<void> {
   if (options.load.length === 0 && (io.env['OIDC_ACCOUNT_JSON'] ?? '') === '') return
-  // It brings Argon2 along, which other starts of an agent need not wait for.
+  // It loads Argon2, which a start without accounts need not wait for.
   const { loadGiven } = await import('./load-given.ts')
   const env = ownEnvironment({ options, io })
   await loadGiven({ kind: 'unix', path: socket }, options, { ...io, env })
 }
 
-/** `oidc-agent COMMAND ARGS…`: an agent for one command, gone when the command or we are. */
+/** `oidc-agent COMMAND ARGS…`: an agent for one command. It ends with the command or with us. */
 async function launchFor(
   words: readonly string[],
   { options, io, host }: Start,
@@ -92,10 +96,10 @@ async function launchFor(
   }
 }
 
-/** `oidc-agent -d`: we stand for the agent, in our signals and its end. */
+/** `oidc-agent -d`: passes our signals on to the agent, and ends as the agent does. */
 async function launchInForeground({ options, io, host }: Start): Promise<ExitOutcome> {
   const daemon = await start({ options, io, host }, true)
-  // Before the announcement: who reads it may send a signal at once.
+  // Before the announcement: its reader may send a signal at once.
   const ended = outcomeOf(() => daemon.process)
   try {
     await load(daemon, { options, io })
@@ -107,7 +111,7 @@ async function launchInForeground({ options, io, host }: Start): Promise<ExitOut
   return await ended
 }
 
-/** What a started agent is announced with: shell commands to `eval`, or JSON, byte for byte the C agent's. */
+/** The output after a start: shell commands to `eval`, or JSON, byte for byte that of the C agent. */
 function announcement(
   { socket, pid }: Pick<Daemon, 'socket' | 'pid'>,
   { json, quiet, nonInteractive }: Pick<LauncherOptions, 'json' | 'quiet' | 'nonInteractive'>,
@@ -119,14 +123,14 @@ function announcement(
   return lines.map((line) => `${line}\n`).join('')
 }
 
-/** What an agent that was ended leaves to `eval`. */
+/** The output after `-k`: shell commands to `eval`. */
 function farewell(pid: number, { quiet }: Pick<LauncherOptions, 'quiet'>): string {
   const lines = ['unset OIDC_SOCK;', 'unset OIDCD_PID;']
   if (!quiet) lines.push(`echo Agent pid ${pid} killed;`)
   return lines.map((line) => `${line}\n`).join('')
 }
 
-/** `oidc-agent --status`: what the running agent says of itself. */
+/** `oidc-agent --status`: prints what the running agent reports. */
 async function printStatus(json: boolean, { env, uid, stdout }: Io): Promise<void> {
   const { local } = agentAddresses(env, uid)
   if (json) {

@@ -9,20 +9,20 @@ const options = {
   status: flag('--status', 'Print what the running agent is doing.'),
   socketPath: text(
     '-a, --socket-path, --bind-address, --bind_address=PATH',
-    'Where the socket is made; a PATH ending in / is only its directory, XXXXXX at the end of a directory becomes random. Default: $TMPDIR/oidc-XXXXXX/oidc-agent.<ppid>',
+    'Path of the socket. A PATH that ends in / is only its directory. XXXXXX at the end of a directory name is replaced by random letters. Default: $TMPDIR/oidc-XXXXXX/oidc-agent.<ppid>',
   ),
   lifetime: wholeNumber(
     '-t, --lifetime=SECONDS',
-    'How long accounts stay loaded, if oidc-add says nothing else; 0 is for ever.',
+    'How long accounts stay loaded, unless oidc-add gives another time. 0 means without limit.',
   ),
   confirm: flag('-c, --confirm', 'Ask the person for each access token.'),
   noAutoload: flag(
     '--no-autoload',
-    'Never load an account that a token is asked of: it must have been loaded.',
+    'Do not load accounts automatically when a token is requested.',
   ),
   noAutoReauthenticate: flag(
     '--no-autoreauthenticate, --no-auto-reauthenticate',
-    'Do not start a new login where a refresh token has expired.',
+    'Do not start a new login when a refresh token has expired.',
   ),
   noWebserver: flag(
     '--no-webserver',
@@ -31,7 +31,7 @@ const options = {
   noScheme: flag('--no-scheme', 'Authorization code flow: use no redirect by custom URI scheme.'),
   alwaysAllowIdToken: flag(
     '--always-allow-idtoken, --always-allow-id-token',
-    'Give id tokens without asking the person.',
+    'Give ID tokens without asking the person.',
   ),
   group: optionalText(
     '--with-group[=GROUP]',
@@ -39,50 +39,50 @@ const options = {
   ),
   nonInteractive: flag(
     '--non-interactive',
-    'For jobs without a person: no command started or announced by this asks a question or opens a browser, and failures have statuses that tell them apart.',
+    'For jobs without a person: commands that use this agent ask no questions and open no browser, and each kind of failure has an exit status of its own.',
   ),
   load: texts(
     '--load=ACCOUNT',
-    'Load this account into the agent that is started, with the password of --pw-file, --pw-env or --pw-cmd. Its file is looked for as ACCOUNT.account in $CREDENTIALS_DIRECTORY, then in the config directory. An account in OIDC_ACCOUNT_JSON is loaded by itself.',
+    'Load this account into the agent that is started, with the password of --pw-file, --pw-env or --pw-cmd. Its file is ACCOUNT.account in $CREDENTIALS_DIRECTORY, else ACCOUNT in the config directory. An account in OIDC_ACCOUNT_JSON is loaded without this option.',
   ),
   ...passwordOptions,
   json: flag('--json', 'Print socket and pid, or the status, as JSON.'),
-  quiet: flag('--quiet', 'Print no message for the person.'),
+  quiet: flag('--quiet', 'Print no messages for the person.'),
   pidFile: text('--pid-file=PATH', 'Write the pid to this file.'),
   console: flag('-d, --console', 'Stay in the foreground.'),
-  debug: flag('-g, --debug', 'Log more.'),
-  logStderr: flag('--log-stderr', 'Log to stderr too.'),
-  // What scripts around the C agent pass, as oidc-agent-service does, must not stop ours.
-  restartOnUpdate: flag('--restart-on-update', 'Accepted and without effect.'),
-  seccomp: flag('--seccomp', 'Accepted and without effect.'),
+  debug: flag('-g, --debug', 'Write a more detailed log.'),
+  logStderr: flag('--log-stderr', 'Write the log to stderr as well.'),
+  // Scripts around the C agent, such as oidc-agent-service, pass these options.
+  restartOnUpdate: flag('--restart-on-update', 'Accepted without effect.'),
+  seccomp: flag('--seccomp', 'Accepted without effect.'),
   storePassword: optionalText(
     '--pw-store[=TIME]',
-    'Accepted and without effect: the agent keeps keys, not passwords.',
+    'Accepted without effect: the agent keeps keys, not passwords.',
   ),
 }
 
-/** What is on the command line of `oidc-agent` (cli.md §1.1). */
+/** The options of `oidc-agent` and their values (cli.md §1.1). */
 export type LauncherOptions = Values<typeof options>
 
 export const oidcAgent: CommandSpec<typeof options> = {
   name: 'oidc-agent',
   summary:
-    'Start an agent that holds logins at OpenID providers and gives out access tokens: eval `oidc-agent`. With COMMAND, the agent is for that command and ends with it.',
+    'Start an agent that holds logins at OpenID providers and gives out access tokens: eval `oidc-agent`. With COMMAND, start an agent for that command, which ends with it.',
   options,
   operands: { label: '[COMMAND [ARGS...]]', min: 0, max: Number.POSITIVE_INFINITY },
   headings: {
     kill: 'The running agent',
     socketPath: 'The agent started',
     console: 'Verbosity',
-    restartOnUpdate: 'Of other versions',
+    restartOnUpdate: 'Compatibility options (no effect)',
   },
   stopAtOperand: true,
 }
 
-/** Group of `--with-group` alone. */
+/** Group of `--with-group` without a name. */
 const DEFAULT_GROUP = 'oidc-agent'
 
-/** What the daemon is told. */
+/** The options of the daemon. Relative paths are resolved: the daemon has another working directory. */
 export function agentOptions(
   given: LauncherOptions,
   place: { readonly parentPid: number; readonly directory: string; readonly parentPipe: boolean },
@@ -109,7 +109,7 @@ export function agentOptions(
   }
 }
 
-/** `path` seen from `directory`; unlike `resolve`, keeps the `/` at its end, which says directory. */
+/** `path` resolved in `directory`. Unlike `resolve`, keeps a `/` at the end, which marks a directory. */
 function absolutePath(path: string, directory: string): string {
   return isAbsolute(path) ? path : join(directory, path)
 }

@@ -10,13 +10,13 @@ import { AgentError, isErrorCode } from '../../protocol/wire/errors.ts'
 import { isJsonObject, parseTolerantJson } from '../../protocol/wire/json.ts'
 import type { JsonValue } from '../../protocol/wire/messages.ts'
 
-/** An agent may be storing a last refresh token; after this it is left to end by itself. */
+/** An agent may still be saving a refresh token. After this time it is not waited for. */
 const END_TIMEOUT_MS = 5_000
 
 const REPORT_FD = 3
 const PARENT_PIPE_FD = 4
 
-/** A daemon whose socket accepts. */
+/** A daemon whose socket accepts connections. */
 export interface Daemon {
   readonly socket: string
   readonly pid: number
@@ -24,9 +24,9 @@ export interface Daemon {
 }
 
 /**
- * Starts the daemon and waits until it can be used. It reports on its file descriptor 3; file
- * descriptor 4, if asked for, tells it by its end that we are gone.
- * @throws AgentError as the daemon reports it; `agent-timeout`; `internal`.
+ * Starts the daemon and waits until its socket accepts connections. The daemon reports on its file
+ * descriptor 3. File descriptor 4, with `parentPipe`, is closed when this process ends.
+ * @throws AgentError as the daemon reports it; `agent-timeout`; `internal`
  */
 export async function startDaemon(
   options: AgentOptions,
@@ -37,7 +37,7 @@ export async function startDaemon(
   const output = options.console ? 'inherit' : 'ignore'
   const child = spawn(host.execPath, [host.daemon, JSON.stringify(options)], {
     env,
-    // A daemon keeps no file system busy and gets no signal of this terminal.
+    // A daemon must not keep a file system busy, and gets no signals of this terminal.
     cwd: options.console ? host.directory : '/',
     detached: !options.console,
     stdio: [
@@ -56,7 +56,7 @@ export async function startDaemon(
   return { ...report, process: child }
 }
 
-/** Ends a daemon started with a parent pipe, and waits until it is gone. */
+/** Ends a daemon that was started with `parentPipe`, and waits until its process has ended. */
 export async function endDaemon({ process: child }: Daemon): Promise<void> {
   if (child.exitCode !== null || child.signalCode !== null) return
   const ended = once(child, 'exit')
@@ -65,14 +65,14 @@ export async function endDaemon({ process: child }: Daemon): Promise<void> {
   child.unref()
 }
 
-/** A debugger could read every secret of the agent, and Node's listens on a TCP port anyone may connect to. */
+/** A debugger can read all secrets of the agent, and Node's listens on a TCP port open to all users. */
 function refuseDebugger({ execArgv }: Host, env: Environment): void {
   const fromOptions = /(^|[\s"])--(inspect|debug)/.test(env['NODE_OPTIONS'] ?? '')
   if (!fromOptions && !execArgv.some((word) => /^--(inspect|debug)/.test(word))) return
   const where = fromOptions ? 'NODE_OPTIONS' : 'the command line of node'
   throw new AgentError(
     'operation-forbidden',
-    `${where} opens Node's debugger (--inspect): an agent that can be debugged keeps no secret`,
+    `${where} opens Node's debugger (--inspect), which could read the agent's secrets`,
     { hint: `Remove --inspect from ${where}.` },
   )
 }
@@ -115,21 +115,21 @@ function textOr(fallback: string, value: JsonValue | undefined): string {
   return typeof value === 'string' ? value : fallback
 }
 
-/** What the launcher has to know of the process it is. */
+/** The launcher's own process. */
 export interface Host {
-  /** The node that runs us. */
+  /** The Node.js executable. */
   readonly execPath: string
-  /** Options given to it before the script. */
+  /** Options of Node.js, given before the script. */
   readonly execArgv: readonly string[]
   /** The script of the daemon. */
   readonly daemon: string
-  /** Milliseconds it has to bind its socket. */
+  /** Milliseconds until the daemon must have reported. */
   readonly startTimeoutMs: number
   readonly parentPid: number
   readonly directory: string
 }
 
-/** It takes some 200 ms; a machine under load gets the rest. */
+/** A start takes some 200 ms, and longer on a machine under load. */
 const START_TIMEOUT_MS = 30_000
 
 export function thisHost(): Host {

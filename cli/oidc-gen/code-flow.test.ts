@@ -17,7 +17,7 @@ const denied = { status: 'failure', error: 'access_denied: no', code: 'provider-
 let session: GenSession
 afterEach(() => session.close())
 
-interface Wish extends RunOptions {
+interface Login extends RunOptions {
   readonly gen?: JsonObject
   readonly lookups?: readonly JsonObject[]
   readonly exchange?: readonly JsonObject[]
@@ -31,7 +31,7 @@ async function login({
   exchange = [],
   argv = ['-w', 'code', '--redirect-uri=http://localhost:4242'],
   ...options
-}: Wish): Promise<Ran> {
+}: Login): Promise<Ran> {
   session = await GenSession.open({
     check: ok,
     scopes: { ...ok, info: '' },
@@ -44,7 +44,7 @@ async function login({
   return session.run(['--only-at', ...client, ...argv], options)
 }
 
-test('shows where to go, waits until the browser has come back, and gives the port back', async () => {
+test('a login by browser shows the address, polls until the login is done, and ends the web server', async () => {
   const { status, stdout, stderr, opened } = await login({ lookups: [notYet, notYet, token] })
   expect(stdout).toBe('accepted\nAT\n')
   expect(status).toBe(0)
@@ -63,9 +63,9 @@ test('shows where to go, waits until the browser has come back, and gives the po
   expect(session.request('gen')).toMatchObject({ flow: ['code'] })
 })
 
-describe('the browser', () => {
+describe('The browser', () => {
   test.each([[{ DISPLAY: ':0' }], [{ WAYLAND_DISPLAY: 'wayland-0' }]])(
-    'is opened where it can be shown: %j',
+    'the browser is opened if a display is set: %j',
     async (env) => {
       const { opened, stderr } = await login({ env, argv: [] })
       expect(opened).toEqual([started.uri])
@@ -74,13 +74,13 @@ describe('the browser', () => {
     },
   )
 
-  test('is not opened with --no-url-call', async () => {
+  test('the browser is not opened with --no-url-call', async () => {
     const { opened } = await login({ env: { DISPLAY: ':0' }, argv: ['--no-url-call'] })
     expect(opened).toEqual([])
   })
 })
 
-test('an address with what would move the cursor is shown without it', async () => {
+test('control characters in the address are not shown', async () => {
   const uri = 'https://op.example/\u001b[2J'
   const { stderr } = await login({ gen: { ...started, uri } })
   expect(stderr).toContain('https://op.example/?[2J')
@@ -93,45 +93,45 @@ test('spaces in an address of the C agent are encoded', async () => {
   expect(stderr).toContain(opened[0])
 })
 
-test('denied: the error the provider gave', async () => {
+test("a denied login ends with the provider's error", async () => {
   const { status, stderr } = await login({ lookups: [notYet, denied] })
   expect(status).toBe(1)
   expect(stderr).toMatch(/^Error: access_denied: no$/m)
   expect(session.asked).toContain('term_http_server')
 })
 
-test('nobody comes: it ends after ten minutes', async () => {
+test('a login that is not completed ends after ten minutes', async () => {
   const { status, stderr, pauses } = await login({ lookups: [notYet] })
   expect(status).toBe(1)
   expect(stderr).toContain('Error: The login has expired')
   expect(pauses.reduce((sum, seconds) => sum + seconds, 0)).toBe(600)
 })
 
-test('goes on when an agent that was locked meanwhile is unlocked', async () => {
+test('a login by browser continues when a locked agent is unlocked', async () => {
   const locked = { status: 'failure', error: 'Agent locked', code: 'agent-locked' }
   const { status, stdout, stderr } = await login({ lookups: [notYet, locked, locked, token] })
   expect([status, stdout]).toEqual([0, 'accepted\nAT\n'])
   expect(stderr.match(/The agent is locked/g)).toHaveLength(1)
 })
 
-test('Ctrl-C ends it, and the agent waits no longer', async () => {
+test('Ctrl-C ends a login by browser and the web server of the agent', async () => {
   const { status } = await login({ lookups: [notYet], interruptAt: 3 })
   expect(status).toBe('SIGINT')
   expect(session.asked.at(-1)).toBe('term_http_server')
 })
 
-test('somebody else fetched it: nothing is left to do', async () => {
+test('an account that another oidc-gen has fetched is not saved here', async () => {
   const { status, stdout } = await login({
     lookups: [{ status: 'FoundButReceived', info: 'Account config already retrieved' }],
   })
   expect([status, stdout]).toEqual([0, 'accepted\n'])
 })
 
-describe('pasted in the terminal', () => {
+describe('An address pasted into the terminal', () => {
   const QUESTION = 'Waiting for the browser.'
   const good = `http://localhost:4242/?code=C&state=${STATE}`
 
-  test('an address finishes the login; what is none is asked for again', async () => {
+  test('a pasted address completes the login, and anything else is asked for again', async () => {
     const { stdout, terminal } = await login({
       showing: true,
       lookups: [notYet],
@@ -152,7 +152,7 @@ describe('pasted in the terminal', () => {
     })
   })
 
-  test('the error of a provider ends it', async () => {
+  test('a pasted error response ends the login', async () => {
     const { status, stderr } = await login({
       showing: true,
       lookups: [notYet],
@@ -163,7 +163,7 @@ describe('pasted in the terminal', () => {
     expect(stderr).toContain('access_denied: no')
   })
 
-  test('Ctrl-C at the question ends it', async () => {
+  test('Ctrl-C at the question for the address ends the login', async () => {
     const { status } = await login({
       showing: true,
       lookups: [notYet],
@@ -173,27 +173,27 @@ describe('pasted in the terminal', () => {
     expect(session.asked).toContain('term_http_server')
   })
 
-  test('nobody is asked with --prompt=none', async () => {
+  test('with --prompt=none no address is asked for', async () => {
     const argv = ['-w', 'code', '--redirect-uri=http://localhost:4242', '--prompt=none']
     const { terminal } = await login({ showing: true, turns: [], argv })
     expect(terminal.screen).toEqual([])
   })
 })
 
-describe('another oidc-gen takes the redirect', () => {
+describe('Another oidc-gen receives the redirect', () => {
   const scheme = {
     ...started,
     uri: 'https://op.example/auth?redirect_uri=edu.kit.data.oidc-agent%3A%2Fredirect',
   }
 
-  test('by the custom scheme: this one has nothing more to do', async () => {
+  test('with a redirect by custom scheme this oidc-gen ends with success', async () => {
     const { status, stderr } = await login({ gen: scheme })
     expect(status).toBe(0)
     expect(stderr).toContain('Your browser will redirect you to another oidc-gen instance')
     expect(session.asked).not.toContain('term_http_server')
   })
 
-  test('by hand, with --no-webserver', async () => {
+  test('with --no-webserver this oidc-gen tells how to pass on the redirect, and ends with success', async () => {
     const argv = ['-w', 'code', '--redirect-uri=http://localhost:4242', '--no-webserver']
     const { status, stderr } = await login({ argv })
     expect(status).toBe(0)
@@ -202,7 +202,7 @@ describe('another oidc-gen takes the redirect', () => {
   })
 })
 
-test('--codeExchange for an access token prints it, and needs no password', async () => {
+test('--codeExchange for an access token prints the token and needs no password', async () => {
   session = await GenSession.open({ code_exchange: token })
   const state = STATE.replace('0:0', '0:1')
   const uri = `http://localhost:4242/?code=C&state=${state}`
@@ -211,7 +211,7 @@ test('--codeExchange for an access token prints it, and needs no password', asyn
   expect(session.request('code_exchange')).toMatchObject({ redirect_uri: uri, from_gen: true })
 })
 
-test('--codeExchange is not tried where the account could not be saved', async () => {
+test('--codeExchange fetches nothing if the account could not be saved', async () => {
   session = await GenSession.open({ code_exchange: token })
   const uri = `http://localhost:4242/?code=C&state=${STATE}`
   const { status, stderr } = await session.run([`--codeExchange=${uri}`])
@@ -220,7 +220,7 @@ test('--codeExchange is not tried where the account could not be saved', async (
   expect(session.asked).toEqual([])
 })
 
-test('--codeExchange in a session without agent trusts no socket but a person’s own', async () => {
+test('--codeExchange without an agent in the environment trusts only a socket of the same user', async () => {
   session = await GenSession.open({ code_exchange: token })
   const path = Buffer.from('/etc/passwd')
   const state = `0:1abcdefghijklmnopqrstuvwx:${path.length}:${path.toString('base64url')}`

@@ -7,74 +7,79 @@ import type {
 } from '../../protocol/wire/messages.ts'
 import { visibleText } from '../../protocol/wire/text.ts'
 import type { Io } from '../run.ts'
-import type { GenContext } from './context.ts'
-import { untilUnlocked } from './device-flow.ts'
+import { type Polling, untilUnlocked } from './device-flow.ts'
+import type { BrowserPlan } from './plan.ts'
+import type { Prompter } from './prompter.ts'
 
 /** How long the agent waits for the browser. */
 const WAIT_MS = 600_000
 const POLL_MS = 1000
-/** How long the agent may take to be told that nobody waits any more. */
+/** How long the agent may take to stop its web server after the login. */
 const GIVE_UP_TIMEOUT_MS = 3000
 
-/** How a login by browser ended: undefined where another oidc-gen finishes it. */
+/** How a login by browser ended: undefined if another oidc-gen completes it. */
 export type BrowserEnd = ConfigReply | AccessTokenReply | undefined
 
+/** The person, at a browser and at this terminal. */
+interface Person {
+  readonly prompter: Prompter
+  readonly openBrowser: (uri: string) => void
+}
+
 /**
- * Sends the person to the provider and waits until the browser has come back, to the agent's web
- * server or, as an address that was pasted, to the terminal.
+ * Sends the person to the provider and waits until the browser was redirected to the agent's web
+ * server, or until the address it was redirected to is pasted into the terminal.
+ * @throws AgentError `provider-error` if the login has expired; what ended the login; `cancelled`
  */
 export async function waitForBrowser(
   started: BrowserStartedReply,
-  context: GenContext,
-  signal: AbortSignal,
+  plan: BrowserPlan,
+  polling: Polling,
+  { prompter, openBrowser }: Person,
 ): Promise<BrowserEnd> {
-  const { agent, host, io, options, explain } = context
+  const { agent, io } = polling
   // The C agent 4.x does not encode the values in it (protocol.md §2.5).
   const uri = started.uri.replaceAll(' ', '%20')
-  const { served } = showAddress(uri, context)
-  if (!options.noUrlCall && hasDisplay(io.env)) {
-    host.openBrowser(uri, () => explain('could not open a browser by xdg-open'))
-  }
-  const pastes = mayPaste(context)
-  // As the C tool: whoever is handed the redirect completes the account.
-  if (!served && !pastes) return undefined
+  const { isServed } = showAddress(uri, plan, io)
+  if (plan.isOpened) openBrowser(uri)
+  const mayPaste = isQuestionSeen(prompter, io)
+  // As with the C tool, the oidc-gen that receives the redirect completes the account.
+  if (!isServed && !mayPaste) return undefined
   try {
-    return await firstAnswer(started, pastes, context, signal)
+    return await firstReply(started, polling, mayPaste ? prompter : undefined)
   } finally {
     const request = { request: 'term_http_server', state: started.state } as const
     await callAgent(agent, request, { timeoutMs: GIVE_UP_TIMEOUT_MS }).catch(() => undefined)
   }
 }
 
-async function firstAnswer(
-  started: BrowserStartedReply,
-  pastes: boolean,
-  context: GenContext,
-  signal: AbortSignal,
+/** The reply to a poll or, with a `prompter`, to a pasted address: whichever comes first. */
+async function firstReply(
+  { state }: BrowserStartedReply,
+  polling: Polling,
+  prompter: Prompter | undefined,
 ): Promise<BrowserEnd> {
   const settled = new AbortController()
-  const either = AbortSignal.any([signal, settled.signal])
-  const ways = [polledAnswer(started.state, context, either)]
-  if (pastes) ways.push(pastedAnswer(context, either))
+  const signal = AbortSignal.any([polling.signal, settled.signal])
+  const replies = [polledReply(state, { ...polling, signal })]
+  if (prompter !== undefined) replies.push(pastedReply(prompter, polling.agent, signal))
   try {
-    return await Promise.race(ways)
+    return await Promise.race(replies)
   } finally {
     settled.abort()
-    // The terminal is given back before it is asked for a password.
-    await Promise.allSettled(ways)
+    // The terminal is free again before it is asked for a password.
+    await Promise.allSettled(replies)
   }
 }
 
-async function polledAnswer(
+async function polledReply(
   state: string,
-  context: GenContext,
-  signal: AbortSignal,
+  { agent, io, pause, signal }: Polling,
 ): Promise<BrowserEnd> {
-  const { agent, host, io } = context
-  const isLocked = untilUnlocked(context)
+  const isLocked = untilUnlocked(io)
   const deadline = io.now() + WAIT_MS
   while (io.now() < deadline) {
-    await host.pause(POLL_MS, signal)
+    await pause(POLL_MS, signal)
     try {
       const reply = await callAgent(agent, { request: 'state_lookup', state }, { signal })
       if (reply.status === 'success') return reply
@@ -83,45 +88,46 @@ async function polledAnswer(
       if (!isLocked(error)) throw error
     }
   }
-  throw new AgentError('provider-error', 'The login has expired: nobody finished it in time.', {
-    hint: `The browser was waited for ${WAIT_MS / 60_000} minutes. Run oidc-gen again for a new login.`,
+  throw new AgentError('provider-error', 'The login has expired: it was not completed in time.', {
+    hint: `oidc-gen waited ${WAIT_MS / 60_000} minutes for the browser. Run oidc-gen again for a new login.`,
   })
 }
 
 const QUESTION = 'Waiting for the browser. Or paste the address here that it was sent to'
 
-/** Whether the person can be asked for the address while the browser is waited for. */
-function mayPaste({ prompter, io }: GenContext): boolean {
-  // Who does not see the question on stderr's terminal does not wait at it either.
-  return io.stderr.isTTY === true && prompter.hasTerminal()
+/** Whether the person sees a question asked while the browser is waited for. */
+function isQuestionSeen(prompter: Prompter, { stderr }: Polling['io']): boolean {
+  // With stderr elsewhere the person sees no address either, and does not expect to paste one.
+  return stderr.isTTY === true && prompter.hasTerminal()
 }
 
-/** Finishes the login with the address that the person pastes; asks until one does. */
-async function pastedAnswer(
-  { agent, prompter }: GenContext,
+/** Completes the login with the address that the person pastes. Asks again after a wrong one. */
+async function pastedReply(
+  prompter: Prompter,
+  agent: Polling['agent'],
   signal: AbortSignal,
 ): Promise<ConfigReply | AccessTokenReply> {
   for (;;) {
-    const pasted = (await prompter.passwords().ask(QUESTION, { signal })).trim()
+    const pasted = (await prompter.terminal().ask(QUESTION, { signal })).trim()
     if (pasted === '') continue
     try {
       checkRedirected(pasted)
-      // Not `from_gen`: this same oidc-gen may see by its polling first that the login is done.
+      // Not `from_gen`: the poll of this same oidc-gen may be the first to see that the login is done.
       return await callAgent(agent, { request: 'code_exchange', redirect_uri: pasted }, { signal })
     } catch (error) {
-      if (!(error instanceof AgentError) || !mendable.includes(error.code)) throw error
+      if (!(error instanceof AgentError) || !pasteErrors.includes(error.code)) throw error
       prompter.say(`Error: ${error.message}`)
     }
   }
 }
 
-/** What another paste may do better. */
-const mendable = ['bad-request', 'wrong-state']
+/** Errors that another paste may avoid. */
+const pasteErrors = ['bad-request', 'wrong-state']
 
 /**
- * Checks that `uri` is an address a browser was redirected to after a login, and gives its state.
- * What the provider says of an error is for the agent to tell, which ends the login then.
- * @throws AgentError `bad-request`
+ * The state in an address that a browser was redirected to after a login (RFC 6749 §4.1.2). An error
+ * response passes: the agent ends the login with it.
+ * @throws AgentError `bad-request` if the address has no state, or neither code nor error
  */
 export function checkRedirected(uri: string): string {
   const start = uri.indexOf('?')
@@ -132,7 +138,7 @@ export function checkRedirected(uri: string): string {
   return state
 }
 
-/** The path of the agent's socket that a login's state holds (protocol.md §2.5). */
+/** The path of the agent's socket in a login's state (protocol.md §2.5); undefined if there is none. */
 export function socketIn(state: string): string | undefined {
   const [, length, encoded] = /^\d:[^:]*:(\d+):([\w-]+)$/.exec(state) ?? []
   if (encoded === undefined) return undefined
@@ -146,15 +152,12 @@ function lacks(what: string): AgentError {
   })
 }
 
-/** Where the person's browser comes back to. */
-interface Shown {
-  /** Whether the agent waits for it there. */
-  readonly served: boolean
-}
-
-/** Tells the person, on stderr, where to log in, and what to do if the browser cannot come back. */
-function showAddress(uri: string, { io, options }: GenContext): Shown {
-  const { stderr } = io
+/** Shows on stderr where to log in, and what to do if the browser cannot reach the redirect URI. */
+function showAddress(
+  uri: string,
+  { hasDisplay, webServer }: BrowserPlan,
+  { stderr }: Pick<Io, 'stderr'>,
+): { readonly isServed: boolean } {
   stderr.write(
     `\nTo continue and approve the registered client visit the following URL in a Browser of your choice:\n${visibleText(uri)}\n\n`,
   )
@@ -164,21 +167,16 @@ function showAddress(uri: string, { io, options }: GenContext): Shown {
     stderr.write(
       'You are using a redirect uri with a custom scheme. Your browser will redirect you to another oidc-gen instance automatically. You then can complete the account configuration generation process there.\n',
     )
-  } else if (options.noWebserver) {
+  } else if (!webServer) {
     stderr.write(
       `You have chosen to not use a webserver. You therefore have to do a manual redirect. Your browser will redirect you to '${redirect}' which will not succeed, because oidc-agent did not start a webserver. Copy the whole url you are being redirected to and pass it to:\noidc-gen --codeExchange='<url>'\n`,
     )
-  } else if (!hasDisplay(io.env)) {
+  } else if (!hasDisplay) {
     stderr.write(
       `If that browser runs on another machine, it will end at an address that begins with ${redirect} and cannot be opened there. Copy the whole address and pass it to:\noidc-gen --codeExchange='<url>'\n`,
     )
   }
-  return { served: isLocal && !options.noWebserver }
-}
-
-/** Whether a browser can show itself. */
-export function hasDisplay(env: Io['env']): boolean {
-  return (env['DISPLAY'] ?? '') !== '' || (env['WAYLAND_DISPLAY'] ?? '') !== ''
+  return { isServed: isLocal && webServer }
 }
 
 function redirectUriIn(uri: string): string {

@@ -1,37 +1,46 @@
-import { callAgent } from '../../protocol/client/call.ts'
+import { type AgentAddress, callAgent } from '../../protocol/client/call.ts'
 import { removeIssuerAccount } from '../../protocol/storage/issuer-config-writer.ts'
 import { AgentError } from '../../protocol/wire/errors.ts'
 import type { JsonObject } from '../../protocol/wire/messages.ts'
 import { shellQuote } from '../../protocol/wire/text.ts'
 import { accountDirectory } from '../account-directory.ts'
-import { unlockAccount } from '../passwords.ts'
+import { type PasswordAccess, unlockAccount } from '../passwords.ts'
+import type { Io } from '../run.ts'
 import { clientDeletion } from './client-registration.ts'
-import { type GenContext, passwordWays } from './context.ts'
 import { unloadAccount } from './login.ts'
-import type { Answer } from './prompter.ts'
+import type { Answer, Prompter } from './prompter.ts'
+
+/** What deleting takes beside the account's name. */
+interface Deletion {
+  readonly agent: AgentAddress | undefined
+  readonly io: Io
+  readonly prompter: Prompter
+  readonly passwords: PasswordAccess
+}
 
 /**
- * `-d`: revokes an account's token, deletes its client where it was registered for it, unloads it,
+ * `-d`: revokes an account's refresh token, deletes the client that was registered for it, unloads it,
  * and removes its file.
+ * @throws AgentError `unknown-account`; `no-terminal`; what the agent replied about itself
  */
-export async function deleteAccount(name: string, context: GenContext): Promise<void> {
-  const { agent, io, prompter } = context
+export async function deleteAccount(name: string, deletion: Deletion): Promise<void> {
+  const { agent, io, prompter, passwords } = deletion
   await callAgent(agent, { request: 'check' })
   const directory = accountDirectory(io.env)
   if (!(await directory.has(name))) {
     throw new AgentError('unknown-account', 'No account with that shortname configured', {
-      hint: 'What there is shows: oidc-gen -l',
+      hint: 'To list the accounts: oidc-gen -l',
     })
   }
   const text = await directory.read(name)
-  const { fields } = await unlockAccount(name, text, passwordWays(context))
+  const { fields } = await unlockAccount(name, text, passwords)
   const sure = await prompter.confirm('Do you really want to delete this configuration?', 'no')
   if (sure !== 'yes') {
     io.stderr.write('Nothing was deleted.\n')
     return
   }
 
-  if (!(await forgetAtProvider(name, fields, context))) return
+  if (!(await forgetAtProvider(name, fields, deletion))) return
   await unloadAccount(name, agent)
   io.stdout.write(
     "The generated account was successfully removed from oidc-agent. You don't have to run oidc-add.\n",
@@ -41,24 +50,27 @@ export async function deleteAccount(name: string, context: GenContext): Promise<
   io.stdout.write('Successfully deleted account configuration.\n')
 }
 
-/** Whether the account may go now. */
+/**
+ * Revokes the refresh token and deletes the client, as far as the person wants it. Returns whether the
+ * account may be deleted then.
+ */
 async function forgetAtProvider(
   name: string,
   fields: JsonObject,
-  context: GenContext,
+  { agent, io, prompter }: Deletion,
 ): Promise<boolean> {
-  const choice = await clientDeletionChoice(fields, context)
+  const choice = await clientDeletionChoice(fields, prompter)
   if (choice === 'quit') return false
-  // Before the client goes, which it takes to revoke.
-  const failure = await revoked(fields, context)
-  const isDeleted = choice === 'yes' && (await deleteClient(fields, context))
-  // Tokens do not outlive their client.
+  // Before the client is deleted: revoking needs it.
+  const failure = await revoked(fields, agent)
+  const isDeleted = choice === 'yes' && (await deleteClient(fields, agent, io))
+  // The tokens of a deleted client are invalid.
   if (failure === undefined || isDeleted) return true
-  return await mayGoAnyway(failure, name, context)
+  return await mayDeleteAnyway(failure, name, { io, prompter })
 }
 
-/** Whether the client that was registered for this account alone is to go with it. */
-async function clientDeletionChoice(fields: JsonObject, { prompter }: GenContext): Promise<Answer> {
+/** Whether the client that was registered for this account is to be deleted with it. */
+async function clientDeletionChoice(fields: JsonObject, prompter: Prompter): Promise<Answer> {
   if (clientDeletion(fields) === undefined) return 'no'
   return prompter.confirm(
     'The used OIDC client was dynamically registered by oidc-agent. Should this client be automatically deleted?',
@@ -66,8 +78,11 @@ async function clientDeletionChoice(fields: JsonObject, { prompter }: GenContext
   )
 }
 
-/** Revokes the refresh token; what the provider has against it. */
-async function revoked(fields: JsonObject, { agent }: GenContext): Promise<AgentError | undefined> {
+/** Revokes the refresh token; returns why that failed at the provider. */
+async function revoked(
+  fields: JsonObject,
+  agent: AgentAddress | undefined,
+): Promise<AgentError | undefined> {
   try {
     await callAgent(agent, { request: 'delete', config: fields })
     return undefined
@@ -77,17 +92,17 @@ async function revoked(fields: JsonObject, { agent }: GenContext): Promise<Agent
   }
 }
 
-/** The C program prints the refresh token here; a file that is still there shows it to who asks. */
-async function mayGoAnyway(
+/** The C program prints the refresh token here. Ours does not: the person can print the file first. */
+async function mayDeleteAnyway(
   failure: AgentError,
   name: string,
-  { io, prompter }: GenContext,
+  { io, prompter }: Pick<Deletion, 'io' | 'prompter'>,
 ): Promise<boolean> {
   io.stderr.write(
-    `Error: ${failure.message}\nTo revoke the refresh token by hand, see it first with\n\t$ oidc-gen -p ${shellQuote(name)}\n`,
+    `Error: ${failure.message}\nTo revoke the refresh token yourself, print it first with\n\t$ oidc-gen -p ${shellQuote(name)}\n`,
   )
   const anyway = await prompter.confirm(
-    'Do you want to unload and delete anyway. You then have to revoke the refresh token manually.',
+    'Delete it anyway? You must then revoke the refresh token yourself.',
     'no',
   )
   if (anyway === 'yes') return true
@@ -97,8 +112,12 @@ async function mayGoAnyway(
   return false
 }
 
-/** Whether the client is gone (RFC 7592 §2.3). */
-async function deleteClient(fields: JsonObject, { agent, io }: GenContext): Promise<boolean> {
+/** Deletes the client (RFC 7592 §2.3); returns whether that succeeded, and reports why not. */
+async function deleteClient(
+  fields: JsonObject,
+  agent: AgentAddress | undefined,
+  io: Io,
+): Promise<boolean> {
   const request = clientDeletion(fields)
   if (request === undefined) return false
   try {

@@ -38,7 +38,7 @@ async function login(
 
 const pending = failure('authorization_pending')
 
-test('polls at the interval until the token is there, and prints it', async () => {
+test('a device login polls at the interval until there is a token, and prints it', async () => {
   const { status, stdout, pauses } = await login([pending, pending, token])
   expect(stdout).toBe('accepted\nAT\n')
   expect(status).toBe(0)
@@ -50,28 +50,28 @@ test('polls at the interval until the token is there, and prints it', async () =
   })
 })
 
-test('polls every 5 seconds where the provider says nothing', async () => {
+test('a device login polls every 5 seconds if the provider gives no interval', async () => {
   const { pauses } = await login([pending, token], { ...device, interval: 0 })
   expect(pauses).toEqual([5, 5])
 })
 
-test('slows down for good, by 5 seconds each time', async () => {
+test('each slow_down adds 5 seconds to the interval for the rest of the login', async () => {
   const slow = failure('slow_down')
   const { pauses } = await login([slow, pending, slow, pending, token])
   expect(pauses).toEqual([5, 10, 10, 15, 15])
 })
 
 test.each([
-  ['the network is away', failure('could not connect to url', 'network')],
-  ['the provider is being restarted', failure('op.example answered 503', 'provider-unavailable')],
-  ['it is asked too often', failure('op.example answered 429', 'rate-limited')],
-])('backs off while %s', async (_, trouble) => {
+  ['the network is down', failure('could not connect to url', 'network')],
+  ['the provider restarts', failure('op.example answered 503', 'provider-unavailable')],
+  ['the provider limits the rate', failure('op.example answered 429', 'rate-limited')],
+])('a device login polls at twice the interval while %s', async (_, trouble) => {
   const { pauses, status } = await login([trouble, token])
   expect(status).toBe(0)
   expect(pauses).toEqual([5, 10])
 })
 
-test('goes on when an agent that was locked meanwhile is unlocked', async () => {
+test('a device login continues when a locked agent is unlocked', async () => {
   const locked = failure('Agent locked', 'agent-locked')
   const { pauses, status, stderr } = await login([pending, locked, locked, token])
   expect(status).toBe(0)
@@ -80,7 +80,7 @@ test('goes on when an agent that was locked meanwhile is unlocked', async () => 
   expect(stderr).toContain('oidc-add -X')
 })
 
-test('ends when the code has expired', async () => {
+test('a device login ends when its code has expired', async () => {
   const { pauses, status, stderr } = await login([pending], { ...device, expires_in: 14 })
   expect(status).toBe(1)
   expect(pauses).toEqual([5, 5, 5])
@@ -88,28 +88,28 @@ test('ends when the code has expired', async () => {
   expect(stderr).toContain('within 14 seconds')
 })
 
-test('ends when the person says no', async () => {
+test('a device login ends when the person denies it', async () => {
   const { status, stderr, pauses } = await login([failure('access_denied: not me')])
   expect(status).toBe(1)
   expect(stderr).toContain('Error: access_denied: not me\n')
   expect(pauses).toEqual([5])
 })
 
-test('Ctrl-C ends it with by SIGINT', async () => {
+test('Ctrl-C ends a device login by SIGINT', async () => {
   const { status, stdout } = await login([pending], device, { interruptAt: 3 })
   expect(status).toBe('SIGINT')
   expect(stdout).toBe('accepted\n')
 })
 
-describe('what is shown', () => {
-  test('is the address and the code; a QR code only on a terminal', async () => {
+describe('The device code', () => {
+  test('stderr shows the address and the code, and no QR code unless it is a terminal', async () => {
     const { stderr } = await login([token])
     expect(stderr).toBe(
       '\nUsing a browser on any device, visit:\nhttps://op.example/device\n\nAnd enter the code: ABCD-EFGH\n',
     )
   })
 
-  test('on a terminal is a QR code too, in colours unless they are unwanted', async () => {
+  test('a terminal shows a QR code too, in colours unless NO_COLOR is set', async () => {
     const coloured = await login([token], device, { showing: true })
     expect(coloured.stderr).toMatch(/\[97;40m[█▀▄ ]+\u001b\[0m\n/)
     await session.close()
@@ -118,7 +118,7 @@ describe('what is shown', () => {
     expect(plain.stderr).not.toContain('\u001b')
   })
 
-  test('holds nothing of the provider that could move the cursor', async () => {
+  test("control characters in the provider's texts are not shown", async () => {
     const { stderr } = await login([token], {
       ...device,
       user_code: 'AB\u001b[2J\u0007CD\u202eEF',

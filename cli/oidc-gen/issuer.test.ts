@@ -30,21 +30,21 @@ async function chosen(...answers: readonly string[]): Promise<unknown> {
   return session.request('scopes')['issuer']
 }
 
-describe('an issuer is chosen', () => {
+describe('The issuer of an account', () => {
   test.each([
     ['its number', '2', 'https://cms-auth.cern.ch/'],
     ['part of its name', 'atlas', 'https://atlas-auth.cern.ch/'],
-    ['in any case', 'EGI', 'https://aai.egi.eu/auth/realms/egi/'],
+    ['part of its name in any case', 'EGI', 'https://aai.egi.eu/auth/realms/egi/'],
     ['all of its name', 'cms-auth.cern.ch', 'https://cms-auth.cern.ch/'],
     ['an account made with it', 'work', 'https://wlcg.cloud.cnaf.infn.it/'],
     ['its URL, known or not', 'https://new.example/x', 'https://new.example/x/'],
-    ['a host nobody knows', 'new.example', 'https://new.example/'],
-    ['nothing: the favourite', '', 'https://wlcg.cloud.cnaf.infn.it/'],
-  ])('by %s', async (_how, answer, issuer) => {
+    ['a host that is not known', 'new.example', 'https://new.example/'],
+    ['an empty answer, which means the proposed one', '', 'https://wlcg.cloud.cnaf.infn.it/'],
+  ])('an issuer can be chosen by %s', async (_how, answer, issuer) => {
     expect(await chosen(answer)).toBe(issuer)
   })
 
-  test('what could be several is asked again, with these and their numbers', async () => {
+  test('an ambiguous answer is asked again, with the issuers it could mean and their numbers', async () => {
     const { terminal } = await session.run(['-w', 'device', 'new'], {
       turns: [
         ['Issuer', 'cern'],
@@ -61,7 +61,7 @@ describe('an issuer is chosen', () => {
     expect(terminal.screen).toContain('Input out of bound')
   })
 
-  test('by --issuer, too', async () => {
+  test('--issuer accepts part of a name, unless it is ambiguous', async () => {
     await session.run(['-w', 'device', '--iss=egi', 'new'], { turns: [] })
     expect(session.request('scopes')['issuer']).toBe('https://aai.egi.eu/auth/realms/egi/')
     const { status, stderr } = await session.run(['--iss=cern', 'new'], { turns: [] })

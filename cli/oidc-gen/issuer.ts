@@ -2,26 +2,30 @@ import { sameIssuer } from '../../protocol/storage/account.ts'
 import type { KnownIssuer } from '../../protocol/storage/issuer-config.ts'
 import { AgentError } from '../../protocol/wire/errors.ts'
 import type { JsonObject } from '../../protocol/wire/messages.ts'
-import type { GenContext } from './context.ts'
+import type { Prompter } from './prompter.ts'
 
-/** An issuer, and what the issuer files say of it. */
+/** An issuer, with its entry in the issuer files. */
 export interface ChosenIssuer {
   readonly url: string
   readonly known: KnownIssuer | undefined
 }
 
-/** The issuer of account `name`: as given, else chosen from the known ones or typed. */
+/**
+ * The issuer of an account: as given, else chosen from the known ones or typed.
+ * @param account whose name proposes an issuer
+ * @param given by an option or by what is stored
+ * @throws AgentError `bad-request` if `given` is part of several names; `no-terminal`
+ */
 export async function chooseIssuer(
-  name: string,
+  account: string,
+  given: string | undefined,
   known: readonly KnownIssuer[],
-  { options, prompter }: GenContext,
-  stored?: string,
+  prompter: Prompter,
 ): Promise<ChosenIssuer> {
-  const given = options.issuer ?? stored
   if (given !== undefined) return chosen(givenUrl(given, known), known)
   const urls = known.map(({ issuer }) => issuer)
   prompter.say(listed(urls, urls))
-  const favourite = urls.find((url) => url.includes(name)) ?? urls[0]
+  const favourite = urls.find((url) => url.includes(account)) ?? urls[0]
   for (;;) {
     const answer = await prompter.ask(issuerQuestion, favourite)
     const found = find(answer, known)
@@ -37,7 +41,7 @@ type Found =
   | { readonly kind: 'several'; readonly urls: readonly string[] }
   | { readonly kind: 'none'; readonly reason: string }
 
-/** What a person means by a number of the list, a URL, a name or part of one. */
+/** The issuer that an answer means: a number of the list, a URL, a name or part of one. */
 function find(answer: string, known: readonly KnownIssuer[]): Found {
   if (/^\d+$/.test(answer)) {
     const url = known[Number(answer) - 1]?.issuer
@@ -52,7 +56,10 @@ function find(answer: string, known: readonly KnownIssuer[]): Found {
   return { kind: 'none', reason: `No known issuer has '${answer}' in its name; type its URL` }
 }
 
-/** The issuers whose URL or account has `part` in it; where it is the whole of one, only that. */
+/**
+ * The issuers with `part` in their URL or in the name of an account. If it is all of the URL or of the
+ * name of exactly one, only that.
+ */
 function named(part: string, known: readonly KnownIssuer[]): readonly string[] {
   const whole = known.filter(
     ({ issuer, accounts }) => sameIssuer(issuer, `https://${part}`) || accounts.includes(part),
@@ -67,7 +74,7 @@ function named(part: string, known: readonly KnownIssuer[]): readonly string[] {
   return found.map(({ issuer }) => issuer)
 }
 
-/** An issuer that an option or a file names; only what can be no host is looked up in the list. */
+/** An issuer that an option or a file names. Only a text that cannot be a host is looked up in the list. */
 function givenUrl(given: string, known: readonly KnownIssuer[]): string {
   if (given.includes('://') || looksLikeHost(given)) return withScheme(given)
   const urls = named(given, known)
@@ -85,7 +92,7 @@ function withScheme(text: string): string {
   return text.includes('://') ? text : `https://${text}`
 }
 
-/** With the numbers they have in the whole list. */
+/** The issuers with the numbers they have in the whole list. */
 function listed(urls: readonly string[], all: readonly string[]): string {
   return urls.map((url) => `[${all.indexOf(url) + 1}] ${url}`).join('\n')
 }
@@ -94,12 +101,12 @@ function chosen(url: string, known: readonly KnownIssuer[]): ChosenIssuer {
   return { url, known: known.find(({ issuer }) => sameIssuer(issuer, url)) }
 }
 
-/** Redirect URIs that every public client is registered with (protocol.md §3.5). */
+/** The redirect URIs with which every public client is registered (protocol.md §3.5). */
 const REDIRECT_URIS = ['http://localhost:8080', 'http://localhost:4242', 'http://localhost:43985']
 
 /**
- * The members of an account for the public client that the issuer files have for its issuer.
- * @throws AgentError `unsupported-by-provider` where there is none.
+ * The members of an account for the issuer's public client, as the issuer files give it.
+ * @throws AgentError `unsupported-by-provider` if they give none
  */
 export function publicClient({ url, known }: ChosenIssuer): JsonObject {
   const client = known?.publicClient
@@ -107,7 +114,7 @@ export function publicClient({ url, known }: ChosenIssuer): JsonObject {
     throw new AgentError(
       'unsupported-by-provider',
       'Could not find a public client for this issuer.',
-      { hint: `There is none for ${url} in issuer.config. Leave out --pub to register a client.` },
+      { hint: `issuer.config has none for ${url}. Leave out --pub to register a client.` },
     )
   }
   return {

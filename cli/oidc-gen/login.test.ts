@@ -13,24 +13,27 @@ test.each([
   ['refresh-token-dead', ['--rt=RT'], 'The refresh token given by --rt'],
   // By password: it is not the refresh token that is wrong.
   ['refresh-token-dead', [], undefined],
-])('what can be done about a refused %s is said (%j)', async (code, argv, hint) => {
-  session = await GenSession.open({
-    check: ok,
-    scopes: { ...ok, info: '' },
-    gen: { status: 'failure', error: 'refused', code },
-  })
-  const { status, stderr } = await session.run(['--only-at', ...client, ...argv])
-  expect(status).toBe(1)
-  const [error, ...said] = stderr
-    .trimEnd()
-    .split('\n')
-    .slice(stderr.startsWith('Error') ? 0 : -2)
-  expect(error).toBe('Error: refused')
-  expect(said.join()).toContain(hint ?? '')
-  expect(said).toHaveLength(hint === undefined ? 0 : 1)
-})
+])(
+  'the error %s comes with a hint where the options can be corrected: %j',
+  async (code, argv, hint) => {
+    session = await GenSession.open({
+      check: ok,
+      scopes: { ...ok, info: '' },
+      gen: { status: 'failure', error: 'refused', code },
+    })
+    const { status, stderr } = await session.run(['--only-at', ...client, ...argv])
+    expect(status).toBe(1)
+    const [error, ...said] = stderr
+      .trimEnd()
+      .split('\n')
+      .slice(stderr.startsWith('Error') ? 0 : -2)
+    expect(error).toBe('Error: refused')
+    expect(said.join()).toContain(hint ?? '')
+    expect(said).toHaveLength(hint === undefined ? 0 : 1)
+  },
+)
 
-test('an address that is not asked is not doubted to be the issuer', async () => {
+test('an insecure address is refused without the question whether it is the issuer', async () => {
   const insecure = { status: 'failure', error: 'only https is asked', code: 'insecure-url' }
   session = await GenSession.open({ check: ok, scopes: insecure })
   const { stderr } = await session.run([

@@ -10,7 +10,7 @@ const decrypt = "Enter decryption password for account config 'acc'"
 const encrypt = "Enter encryption password for account configuration 'acc'"
 const secret = 'Client secret'
 
-/** What the agent makes of a login: the account it was given, with a new token. */
+/** The account in the agent's reply to a login, with a new refresh token. */
 const refreshed = { name: 'acc', issuer_url: issuer, refresh_token: 'NEW' }
 
 let session: GenSession
@@ -27,8 +27,8 @@ afterEach(() => session.close())
 
 const byToken = ['--rt=GIVEN']
 
-describe('a new account with a client registered beforehand', () => {
-  test('asks for issuer, client, scopes, and no redirect URIs', async () => {
+describe('A new account with a client registered beforehand', () => {
+  test('oidc-gen -m asks for issuer, client and scopes, but not for redirect URIs', async () => {
     const { status, stdout, stderr, terminal } = await session.run(['-m', ...byToken, 'acc'], {
       turns: [
         ['Issuer', issuer],
@@ -65,7 +65,7 @@ describe('a new account with a client registered beforehand', () => {
     expect(await session.fieldsOf('acc', 'pw')).toMatchObject({ refresh_token: 'NEW' })
   })
 
-  test('a public client is not asked for a secret', async () => {
+  test('the secret of a public client is not asked for', async () => {
     const { status, stderr } = await session.run(
       ['--pub', '--client-id=cid', ...byToken, '--no-save', `--iss=${issuer}`, 'acc'],
       { turns: [['Scopes', 'max']] },
@@ -76,7 +76,7 @@ describe('a new account with a client registered beforehand', () => {
     })
   })
 
-  test('is asked nothing that the file of -f says', async () => {
+  test('values in the file of -f are not asked for', async () => {
     const file = join(session.home, 'client.json')
     const said = {
       issuer_url: issuer,
@@ -97,15 +97,15 @@ describe('a new account with a client registered beforehand', () => {
     })
   })
 
-  test('a file of -f that holds no object is refused', async () => {
+  test('a file of -f without a JSON object is refused', async () => {
     const file = join(session.home, 'client.json')
     await writeFile(file, '{"client_id":')
     const { status, stderr } = await session.run(['-f', file, '--prompt=none', 'acc'])
     expect(status).toBe(1)
-    expect(stderr).toContain(`Error: ${file} is no JSON object`)
+    expect(stderr).toContain(`Error: ${file} is not a JSON object`)
   })
 
-  test('the flow code needs redirect URIs', async () => {
+  test('redirect URIs are asked for if the flow is code', async () => {
     const client = ['--client-id=c', '--client-secret=', '--scope=x', `--iss=${issuer}`]
     const { status } = await session.run(['-w', 'code', ...client, '--no-save', 'acc'], {
       turns: [['Redirect_uris (space separated)', 'http://localhost:1 http://localhost:2']],
@@ -117,7 +117,7 @@ describe('a new account with a client registered beforehand', () => {
     })
   })
 
-  test('--rt-env says which variable is not set, before anything is asked', async () => {
+  test('--rt-env reports a variable that is not set, before the agent is asked anything', async () => {
     const { status, stderr } = await session.run(['-m', '--rt-env', 'acc'])
     expect(status).toBe(1)
     expect(stderr).toBe('Error: OIDC_REFRESH_TOKEN not set!\n')
@@ -125,7 +125,7 @@ describe('a new account with a client registered beforehand', () => {
   })
 })
 
-describe('an account that exists', () => {
+describe('An existing account', () => {
   const stored = {
     name: 'acc',
     client_name: 'oidc-agent:acc-elsewhere',
@@ -144,7 +144,7 @@ describe('an account that exists', () => {
     await session.accounts.write('acc', await sealAccountFile(stored, await newFileKey('pw')))
   })
 
-  test('has its values proposed, and keeps its password where none is entered', async () => {
+  test('values of an existing account are the defaults of the questions, and an empty answer keeps its password', async () => {
     const { status, stdout, terminal } = await session.run(['-m', 'acc'], {
       turns: [
         [decrypt, 'wrong'],
@@ -171,7 +171,7 @@ describe('an account that exists', () => {
     expect(saved).toMatchObject({ refresh_token: 'NEW', unknown: { kept: true } })
   })
 
-  test('with another client forgets how the old one is deleted', async () => {
+  test('an account that gets another client loses the registration of the previous client', async () => {
     const argv = ['--client-id=other', '--client-secret=s', '--scope=openid', 'acc']
     const { status } = await session.run(argv, {
       turns: [
@@ -185,7 +185,7 @@ describe('an account that exists', () => {
     expect(saved).toMatchObject({ client_id: 'other', registration_access_token: '' })
   })
 
-  test('--reauthenticate changes the token and nothing else', async () => {
+  test('--reauthenticate changes the refresh token and nothing else', async () => {
     const { status, stdout } = await session.run(['--reauthenticate', 'acc'], {
       turns: [[decrypt, 'pw']],
     })
@@ -197,7 +197,7 @@ describe('an account that exists', () => {
     expect(session.request('add')).toMatchObject({ plain_add: true })
   })
 
-  test('--only-at can use its client and leaves it alone', async () => {
+  test('--only-at can use the client of an existing account, whose file stays unchanged', async () => {
     const before = await session.accounts.read('acc')
     const { status, stderr } = await session.run(['--only-at', '--client-id=cid', 'acc'], {
       turns: [
@@ -206,7 +206,7 @@ describe('an account that exists', () => {
         ['Scopes', ''],
       ],
     })
-    // This agent replies to it as to a whole login.
+    // This scripted agent replies as to a login for an account.
     expect({ status, stderr }).toEqual({
       status: 1,
       stderr: 'Error: the agent replied without a token\n',

@@ -21,7 +21,7 @@ const client = {
   client_secret: 'sec',
   registration_access_token: 'RAT',
   registration_client_uri: 'https://op.example/reg/cid',
-  // No provider may say who the account is.
+  // The provider must not set the account's name or issuer.
   name: '../evil',
   issuer_url: 'https://evil.example/',
 }
@@ -41,7 +41,7 @@ const answers: Answers = {
 let session: GenSession
 afterEach(() => session.close())
 
-describe('with dynamic registration', () => {
+describe('An account with dynamic registration', () => {
   beforeEach(async () => {
     session = await GenSession.open(answers)
   })
@@ -49,7 +49,7 @@ describe('with dynamic registration', () => {
   const asked = 'Enter encryption password for account configuration'
   const again = 'Confirm encryption password'
 
-  test('asks in the order of the C tool, registers, waits, saves', async () => {
+  test('oidc-gen asks in the order of the C tool, registers a client, waits for the login, and saves the account', async () => {
     await mkdir(join(session.home, '.oidc-agent'))
     await writeFile(
       join(session.home, '.oidc-agent', 'issuer.config'),
@@ -118,7 +118,7 @@ describe('with dynamic registration', () => {
   const alone = ['--pw-env', '--prompt=none', `--iss=${issuer}`, '--scope=max', 'wlcg']
   const env = { OIDC_ENCRYPTION_PW: 'pw' }
 
-  test('needs nobody with --prompt=none and all options', async () => {
+  test('with --prompt=none and all options an account is made without a question', async () => {
     const { status, stderr } = await session.run([...alone, '--cnid=mine', '--aud=a b'], { env })
     expect(status, stderr).toBe(0)
     expect(session.request('register')).toMatchObject({
@@ -133,7 +133,7 @@ describe('with dynamic registration', () => {
     expect(await session.fieldsOf('wlcg', 'pw')).toMatchObject({ refresh_token: 'RT' })
   })
 
-  test('does not begin where the password could never be asked', async () => {
+  test('no client is registered if the password cannot be asked for', async () => {
     const { status, stderr } = await session.run([`--iss=${issuer}`, '--scope=max', 'wlcg'])
     expect(status).toBe(1)
     expect(stderr).toContain('there is no terminal')
@@ -144,14 +144,14 @@ describe('with dynamic registration', () => {
     [['wlcg'], 'Required argument issuer url not given.', "'--issuer' option"],
     [[`--iss=${issuer}`, 'wlcg'], 'Required argument scope not given.', "'--scope' option"],
     [[], 'No account short name given.', ''],
-  ])('names the option that is missing with --prompt=none: %j', async (argv, error, option) => {
+  ])('with --prompt=none the error names the missing option: %j', async (argv, error, option) => {
     const { status, stderr } = await session.run(['--prompt=none', ...argv], { env })
     expect(status).toBe(1)
     expect(stderr).toContain(`Error: ${error}`)
     expect(stderr).toContain(option)
   })
 
-  test('Ctrl-C while it waits: by SIGINT, no file, the client is deleted again', async () => {
+  test('Ctrl-C during the login ends oidc-gen by SIGINT, without a file, and deletes the client', async () => {
     const { status, stdout } = await session.run(alone, { env, interruptAt: 2 })
     expect(status).toBe('SIGINT')
     expect(stdout).not.toContain('Everything')
@@ -163,7 +163,7 @@ describe('with dynamic registration', () => {
     await expect(session.accounts.list()).rejects.toThrow()
   })
 
-  test('Ctrl-C at the password: says that the account is loaded but not saved', async () => {
+  test('Ctrl-C at the password reports that the account is loaded but not saved', async () => {
     const { status, stderr } = await session.run([`--iss=${issuer}`, '--scope=max', 'wlcg'], {
       turns: [[asked, new AgentError('cancelled', 'cancelled: interrupted')]],
     })
@@ -173,7 +173,7 @@ describe('with dynamic registration', () => {
     expect(session.asked).not.toContain('delete_client')
   })
 
-  test('a file that cannot be written can be tried again', async () => {
+  test('writing the account file can be tried again after a failure', async () => {
     const blocker = join(session.home, '.oidc-agent')
     await writeFile(blocker, 'in the way')
     const cause = new AgentError('cancelled', 'cancelled')
@@ -189,8 +189,18 @@ describe('with dynamic registration', () => {
     expect(stderr).toContain('it is not saved')
   })
 
+  test('a file that cannot be written is reported once if --confirm-no answers', async () => {
+    await writeFile(join(session.home, '.oidc-agent'), 'in the way')
+    const { status, stderr } = await session.run([...alone.slice(2), '--pw-env', '--confirm-no'], {
+      env,
+    })
+    expect(status).toBe(1)
+    expect(stderr.match(/Error: cannot write/g)).toHaveLength(1)
+    expect(stderr).toContain('it is not saved')
+  })
+
   test.runIf(existsSync('/proc/version'))(
-    'the agent is given the key also where issuer.config cannot be written',
+    'the agent gets the file key even if issuer.config cannot be written',
     async () => {
       await mkdir(join(session.home, '.oidc-agent'))
       await symlink('/proc/version', join(session.home, '.oidc-agent', 'issuer.config'))
@@ -201,7 +211,7 @@ describe('with dynamic registration', () => {
     },
   )
 
-  test('an account that exists is not made again', async () => {
+  test('an account whose name is taken is not made', async () => {
     await mkdir(join(session.home, '.oidc-agent'))
     await session.accounts.write('wlcg', 'sealed')
     const { status, stderr } = await session.run(alone, { env })
@@ -221,7 +231,7 @@ describe('with dynamic registration', () => {
   })
 
   test.each(['a/b', '.hidden', 'issuer.config', ''])(
-    'no account can be named "%s"',
+    'an account cannot be named "%s"',
     async (name) => {
       const { status, stderr } = await session.run([...alone.slice(0, -1), name], { env })
       expect(status).toBe(1)
@@ -230,7 +240,7 @@ describe('with dynamic registration', () => {
     },
   )
 
-  test('--no-save leaves no file', async () => {
+  test('--no-save writes no file', async () => {
     const { status, stdout } = await session.run([...alone.slice(1), '--no-save'])
     expect(status).toBe(0)
     expect(stdout).toMatch(/Everything setup correctly!\n$/)
@@ -239,11 +249,11 @@ describe('with dynamic registration', () => {
   })
 })
 
-describe('where the provider answers otherwise', () => {
+describe('A provider that does not register the client as requested', () => {
   const argv = ['--pw-env', '--prompt=none', `--iss=${issuer}`, '--scope=max', 'wlcg']
   const env = { OIDC_ENCRYPTION_PW: 'pw' }
 
-  test('fewer scopes than asked for are told of, and the login asks for those', async () => {
+  test('scopes that the registered client lacks are reported, and the login requests the others', async () => {
     const granted = { ...client, scope: 'openid offline_access' }
     session = await GenSession.open({ ...answers, register: { ...ok, client: granted } })
     const { status, stderr } = await session.run(argv, { env })
@@ -259,7 +269,7 @@ describe('where the provider answers otherwise', () => {
     code: 'provider-error',
   }
 
-  test('no registration and no public client: how to go on', async () => {
+  test('if the registration is refused and there is no public client, the error tells how to continue', async () => {
     session = await GenSession.open({ ...answers, register: refused })
     const { status, stderr } = await session.run(argv, { env })
     expect(status).toBe(1)
@@ -268,7 +278,7 @@ describe('where the provider answers otherwise', () => {
     expect(session.asked).not.toContain('gen')
   })
 
-  test('no registration but a public client: that one, and nothing is deleted later', async () => {
+  test('if the registration is refused, the public client is used, and is not deleted after Ctrl-C', async () => {
     session = await GenSession.open({ ...answers, register: refused })
     await mkdir(join(session.home, '.oidc-agent'))
     await writeFile(
@@ -284,14 +294,14 @@ describe('where the provider answers otherwise', () => {
     expect(session.asked).not.toContain('delete_client')
   })
 
-  test('a network failure at registration is no reason for a public client', async () => {
+  test('after a network failure at the registration the public client is not used', async () => {
     const network = { status: 'failure', error: 'could not connect to url', code: 'network' }
     session = await GenSession.open({ ...answers, register: network })
     const { stderr } = await session.run(argv, { env })
     expect(stderr).toBe('Error: could not connect to url\n')
   })
 
-  test('an issuer that does not answer ends it before anything is registered', async () => {
+  test('an issuer that does not respond ends oidc-gen before a client is registered', async () => {
     const network = { status: 'failure', error: 'could not connect to url', code: 'network' }
     session = await GenSession.open({ ...answers, scopes: network })
     const { status, stderr } = await session.run(argv, { env })

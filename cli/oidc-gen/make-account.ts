@@ -1,223 +1,212 @@
 import { callAgent } from '../../protocol/client/call.ts'
-import type { ProviderConfig } from '../../protocol/storage/account.ts'
 import { AccountDirectory, checkAccountName } from '../../protocol/storage/account-directory.ts'
 import { findConfigDirectory } from '../../protocol/storage/config-directory.ts'
 import { readKnownIssuers } from '../../protocol/storage/issuer-config.ts'
 import type { JsonObject } from '../../protocol/wire/messages.ts'
 import { accountDirectory } from '../account-directory.ts'
-import { type UnlockedAccount, unlockAccount } from '../passwords.ts'
+import { type PasswordAccess, type UnlockedAccount, unlockAccount } from '../passwords.ts'
+import type { Io } from '../run.ts'
 import {
-  type AccountPlan,
+  type AccountBasis,
+  changedAccountJson,
   checkExtensionFields,
-  extensionFields,
   fieldText,
   newAccountJson,
   providerConfig,
 } from './account-json.ts'
 import { withdrawClient, withRegisteredClient } from './client-registration.ts'
-import { type GenContext, passwordWays } from './context.ts'
+import type { GenIo } from './host.ts'
 import { type ChosenIssuer, chooseIssuer, publicClient } from './issuer.ts'
 import { login, loginForToken } from './login.ts'
 import { noSuchAccount, readConfiguration } from './manage-files.ts'
-import { askName, chooseRedirectUris, givenClient, newAccountName } from './questions.ts'
-import { plannedPassword, type Sealing, saveAccount } from './save-account.ts'
+import type {
+  ConfigurePlan,
+  CreatePlan,
+  GivenClientPlan,
+  OnlyTokenPlan,
+  ReauthenticatePlan,
+} from './plan.ts'
+import type { Prompter } from './prompter.ts'
+import {
+  askName,
+  type ClientSources,
+  chooseRedirectUris,
+  givenClient,
+  newAccountName,
+} from './questions.ts'
+import { newSealing, sameSealing, saveAccount } from './save-account.ts'
 import { chooseScope } from './scopes.ts'
 
-/** Makes a new account with a client registered for it, or with the issuer's public client. */
-export async function createAccount(given: string | undefined, context: GenContext): Promise<void> {
-  const { agent, io, host, options } = context
+/**
+ * Makes a new account with a client registered for it, or with the issuer's public client.
+ * @throws AgentError `bad-request` if the account exists; what a step failed with
+ */
+export async function createAccount(plan: CreatePlan, gen: GenIo): Promise<void> {
+  const { io, host, agent, prompter, passwords } = gen
   await callAgent(agent, { request: 'check' })
   const path = findConfigDirectory(io.env)
   const directory = path === undefined ? undefined : new AccountDirectory(path)
-  const name = await newAccountName(given, directory, context)
-  const issuer = await chooseIssuer(
-    name,
-    await readKnownIssuers(path, host.systemDirectory),
-    context,
-  )
-  const place = providerConfig(issuer, context)
-  const plan = { name, issuer, place, scope: await chooseScope(place, context, { client: 'new' }) }
-  const password = options.noSave ? undefined : await plannedPassword(context)
+  const name = await newAccountName(plan.account, directory, prompter)
+  const known = await readKnownIssuers(path, host.systemDirectory)
+  const issuer = await chooseIssuer(name, plan.provider.issuer, known, prompter)
+  const provider = providerConfig(issuer, plan.provider, {})
+  const { stderr } = io
+  const sources = { agent, prompter, stderr }
+  const scope = await chooseScope(provider, plan.scopes, { client: 'new' }, sources)
+  const sealing = await newSealing(plan.save, passwords)
 
-  const fields = await withClient(plan, context)
+  const basis = { name, hostName: host.hostName, issuer, provider, scope }
+  const fields = await withNewClient(basis, plan, gen)
   io.stdout.write('Generating account configuration ...\n')
-  const account = await loginOrWithdraw(fields, context)
-  if (account === undefined) return
-  await saveAccount(account, { kind: 'new', password: password ?? { kind: 'ask' } }, context)
+  const account = await loginOrWithdraw(fields, plan, gen)
+  if (account !== undefined) await saveAccount(account, sealing, gen)
 }
 
-async function withClient(plan: AccountPlan, context: GenContext): Promise<JsonObject> {
-  const draft = newAccountJson(plan, context)
-  return context.options.pub
-    ? { ...draft, ...publicClient(plan.issuer) }
-    : await withRegisteredClient(draft, plan, context)
+async function withNewClient(
+  basis: AccountBasis,
+  plan: CreatePlan,
+  { agent, io }: GenIo,
+): Promise<JsonObject> {
+  const draft = newAccountJson(basis, plan)
+  switch (plan.client.kind) {
+    case 'public':
+      return { ...draft, ...publicClient(basis.issuer) }
+    case 'register': {
+      const { initialAccessToken } = plan.client
+      const registration = { initialAccessToken, flows: plan.login.flows }
+      return withRegisteredClient(draft, basis, registration, { agent, io })
+    }
+  }
 }
 
-/** A login that fails, also by Ctrl-C, leaves no client behind at the provider. */
+/** If the login fails, also by Ctrl-C, deletes the client that was registered for it. */
 async function loginOrWithdraw(
   fields: JsonObject,
-  context: GenContext,
+  plan: CreatePlan,
+  gen: GenIo,
 ): Promise<JsonObject | undefined> {
   try {
-    return await login(fields, context)
+    return await login(fields, plan.login, gen)
   } catch (error) {
-    await withdrawClient(fields, context)
+    await withdrawClient(fields, gen.agent, gen.io)
     throw error
   }
 }
 
 /**
- * Makes an account with a client that was registered beforehand, or changes an existing account: what
- * it has are the answers proposed then.
+ * Makes an account with a client that was registered beforehand, or changes an existing account, whose
+ * values are then the defaults of the questions.
+ * @throws AgentError what a step failed with
  */
-export async function configureAccount(
-  given: string | undefined,
-  context: GenContext,
-): Promise<void> {
-  const { agent, io } = context
+export async function configureAccount(plan: ConfigurePlan, gen: GenIo): Promise<void> {
+  const { io, agent, prompter, passwords } = gen
   await callAgent(agent, { request: 'check' })
-  const name = given ?? (await askName(context))
+  const name = plan.account ?? (await askName(prompter))
   checkAccountName(name)
-  const old = await existingAccount(name, context)
+  const old = await existingAccount(name, io.env, passwords)
   if (old === undefined) {
     io.stdout.write('No account exists with this short name. Creating new configuration ...\n')
   }
-  const fields = await configured(name, old?.fields ?? {}, context)
-  const sealing = await sealingFor(old, context)
+  const fields = await configured(name, old?.fields ?? {}, plan, gen)
+  const sealing = await newSealing(plan.save, passwords, old?.key)
   io.stdout.write('Generating account configuration ...\n')
-  const account = await login(fields, context)
-  if (account !== undefined) await saveAccount(account, sealing, context)
+  const account = await login(fields, plan.login, gen)
+  if (account !== undefined) await saveAccount(account, sealing, gen)
 }
 
-/** The account of that name, opened, if there is one. */
+/** The account of that name, opened; undefined if there is no file for it. */
 export async function existingAccount(
   name: string,
-  context: GenContext,
+  env: Io['env'],
+  passwords: PasswordAccess,
 ): Promise<UnlockedAccount | undefined> {
-  const path = findConfigDirectory(context.io.env)
+  const path = findConfigDirectory(env)
   if (path === undefined) return undefined
   const directory = new AccountDirectory(path)
   if (!(await directory.has(name))) return undefined
-  return unlockAccount(name, await directory.read(name), passwordWays(context))
+  return unlockAccount(name, await directory.read(name), passwords)
 }
 
-async function sealingFor(old: UnlockedAccount | undefined, context: GenContext): Promise<Sealing> {
-  if (context.options.noSave) return { kind: 'new', password: { kind: 'ask' } }
-  const password = await plannedPassword(context)
-  if (old === undefined) return { kind: 'new', password }
-  return { kind: 'changed', password, key: old.key }
-}
-
-/** The account as asked for, on top of what its file and the file of -f have. */
-async function configured(name: string, old: JsonObject, context: GenContext): Promise<JsonObject> {
-  const { io, host, options } = context
-  const file = options.file === undefined ? {} : await readConfiguration(options.file, context)
+/** The account as the plan wants it, on top of what its file (`old`) and the file of -f have. */
+async function configured(
+  name: string,
+  old: JsonObject,
+  plan: ConfigurePlan | OnlyTokenPlan,
+  { io, host, agent, prompter, passwords }: GenIo,
+): Promise<JsonObject> {
+  const { extension, required } = plan.members
+  const file = plan.file === undefined ? {} : await readConfiguration(plan.file, io.env, passwords)
   const stored = { ...old, ...file }
-  await checkExtensionFields({ ...stored, ...extensionFields(options) }, options)
+  await checkExtensionFields({ ...stored, ...extension }, required)
   const known = await readKnownIssuers(findConfigDirectory(io.env), host.systemDirectory)
-  const storedIssuer = fieldText(stored, 'issuer_url') ?? fieldText(stored, 'issuer')
-  const issuer = await chooseIssuer(name, known, context, storedIssuer)
-  const place = placeWith(stored, providerConfig(issuer, context), context)
-  const client = usesPublicClient(stored, issuer, context)
-    ? publicClient(issuer)
-    : await givenClient(file, old, context)
-  const scope = await chooseScope(place, context, {
-    given: scopeIn(file),
-    proposed: scopeIn(old),
-    client: 'given',
-  })
-  const redirect_uris = await chooseRedirectUris(stored, context)
+  const givenIssuer =
+    plan.provider.issuer ?? fieldText(stored, 'issuer_url') ?? fieldText(stored, 'issuer')
+  const issuer = await chooseIssuer(name, givenIssuer, known, prompter)
+  const provider = providerConfig(issuer, plan.provider, stored)
+  const authMethod = fieldText({ ...old, ...extension }, 'token_endpoint_auth_method')
+  const sources = { file, stored: old, authMethod }
+  const client = await existingClient(plan.client, issuer, sources, prompter)
+  const scope = await chooseScope(
+    provider,
+    plan.scopes,
+    { fromFile: scopeIn(file), stored: scopeIn(old), client: 'given' },
+    { agent, prompter, stderr: io.stderr },
+  )
+  const redirect_uris = await chooseRedirectUris(plan.members, stored, prompter)
 
-  const draft = newAccountJson({ name, issuer, place, scope }, context)
-  return {
-    ...draft,
-    ...filled(stored),
-    ...decided(draft, context),
-    ...extensionFields(options),
-    redirect_uris,
-    ...client,
-  }
+  const basis = { name, hostName: host.hostName, issuer, provider, scope }
+  return { ...changedAccountJson(basis, plan, stored), redirect_uris, ...client }
 }
 
 function scopeIn(fields: JsonObject): string | undefined {
   return fieldText(fields, 'auth_scope') ?? fieldText(fields, 'scope')
 }
 
-/** With --only-at, which registers no client, a public one also without --pub. */
-function usesPublicClient(
-  stored: JsonObject,
-  { known }: ChosenIssuer,
-  { options }: GenContext,
-): boolean {
-  if (options.clientId !== undefined) return false
-  if (options.pub || stored['client_id'] !== undefined) return options.pub
-  return options.onlyToken && !options.manual && known?.publicClient !== undefined
+/** The members of an account for a client that exists. */
+async function existingClient(
+  plan: GivenClientPlan,
+  issuer: ChosenIssuer,
+  sources: ClientSources,
+  prompter: Prompter,
+): Promise<JsonObject> {
+  if (plan.kind === 'public') return publicClient(issuer)
+  const { file, stored } = sources
+  const isNamed = file['client_id'] !== undefined || stored['client_id'] !== undefined
+  const isPublic = plan.orPublic && !isNamed && issuer.known?.publicClient !== undefined
+  return isPublic ? publicClient(issuer) : givenClient(plan, sources, prompter)
 }
 
-/** An option wins over what is stored, which wins over what the issuer files say. */
-function placeWith(
-  stored: JsonObject,
-  place: ProviderConfig,
-  { options }: GenContext,
-): ProviderConfig {
-  return {
-    issuer: place.issuer,
-    configEndpoint:
-      options.configEndpoint ?? fieldText(stored, 'config_endpoint') ?? place.configEndpoint,
-    certPath:
-      options.certPath === undefined
-        ? (fieldText(stored, 'cert_path') ?? place.certPath)
-        : place.certPath,
-  }
-}
-
-/** The members that say something. */
-function filled(fields: JsonObject): JsonObject {
-  return Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== ''))
-}
-
-/** The members of the draft that were decided now and replace what is stored. */
-function decided(draft: JsonObject, { options }: GenContext): JsonObject {
-  const keys = [
-    'name',
-    'issuer_url',
-    'config_endpoint',
-    'cert_path',
-    'scope',
-    'auth_scope',
-    'refresh_scope',
-  ]
-  if (draft['refresh_token'] !== '') keys.push('refresh_token')
-  if (options.clientName !== undefined) keys.push('client_name')
-  if (options.audience !== undefined) keys.push('audience')
-  if (options.deviceEndpoint !== undefined) {
-    keys.push('device_authorization_endpoint', 'daeSetByUser')
-  }
-  return Object.fromEntries(Object.entries(draft).filter(([key]) => keys.includes(key)))
-}
-
-/** `--reauthenticate`: a new login with the same client; the file keeps its password. */
-export async function reauthenticate(name: string, context: GenContext): Promise<void> {
-  const { agent, io, refreshToken } = context
+/**
+ * `--reauthenticate`: a new login with the same client. The file keeps its password.
+ * @throws AgentError `unknown-account`; what a step failed with
+ */
+export async function reauthenticate(plan: ReauthenticatePlan, gen: GenIo): Promise<void> {
+  const { io, agent, passwords } = gen
   await callAgent(agent, { request: 'check' })
   const directory = accountDirectory(io.env)
-  if (!(await directory.has(name))) throw noSuchAccount()
-  const text = await directory.read(name)
-  const { fields, key } = await unlockAccount(name, text, passwordWays(context))
+  if (!(await directory.has(plan.account))) throw noSuchAccount()
+  const text = await directory.read(plan.account)
+  const { fields, key } = await unlockAccount(plan.account, text, passwords)
   io.stdout.write('Generating account configuration ...\n')
-  // What was granted at the last login says nothing of this one.
+  const { refreshToken } = plan.login.credentials
   const given = refreshToken === undefined ? {} : { refresh_token: refreshToken }
+  // The scopes granted at the last login need not be those of this one.
   const fresh = { ...fields, refresh_scope: '', ...given }
-  const account = await login(fresh, context)
-  if (account !== undefined) await saveAccount(account, { kind: 'same', key }, context)
+  const account = await login(fresh, plan.login, gen)
+  if (account !== undefined) await saveAccount(account, sameSealing(plan.save, key), gen)
 }
 
-/** `--only-at`: a login for one access token; no account comes of it. */
-export async function printOnlyToken(name: string | undefined, context: GenContext): Promise<void> {
-  const { agent, io } = context
+/**
+ * `--only-at`: logs in for one access token and prints it. Saves no account.
+ * @throws AgentError what a step failed with
+ */
+export async function printOnlyToken(plan: OnlyTokenPlan, gen: GenIo): Promise<void> {
+  const { io, agent, passwords } = gen
   await callAgent(agent, { request: 'check' })
-  const stored = name === undefined ? undefined : await existingAccount(name, context)
-  const fields = await configured(name ?? 'only-at', stored?.fields ?? {}, context)
-  const token = await loginForToken(fields, context)
+  const { account } = plan
+  const stored =
+    account === undefined ? undefined : await existingAccount(account, io.env, passwords)
+  const fields = await configured(account ?? 'only-at', stored?.fields ?? {}, plan, gen)
+  const token = await loginForToken(fields, plan.login, gen)
   if (token !== undefined) io.stdout.write(`${token}\n`)
 }

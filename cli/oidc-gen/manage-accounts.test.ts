@@ -39,15 +39,15 @@ async function knownAccounts(): Promise<unknown> {
   return (JSON.parse(text) as readonly JsonObject[])[0]?.['accounts']
 }
 
-describe('without an agent', () => {
+describe('Account files without an agent', () => {
   beforeEach(() => begin(stored))
 
-  test('-l lists the accounts', async () => {
+  test('oidc-gen -l lists the accounts', async () => {
     const { status, stdout } = await session.run(['-l'])
     expect({ status, stdout }).toEqual({ status: 0, stdout: 'acc\n' })
   })
 
-  test('-p prints what is in a file, by name or path', async () => {
+  test('oidc-gen -p prints the content of a file, given by name or path', async () => {
     const { status, stdout } = await session.run(['--pw-env', '-p', 'acc'], { env })
     expect(status).toBe(0)
     expect(stdout).toContain('{\n\t"name":\t"acc",\n')
@@ -58,7 +58,7 @@ describe('without an agent', () => {
     }
   })
 
-  test('-p asks for the password three times', async () => {
+  test('oidc-gen -p asks for the password three times', async () => {
     const question = "Enter decryption password for account config 'acc'"
     const { status, stderr, terminal } = await session.run(['-p', 'acc'], {
       turns: [
@@ -72,14 +72,14 @@ describe('without an agent', () => {
     expect(stderr).toBe('wrong password\nwrong password\nError: reached maximum number of tries\n')
   })
 
-  test('-p tells of a damaged file before it asks for a password', async () => {
+  test('oidc-gen -p reports a damaged file before it asks for a password', async () => {
     await session.accounts.write('acc', 'half of')
     const { status, stderr } = await session.run(['-p', 'acc'], { turns: [] })
     expect(status).toBe(1)
     expect(stderr).toContain('Error: encryption malformed')
   })
 
-  test('-u seals the file anew with the same password', async () => {
+  test('oidc-gen -u seals the file again with the same password', async () => {
     const before = await session.accounts.read('acc')
     const { status, stdout } = await session.run(['--pw-env', '-u', 'acc'], { env })
     expect({ status, stdout }).toEqual({ status: 0, stdout: 'Updated config file format\n' })
@@ -87,7 +87,7 @@ describe('without an agent', () => {
     expect(await session.fieldsOf('acc', 'pw')).toMatchObject(stored)
   })
 
-  test('--rename moves it and keeps all but the name', async () => {
+  test('--rename moves the account and changes nothing but its name', async () => {
     const { status, stdout } = await session.run(['--pw-env', '--rename', 'new', 'acc'], { env })
     expect({ status, stdout }).toEqual({ status: 0, stdout: '' })
     expect(await session.accounts.list()).toEqual(['new'])
@@ -101,7 +101,7 @@ describe('without an agent', () => {
     [['--rename', '../x', 'acc'], 'must not contain slashes'],
     [['-p', 'none'], 'there is no file'],
     [['-p', './none'], 'there is no file'],
-  ])('%j is refused', async (argv, error) => {
+  ])('oidc-gen %j is refused', async (argv, error) => {
     const { status, stderr } = await session.run(['--pw-env', ...argv], { env })
     expect(status).toBe(1)
     expect(stderr).toContain(error)
@@ -115,30 +115,30 @@ describe('without an agent', () => {
     ['-d'],
     ['--reauthenticate'],
     ['-w', 'other', 'acc'],
-  ])('%j %j is a usage error', async (...argv) => {
+  ])('oidc-gen %j %j is a usage error', async (...argv) => {
     const { status, stderr } = await session.run(argv)
     expect(status).toBe(64)
     expect(stderr).toMatch(/^oidc-gen: /)
   })
 })
 
-test('--rename unloads the old name, under which a new refresh token could not be saved', async () => {
+test('--rename unloads the account by its old name, by which a new refresh token could not be saved', async () => {
   await begin(stored, { remove: ok })
   const { stderr } = await session.run(['--pw-env', '--rename', 'new', 'acc'], { env })
   expect(session.request('remove')).toMatchObject({ account: 'acc' })
   expect(stderr).toContain('oidc-add new')
 })
 
-describe('-d', () => {
+describe('oidc-gen -d', () => {
   const notLoaded = { status: 'failure', error: 'account not loaded' }
   const failure = { status: 'failure', error: 'Could not revoke token: not supported' }
   const really = 'Do you really want to delete this configuration? [No/yes/quit]'
   const alsoClient = 'The used OIDC client was dynamically registered by oidc-agent.'
-  const anyway = 'Do you want to unload and delete anyway.'
+  const anyway = 'Delete it anyway? You must then revoke the refresh token yourself.'
   const done =
     "The generated account was successfully removed from oidc-agent. You don't have to run oidc-add.\nSuccessfully deleted account configuration.\n"
 
-  test('revokes the token, unloads, and removes every trace', async () => {
+  test('-d revokes the refresh token, unloads the account, and deletes its file and its name in issuer.config', async () => {
     await begin(stored, { check: ok, delete: ok, remove: notLoaded })
     const { status, stdout } = await session.run(['--pw-env', '-d', 'acc'], {
       env,
@@ -151,18 +151,21 @@ describe('-d', () => {
     expect(await knownAccounts()).toEqual(['more'])
   })
 
-  test.each(['', 'y', 'no', 'quit', 'maybe'])('does nothing after the answer "%s"', async (no) => {
-    await begin(stored, { check: ok })
-    const { status, stdout, stderr } = await session.run(['--pw-env', '-d', 'acc'], {
-      env,
-      turns: [[really, no]],
-    })
-    expect({ status, stdout }).toEqual({ status: 0, stdout: '' })
-    expect(stderr).toContain('Nothing was deleted.')
-    expect(await session.accounts.list()).toEqual(['acc'])
-  })
+  test.each(['', 'y', 'no', 'quit', 'maybe'])(
+    '-d deletes nothing after the answer "%s"',
+    async (no) => {
+      await begin(stored, { check: ok })
+      const { status, stdout, stderr } = await session.run(['--pw-env', '-d', 'acc'], {
+        env,
+        turns: [[really, no]],
+      })
+      expect({ status, stdout }).toEqual({ status: 0, stdout: '' })
+      expect(stderr).toContain('Nothing was deleted.')
+      expect(await session.accounts.list()).toEqual(['acc'])
+    },
+  )
 
-  test('revokes the token and deletes a client that was registered for it', async () => {
+  test('-d revokes the refresh token and deletes the client that was registered for the account', async () => {
     await begin(registered, { check: ok, delete: ok, delete_client: ok, remove: notLoaded })
     const { status, stdout } = await session.run(['--pw-env', '-d', 'acc'], {
       env,
@@ -180,7 +183,7 @@ describe('-d', () => {
     })
   })
 
-  test('a token that cannot be revoked dies with its client', async () => {
+  test('-d deletes an account whose token cannot be revoked, if its client is deleted', async () => {
     await begin(registered, { check: ok, delete: failure, delete_client: ok, remove: ok })
     const { status, stderr } = await session.run(['--pw-env', '--confirm-yes', '-d', 'acc'], {
       env,
@@ -189,7 +192,7 @@ describe('-d', () => {
     expect(await session.accounts.list()).toEqual([])
   })
 
-  test('the client may stay, or be one that cannot be deleted', async () => {
+  test('-d deletes an account whose client cannot be deleted', async () => {
     const refusal = { status: 'failure', error: 'Could not delete client: 403' }
     await begin(registered, { check: ok, delete: ok, delete_client: refusal, remove: notLoaded })
     const { status, stderr } = await session.run(['--pw-env', '--confirm-yes', '-d', 'acc'], {
@@ -204,21 +207,24 @@ describe('-d', () => {
   test.each([
     ['no', 0, ['check', 'delete', 'remove'], []],
     ['quit', 0, ['check'], ['acc']],
-  ] as const)('asked for the client: %s', async (answer, exit, asked, left) => {
-    await begin(registered, { check: ok, delete: ok, remove: ok })
-    const { status } = await session.run(['--pw-env', '-d', 'acc'], {
-      env,
-      turns: [
-        [really, 'yes'],
-        [alsoClient, answer],
-      ],
-    })
-    expect(status).toBe(exit)
-    expect(session.asked).toEqual(asked)
-    expect(await session.accounts.list()).toEqual(left)
-  })
+  ] as const)(
+    '-d deletes the client only with consent, and stops at quit: %s',
+    async (answer, exit, asked, left) => {
+      await begin(registered, { check: ok, delete: ok, remove: ok })
+      const { status } = await session.run(['--pw-env', '-d', 'acc'], {
+        env,
+        turns: [
+          [really, 'yes'],
+          [alsoClient, answer],
+        ],
+      })
+      expect(status).toBe(exit)
+      expect(session.asked).toEqual(asked)
+      expect(await session.accounts.list()).toEqual(left)
+    },
+  )
 
-  test('keeps everything where the token cannot be revoked, unless told otherwise', async () => {
+  test('-d keeps an account whose token cannot be revoked, unless the person deletes it anyway', async () => {
     await begin(stored, { check: ok, delete: failure, remove: ok })
     const turns = (answer: string) =>
       [
@@ -233,20 +239,20 @@ describe('-d', () => {
 
     const gone = await session.run(['--pw-env', '-d', 'acc'], { env, turns: turns('yes') })
     expect(gone.stdout).toBe(done)
-    expect(gone.stderr).toContain('see it first with\n\t$ oidc-gen -p acc\n')
+    expect(gone.stderr).toContain('print it first with\n\t$ oidc-gen -p acc\n')
     expect(gone.stdout + gone.stderr).not.toContain('RT')
     expect(session.asked.at(-1)).toBe('remove')
     expect(await session.accounts.list()).toEqual([])
   })
 
-  test('an account that is not loaded need not be unloaded', async () => {
+  test('-d deletes an account that is not loaded', async () => {
     await begin(registered, { check: ok, delete: ok, delete_client: ok, remove: notLoaded })
     const { status } = await session.run(['--pw-env', '--confirm-yes', '-d', 'acc'], { env })
     expect(status).toBe(0)
     expect(await session.accounts.list()).toEqual([])
   })
 
-  test('asks nobody with --prompt=none, but says how to answer', async () => {
+  test('-d with --prompt=none fails and names the options that answer', async () => {
     await begin(stored, { check: ok })
     const argv = ['--pw-env', '--prompt=none', '-d', 'acc']
     const { status, stderr } = await session.run(argv, { env })
@@ -255,7 +261,7 @@ describe('-d', () => {
     expect(await session.accounts.list()).toEqual(['acc'])
   })
 
-  test('knows what it does not know', async () => {
+  test('-d reports an account that does not exist', async () => {
     await begin(stored, { check: ok })
     const { status, stderr } = await session.run(['-d', 'none'])
     expect(status).toBe(1)
@@ -263,7 +269,7 @@ describe('-d', () => {
     expect(stderr).toContain('oidc-gen -l\n')
   })
 
-  test('needs an agent', async () => {
+  test('-d needs an agent', async () => {
     await begin(stored, { check: ok })
     const { status, stderr } = await session.run(['-d', 'acc'], {
       env: { OIDC_SOCK: join(session.home, 'none') },

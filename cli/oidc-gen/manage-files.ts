@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises'
 import { homedir } from 'node:os'
 import { basename, join } from 'node:path'
-import { callAgent } from '../../protocol/client/call.ts'
+import { type AgentAddress, callAgent } from '../../protocol/client/call.ts'
 import { accountOf } from '../../protocol/storage/account.ts'
 import { checkAccountName } from '../../protocol/storage/account-directory.ts'
 import { sealAccountFile } from '../../protocol/storage/account-file.ts'
@@ -15,69 +15,95 @@ import { isJsonObject, parseTolerantJson } from '../../protocol/wire/json.ts'
 import type { JsonObject } from '../../protocol/wire/messages.ts'
 import { shellQuote } from '../../protocol/wire/text.ts'
 import { accountDirectory } from '../account-directory.ts'
-import { unlockAccount } from '../passwords.ts'
+import { type PasswordAccess, unlockAccount } from '../passwords.ts'
 import { printedAccount } from '../printing.ts'
 import type { Io } from '../run.ts'
-import { type GenContext, passwordWays } from './context.ts'
+import type { FilePlan } from './plan.ts'
 
-/** `-p`: prints what a file holds, secrets and all. */
-export async function printFile(file: string, context: GenContext): Promise<void> {
-  const named = namedFile(file, context.io.env)
-  const { fields } = await unlockAccount(named.name, await named.read(), passwordWays(context))
-  context.io.stdout.write(`${printedAccount(fields)}\n`)
+/**
+ * `-p`: prints the content of a file, including secrets.
+ * @param file a path or an account's name
+ * @throws AgentError `file-not-found`, `file-unreadable`, or what `unlockAccount` throws
+ */
+export async function printFile(
+  file: string,
+  { env, stdout }: Io,
+  passwords: PasswordAccess,
+): Promise<void> {
+  const named = namedFile(file, env)
+  const { fields } = await unlockAccount(named.name, await named.read(), passwords)
+  stdout.write(`${printedAccount(fields)}\n`)
 }
 
-/** `-u`: seals a file anew, in the current format and with the same password. */
-export async function updateFile(file: string, context: GenContext): Promise<void> {
-  const named = namedFile(file, context.io.env)
-  const { fields, key } = await unlockAccount(named.name, await named.read(), passwordWays(context))
+/**
+ * `-u`: seals a file again, in the current format and with the same password.
+ * @throws AgentError as {@link printFile}; `file-unwritable`
+ */
+export async function updateFile(
+  file: string,
+  { env, stdout }: Io,
+  passwords: PasswordAccess,
+): Promise<void> {
+  const named = namedFile(file, env)
+  const { fields, key } = await unlockAccount(named.name, await named.read(), passwords)
   await named.write(await sealAccountFile(fields, key))
-  context.io.stdout.write('Updated config file format\n')
+  stdout.write('Updated config file format\n')
 }
 
-/** `--rename`: moves an account to another name; all but the name stays as it is. */
-export async function renameAccount(from: string, to: string, context: GenContext): Promise<void> {
+/**
+ * `--rename`: moves an account to another name, and changes nothing else.
+ * @throws AgentError `unknown-account`; `bad-request` if the new name is taken or not possible
+ */
+export async function renameAccount(
+  { from, to }: Extract<FilePlan, { kind: 'rename' }>,
+  agent: AgentAddress | undefined,
+  io: Io,
+  passwords: PasswordAccess,
+): Promise<void> {
   checkAccountName(to)
-  const directory = accountDirectory(context.io.env)
+  const directory = accountDirectory(io.env)
   if (!(await directory.has(from))) throw noSuchAccount()
   if (await directory.has(to)) {
     throw new AgentError('bad-request', `Account configuration '${to}' already exists`)
   }
   const text = await directory.read(from)
-  const { fields, key } = await unlockAccount(from, text, passwordWays(context))
+  const { fields, key } = await unlockAccount(from, text, passwords)
   const renamed = { ...fields, name: to }
   await directory.write(to, await sealAccountFile(renamed, key))
   await directory.remove(from)
   await removeIssuerAccount(directory.path, from)
   const { issuer } = accountOf(renamed)
   await addIssuerAccount(directory.path, issuer, to)
-  await unloadOldName(from, to, context)
+  await unloadOldName(from, to, agent, io)
 }
 
-/** An agent that goes on under the old name would have no file for a rotated refresh token. */
-async function unloadOldName(from: string, to: string, { agent, io }: GenContext): Promise<void> {
+/** An agent that still had the account by its old name could not save a rotated refresh token. */
+async function unloadOldName(
+  from: string,
+  to: string,
+  agent: AgentAddress | undefined,
+  { stderr }: Io,
+): Promise<void> {
   try {
     await callAgent(agent, { request: 'remove', account: from })
   } catch (error) {
-    // No agent, or it does not have the account: renaming needs neither.
+    // There is no agent, or it does not have the account: nothing is to be unloaded.
     if (error instanceof AgentError) return
     throw error
   }
-  io.stderr.write(
-    `Account ${from} was unloaded. Load it again with\n\t$ oidc-add ${shellQuote(to)}\n`,
-  )
+  stderr.write(`Account ${from} was unloaded. Load it again with\n\t$ oidc-add ${shellQuote(to)}\n`)
 }
 
-/** Told of a name that has no file. */
+/** The error for a name that has no file. */
 export function noSuchAccount(): AgentError {
   return new AgentError('unknown-account', 'No account configuration found with that shortname', {
-    hint: 'What there is shows: oidc-gen -l',
+    hint: 'To list the accounts: oidc-gen -l',
   })
 }
 
-/** An account file, wherever it is. */
-export interface NamedFile {
-  /** For questions about it. */
+/** An account file in the config directory or elsewhere. */
+interface NamedFile {
+  /** Names the file in questions. */
   readonly name: string
   read(): Promise<string>
   write(text: string): Promise<void>
@@ -109,12 +135,19 @@ async function readPath(path: string): Promise<string> {
   }
 }
 
-/** What the file of -f says of a client: JSON as it is, or in an account file. */
-export async function readConfiguration(file: string, context: GenContext): Promise<JsonObject> {
-  const named = namedFile(file, context.io.env)
+/**
+ * The members in the file of -f: a JSON object, or one that is sealed in an account file.
+ * @throws AgentError `file-malformed` if there is no JSON object; else as {@link printFile}
+ */
+export async function readConfiguration(
+  file: string,
+  env: Io['env'],
+  passwords: PasswordAccess,
+): Promise<JsonObject> {
+  const named = namedFile(file, env)
   const text = await named.read()
   if (!text.trimStart().startsWith('{')) {
-    return (await unlockAccount(named.name, text, passwordWays(context))).fields
+    return (await unlockAccount(named.name, text, passwords)).fields
   }
   try {
     const value = parseTolerantJson(text)
@@ -126,5 +159,5 @@ export async function readConfiguration(file: string, context: GenContext): Prom
 }
 
 function malformed(file: string, cause?: unknown): AgentError {
-  return new AgentError('file-malformed', `${file} is no JSON object`, { cause })
+  return new AgentError('file-malformed', `${file} is not a JSON object`, { cause })
 }

@@ -1,94 +1,84 @@
-import { AgentError } from '../../protocol/wire/errors.ts'
 import { listAccounts } from '../account-directory.ts'
-import { type Arguments, usageError } from '../arguments.ts'
+import type { Arguments } from '../arguments.ts'
 import { selectAgent } from '../autoload.ts'
 import { passwordSources } from '../passwords.ts'
 import type { Io } from '../run.ts'
-import { isUnattendedGrant } from './account-json.ts'
-import { completeByRedirect, completeByState } from './complete-login.ts'
-import type { GenContext, GenHost } from './context.ts'
+import { completeLogin } from './complete-login.ts'
 import { deleteAccount } from './delete-account.ts'
+import type { GenHost, GenIo } from './host.ts'
 import { configureAccount, createAccount, printOnlyToken, reauthenticate } from './make-account.ts'
 import { printFile, renameAccount, updateFile } from './manage-files.ts'
-import type { GenOptions, oidcGen } from './options.ts'
-import { type GenMode, isManaging, type ManagingMode, modeOf } from './plan.ts'
+import type { oidcGen } from './options.ts'
+import { type AccountPlan, type FilePlan, type GenPlan, planOf, promptPolicy } from './plan.ts'
 import { Prompter } from './prompter.ts'
-import { givenRefreshToken } from './save-account.ts'
 
-/** `oidc-gen`: makes, changes and deletes accounts. */
+/**
+ * `oidc-gen`: makes, changes and deletes accounts.
+ * @throws AgentError of any code, from the plan or from a step of its execution
+ */
 export async function generate(
-  args: Arguments<typeof oidcGen.options>,
+  { options, operands }: Arguments<typeof oidcGen.options>,
   io: Io,
   host: GenHost,
 ): Promise<void> {
-  const { options } = args
-  checkPromptModes(options)
-  checkSkipping(options)
-  const prompter = new Prompter(options, host)
-  const context: GenContext = {
-    options,
-    io,
-    host,
-    agent: selectAgent(io, 'local'),
-    prompter,
-    sources: passwordSources(options),
-    refreshToken: givenRefreshToken(options, io.env),
-    explain: (line) => {
-      if (options.verbose || options.debug) io.stderr.write(`${line}\n`)
-    },
-  }
+  const policy = promptPolicy(options)
+  const plan = planOf({ options, operands }, io.env)
+  const prompter = new Prompter(policy, host)
+  const isVerbose = options.verbose || options.debug
   try {
-    await perform(modeOf(args), context)
+    await execute(plan, {
+      io,
+      host,
+      agent: selectAgent(io, 'local'),
+      prompter,
+      passwords: {
+        sources: passwordSources(options),
+        io,
+        terminal: () => prompter.terminal(),
+      },
+      explain: (line) => {
+        if (isVerbose) io.stderr.write(`${line}\n`)
+      },
+    })
   } finally {
     prompter.close()
   }
 }
 
-async function perform(mode: GenMode, context: GenContext): Promise<void> {
-  if (isManaging(mode)) return manage(mode, context)
-  switch (mode.kind) {
-    case 'complete-by-redirect':
-      return completeByRedirect(mode.uri, context)
-    case 'complete-by-state':
-      return completeByState(mode.state, context)
-    case 'reauthenticate':
-      return reauthenticate(mode.account, context)
-    case 'only-token':
-      return printOnlyToken(mode.account, context)
-    case 'configure':
-      return configureAccount(mode.account, context)
-    case 'create':
-      return createAccount(mode.account, context)
-  }
+async function execute(plan: GenPlan, gen: GenIo): Promise<void> {
+  return 'login' in plan || 'save' in plan ? executeLogin(plan, gen) : executeOnFiles(plan, gen)
 }
 
-async function manage(mode: ManagingMode, context: GenContext): Promise<void> {
-  switch (mode.kind) {
+async function executeOnFiles(
+  plan: FilePlan,
+  { io, agent, prompter, passwords }: GenIo,
+): Promise<void> {
+  switch (plan.kind) {
     case 'list':
-      return listAccounts(context.io)
+      return listAccounts(io)
     case 'print':
-      return printFile(mode.file, context)
+      return printFile(plan.file, io, passwords)
     case 'update':
-      return updateFile(mode.file, context)
+      return updateFile(plan.file, io, passwords)
     case 'rename':
-      return renameAccount(mode.from, mode.to, context)
+      return renameAccount(plan, agent, io, passwords)
     case 'delete':
-      return deleteAccount(mode.account, context)
+      return deleteAccount(plan.account, { agent, io, prompter, passwords })
   }
 }
 
-function checkPromptModes({ prompt, pwPrompt }: GenOptions): void {
-  const gui = prompt === 'gui' ? '--prompt' : pwPrompt === 'gui' ? '--pw-prompt' : undefined
-  if (gui === undefined) return
-  throw new AgentError('not-implemented', `${gui}=gui is not implemented`, {
-    hint: `Leave out ${gui} to be asked on the terminal.`,
-  })
-}
-
-/** Where a person logs in there is nothing to save before; and unsaved, nothing would come of it. */
-function checkSkipping({ skipCheck, flow, noSave, onlyToken }: GenOptions): void {
-  if (!skipCheck || (isUnattendedGrant(flow[0]) && !noSave && !onlyToken)) return
-  throw usageError(
-    '--skip-check saves an account made with -w client_credentials or -w token-exchange',
-  )
+async function executeLogin(plan: AccountPlan, gen: GenIo): Promise<void> {
+  switch (plan.kind) {
+    case 'create':
+      return createAccount(plan, gen)
+    case 'configure':
+      return configureAccount(plan, gen)
+    case 'only-token':
+      return printOnlyToken(plan, gen)
+    case 'reauthenticate':
+      return reauthenticate(plan, gen)
+    case 'complete-by-redirect':
+    case 'complete-by-state':
+      return completeLogin(plan, gen)
+  }
 }

@@ -37,16 +37,16 @@ const generating = {
   file: text('-f, --file=FILE', "Reads the client configuration from FILE. Implicitly sets '-m'"),
   manual: flag(
     '-m, --manual',
-    'Does not use dynamic client registration: the client has been registered beforehand. With an existing account, changes it',
+    'Does not use dynamic client registration: the client was registered beforehand. Changes the account if it exists',
   ),
-  pub: flag('--pub', 'Uses a public client that is configured for the issuer'),
+  pub: flag('--pub', 'Uses the public client that is configured for the issuer'),
   clientId: text(
     '--client-id=CLIENT_ID',
-    "Use CLIENT_ID as client id, of a client registered beforehand. Implicitly sets '-m'",
+    "Use the client CLIENT_ID, which was registered beforehand. Implicitly sets '-m'",
   ),
   clientSecret: text(
     '--client-secret=CLIENT_SECRET',
-    "Use CLIENT_SECRET as client secret; '' where the client has none",
+    "Use CLIENT_SECRET as client secret; '' if the client has none",
   ),
   issuer: text('--issuer, --iss=ISSUER_URL', 'Set ISSUER_URL as the issuer url to be used'),
   scope: texts(
@@ -60,12 +60,12 @@ const generating = {
   flow: choices(
     '-w, --flow=code|device|password|refresh|client_credentials|token-exchange',
     ['code', 'device', 'password', 'refresh', 'client_credentials', 'token-exchange'],
-    "The OIDC flow to use. Can be repeated, most wanted first. The default is 'code' where a browser can be shown, else 'device'",
+    "The OIDC flow to use. Can be repeated, in order of preference. The default is 'code' if a browser can be shown, else 'device'",
   ),
   noSave: flag('--no-save', 'Only load the account into the agent, save no file'),
   skipCheck: flag(
     '--skip-check',
-    "Saves the account without a first token, for the flows 'client_credentials' and 'token-exchange': for an account that is used elsewhere, as in a CI job",
+    "Saves the account without a first token. Only for the flows 'client_credentials' and 'token-exchange', for an account that is used elsewhere, as in a CI job",
   ),
 } as const
 
@@ -80,7 +80,7 @@ const special = {
   ),
   clientName: text(
     '--client-name-identifier, --cnid=IDENTIFIER',
-    'What distinguishes the client name from those of other machines. The default is the host name',
+    'Appends IDENTIFIER to the client name, to distinguish it from those of other machines. The default is the host name',
   ),
   certPath: text(
     '--cert-path, --cert-file, --cp=FILE',
@@ -88,7 +88,7 @@ const special = {
   ),
   configEndpoint: text(
     '--configuration-endpoint, --config-endpoint, --discovery-endpoint=ENDPOINT_URI',
-    'Where the configuration of the provider is, if not at the usual place',
+    'Use this uri for the discovery of the provider, instead of the usual one',
   ),
   deviceEndpoint: text(
     '--device-authorization-endpoint, --dae=ENDPOINT_URI',
@@ -97,7 +97,7 @@ const special = {
   oauth2: flag('--oauth2, --oauth', 'The provider supports OAuth 2 only, not OpenID Connect'),
   onlyToken: flag(
     '--only-at',
-    'Print an access token and keep nothing. Needs a client registered beforehand or a public one',
+    'Print an access token and save no account. Needs a client registered beforehand or a public one',
   ),
   refreshToken: text(
     '--refresh-token, --rt=REFRESH_TOKEN',
@@ -116,38 +116,38 @@ const special = {
   password: text('--op-password=PASSWORD', "Password for the flow 'password'"),
   privateKey: text(
     '--private-key=FILE',
-    'Private key, PEM or JWK, with which the client shows who it is (private_key_jwt) instead of a secret',
+    'Private key, PEM or JWK, by which the client authenticates (private_key_jwt) instead of a secret',
   ),
   tokenEndpointAuthMethod: choice(
     '--token-endpoint-auth-method=METHOD',
     ['none', 'client_secret_basic', 'client_secret_post', 'private_key_jwt'],
-    'How the client shows who it is: none, client_secret_basic, client_secret_post or private_key_jwt. The default is what the provider takes',
+    'How the client authenticates: none, client_secret_basic, client_secret_post or private_key_jwt. The default is a method that the provider supports',
   ),
   subjectTokenSource: choice(
     '--subject-token-source=github',
     ['github'],
-    "Platform whose job asks it for the token to exchange, for the flow 'token-exchange'. It is asked anew for each token",
+    "Platform of the job that requests the token to exchange from it, for the flow 'token-exchange'. Requested again for each access token",
   ),
   subjectTokenAudience: text(
     '--subject-token-audience=AUDIENCE',
-    'Whom the token of --subject-token-source is for. The default is the issuer',
+    'Audience of the token of --subject-token-source. The default is the issuer',
   ),
   subjectTokenEnv: text(
     '--subject-token-env=VAR',
-    "Variable in the agent's environment with the token to exchange, for the flow 'token-exchange'. It is read anew for each token",
+    "Variable in the agent's environment with the token to exchange, for the flow 'token-exchange'. Read again for each access token",
   ),
-  subjectTokenFile: text('--subject-token-file=FILE', 'As --subject-token-env, from FILE'),
+  subjectTokenFile: text('--subject-token-file=FILE', 'Like --subject-token-env, from FILE'),
   subjectTokenType: text(
     '--subject-token-type=URN',
-    'What the token to exchange is. The default is urn:ietf:params:oauth:token-type:id_token',
+    'Type of the token to exchange. The default is urn:ietf:params:oauth:token-type:id_token',
   ),
   audienceParameter: choice(
     '--audience-parameter=audience|resource|both|scope',
     audienceParameters,
-    "How this provider is asked for an audience. The default is what issuer.config says, else what is known of the provider's product",
+    "Parameter by which an audience is requested from this provider. The default is that of issuer.config, else that of the provider's product",
   ),
-  noWebserver: flag('--no-webserver', "No web server for the redirect of the flow 'code'"),
-  noScheme: flag('--no-scheme', "No redirect to a custom uri scheme in the flow 'code'"),
+  noWebserver: flag('--no-webserver', "Starts no web server for the redirect of the flow 'code'"),
+  noScheme: flag('--no-scheme', "Uses no redirect to a custom uri scheme in the flow 'code'"),
   codeExchange: text(
     '--codeExchange=URI',
     'Uses URI to complete the account configuration generation process. URI must be the full url to which you were redirected after the authorization code flow',
@@ -164,7 +164,7 @@ const asking = {
   prompt: choice(
     '--prompt=cli|gui|none',
     ['cli', 'gui', 'none'],
-    "How to ask for what is missing. The default is 'cli'",
+    "How to ask for missing values. The default is 'cli'",
   ),
   pwPrompt: choice(
     '--pw-prompt=cli|gui',
@@ -177,13 +177,13 @@ const asking = {
     '--confirm-default',
     'Confirms all confirmation prompts with the default value',
   ),
-  verbose: flag('-v, --verbose', 'Say on stderr what is being done'),
-  debug: flag('-g, --debug', 'As --verbose'),
+  verbose: flag('-v, --verbose', 'Report on stderr what is done'),
+  debug: flag('-g, --debug', 'Same as --verbose'),
 } as const
 
 const options = { ...managing, ...generating, ...special, ...asking } as const
 
-/** What is on the command line of `oidc-gen` (cli.md §1.4). */
+/** The options of `oidc-gen` and their values (cli.md §1.4). */
 export type GenOptions = Values<typeof options>
 
 export const oidcGen: CommandSpec<typeof options> = {

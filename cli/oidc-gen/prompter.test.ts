@@ -3,7 +3,7 @@ import { expect, test } from 'vitest'
 import { testIo } from '../test-io.ts'
 import { PipedPrompter } from './prompter.ts'
 
-test('a line for each question, an empty one for the default, and an end', async () => {
+test('a pipe answers each question with a line, an empty line means the default, and its end is an error', async () => {
   const { stderr } = testIo()
   const answers = new PipedPrompter(Readable.from(['https://op\n', '\nla', 'st']), stderr)
   expect(await answers.ask('Issuer')).toBe('https://op')

@@ -3,56 +3,71 @@ import type { Readable } from 'node:stream'
 import { AgentError } from '../../protocol/wire/errors.ts'
 import type { Output } from '../run.ts'
 import type { Terminal } from '../terminal.ts'
-import type { GenOptions } from './options.ts'
 
-/** A value that an option gives, or a person. */
+/** A question for a value that no option gave. */
 export interface Question {
-  /** In the C tool's error text: `issuer url`. */
+  /** Names the value in the C tool's error text: `issuer url`. */
   readonly label: string
-  /** Without the dashes. */
+  /** The option that gives the value, without the dashes. */
   readonly option: string
   readonly question: string
 }
 
 export type Answer = 'yes' | 'no' | 'quit'
 
-type PromptOptions = Pick<GenOptions, 'prompt' | 'confirmYes' | 'confirmNo' | 'confirmDefault'>
+/** Whether and how the person is asked. */
+export interface PromptPolicy {
+  /** False with --prompt=none. Passwords are asked for even then, as by the C tool. */
+  readonly mayAsk: boolean
+  /** How questions for yes or no are answered: by the person, or all by an option. */
+  readonly confirmation: 'person' | 'yes' | 'no' | 'default'
+}
 
-/** How the person is reached. */
+/** The ways to the person. */
 export interface PromptChannels {
   /** @throws AgentError `no-terminal` */
   openTerminal(): Terminal
-  /** Where answers come from if there is no terminal. */
+  /** Reads answers from stdin. Used if there is no terminal. */
   openPipe(): Questions
 }
 
-/** Asks the person, or says which option would have answered. */
+/** Asks the person. If that is not allowed, the error names the option that answers instead. */
 export class Prompter {
-  readonly #options: PromptOptions
-  readonly #reach: PromptChannels
+  readonly #policy: PromptPolicy
+  readonly #channels: PromptChannels
   #terminal: Terminal | undefined
   #pipe: Questions | undefined
 
-  /** Nothing is opened before the first question. */
-  constructor(options: PromptOptions, reach: PromptChannels) {
-    this.#options = options
-    this.#reach = reach
+  /** Opens nothing: a channel is opened at the first question. */
+  constructor(policy: PromptPolicy, channels: PromptChannels) {
+    this.#policy = policy
+    this.#channels = channels
+  }
+
+  /** False with --prompt=none. */
+  get mayAsk(): boolean {
+    return this.#policy.mayAsk
+  }
+
+  /** Whether the person answers questions for yes or no, instead of an option. */
+  get mayConfirm(): boolean {
+    return this.#policy.mayAsk && this.#policy.confirmation === 'person'
   }
 
   /**
-   * For passwords: they are asked for even with --prompt=none, as by the C tool.
+   * The terminal itself, for passwords: they are asked for even with --prompt=none, as by the C tool.
    * @throws AgentError `no-terminal`
    */
-  passwords(): Terminal {
-    this.#terminal ??= this.#reach.openTerminal()
+  terminal(): Terminal {
+    this.#terminal ??= this.#channels.openTerminal()
     return this.#terminal
   }
 
-  /** Whether there is a terminal, and questions are wanted. */
+  /** Whether there is a terminal, and the person may be asked at it. */
   hasTerminal(): boolean {
-    if (this.#options.prompt === 'none') return false
+    if (!this.#policy.mayAsk) return false
     try {
-      this.passwords()
+      this.terminal()
       return true
     } catch {
       return false
@@ -60,40 +75,45 @@ export class Prompter {
   }
 
   /**
-   * The answer, not empty.
-   * @throws AgentError `no-terminal` with --prompt=none.
+   * The person's answer, not empty. Asks until there is one.
+   * @param fallback an empty line means it
+   * @throws AgentError `no-terminal` with --prompt=none, or if stdin ends
    */
-  async ask(wanted: Question, fallback?: string): Promise<string> {
-    this.#checkMayAsk(wanted)
+  async ask(value: Question, fallback?: string): Promise<string> {
+    this.#checkMayAsk(value)
     const given = fallback === undefined ? {} : { default: fallback }
     for (;;) {
-      const answer = (await this.#questions().ask(wanted.question, given)).trim()
+      const answer = (await this.#questions().ask(value.question, given)).trim()
       if (answer !== '') return answer
     }
   }
 
-  /** As {@link ask}, without showing what is typed; `keeps` is what an empty answer means. */
-  async askSecret(wanted: Question, keeps?: string): Promise<string> {
-    this.#checkMayAsk(wanted)
-    const question = keeps === undefined ? wanted.question : `${wanted.question} [***]`
+  /** As {@link ask}, without showing what is typed or what `fallback` is. */
+  async askSecret(value: Question, fallback?: string): Promise<string> {
+    this.#checkMayAsk(value)
+    const question = fallback === undefined ? value.question : `${value.question} [***]`
     for (;;) {
-      const answer = await this.passwords().askSecret(question)
+      const answer = await this.terminal().askSecret(question)
       if (answer !== '') return answer
-      if (keeps !== undefined) return keeps
+      if (fallback !== undefined) return fallback
     }
   }
 
   /** Shows something that helps to answer the next question. */
   say(text: string): void {
-    if (this.#options.prompt !== 'none') this.#questions().say(text)
+    if (this.#policy.mayAsk) this.#questions().say(text)
   }
 
-  /** A question for yes or no (cli.md §1.4, "-d"): only a whole `yes` overrules a No. */
+  /**
+   * The answer to a question for yes or no (cli.md §1.4, "-d"). If the default is `no`, only the whole
+   * word `yes` means yes.
+   * @throws AgentError `no-terminal` with --prompt=none, unless an option answers
+   */
   async confirm(question: string, standard: 'yes' | 'no'): Promise<Answer> {
     const settled = this.#settledAnswer(standard)
     if (settled !== undefined) return settled
-    if (this.#options.prompt === 'none') {
-      throw new AgentError('no-terminal', `${question} Nobody may be asked with --prompt=none.`, {
+    if (!this.#policy.mayAsk) {
+      throw new AgentError('no-terminal', `${question} With --prompt=none this is not asked.`, {
         hint: 'Answer by --confirm-yes, --confirm-no or --confirm-default.',
       })
     }
@@ -107,10 +127,9 @@ export class Prompter {
   }
 
   #settledAnswer(standard: 'yes' | 'no'): Answer | undefined {
-    const { confirmYes, confirmNo, confirmDefault } = this.#options
-    if (confirmYes) return 'yes'
-    if (confirmNo) return 'no'
-    return confirmDefault ? standard : undefined
+    const { confirmation } = this.#policy
+    if (confirmation === 'person') return undefined
+    return confirmation === 'default' ? standard : confirmation
   }
 
   close(): void {
@@ -121,16 +140,16 @@ export class Prompter {
   #questions(): Questions {
     if (this.#pipe !== undefined) return this.#pipe
     try {
-      return this.passwords()
+      return this.terminal()
     } catch (error) {
       if (!(error instanceof AgentError) || error.code !== 'no-terminal') throw error
-      this.#pipe = this.#reach.openPipe()
+      this.#pipe = this.#channels.openPipe()
       return this.#pipe
     }
   }
 
   #checkMayAsk({ label, option }: Question): void {
-    if (this.#options.prompt !== 'none') return
+    if (this.#policy.mayAsk) return
     throw new AgentError(
       'no-terminal',
       `Required argument ${label} not given. Please enable a prompt mode or pass ${label} to the '--${option}' option.`,
@@ -138,12 +157,12 @@ export class Prompter {
   }
 }
 
-/** What can be asked in the open. */
+/** Questions whose answers may be seen. */
 export type Questions = Pick<Terminal, 'ask' | 'say' | 'close'>
 
 /**
- * Answers from a pipe, for where there is no terminal: the C oidc-gen reads its questions' answers
- * from stdin too, and scripts feed it. Passwords it takes from a terminal only; so do we.
+ * Answers from a pipe, if there is no terminal: the C oidc-gen reads answers from stdin too, and
+ * scripts write them. It reads passwords from a terminal only, and so does this one.
  */
 export class PipedPrompter implements Questions {
   readonly #stderr: Output
@@ -179,7 +198,7 @@ function unanswered(question: string): AgentError {
     'no-terminal',
     `there is no terminal to ask on, and stdin ends at: ${question}`,
     {
-      hint: 'Give the answer by an option. Which there are shows: oidc-gen --help',
+      hint: 'Give the answer by an option. To list the options: oidc-gen --help',
     },
   )
 }

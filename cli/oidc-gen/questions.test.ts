@@ -14,7 +14,7 @@ beforeEach(async () => {
 
 afterEach(() => session.close())
 
-test('name and password at the provider are asked for where no option gives them', async () => {
+test('the flow password asks for user name and password if no option gives them', async () => {
   const { status, stderr, terminal } = await session.run(argv, {
     turns: [
       ['Username', 'alice'],
@@ -28,7 +28,7 @@ test('name and password at the provider are asked for where no option gives them
   })
 })
 
-test('a password on the command line is taken, and warned of', async () => {
+test('a password on the command line is used, with a warning', async () => {
   const given = ['--op-username=alice', '--op-password=wonderland'] as const
   const { status, stderr } = await session.run([...given, ...argv], { turns: [] })
   expect(status).toBe(0)
@@ -36,7 +36,7 @@ test('a password on the command line is taken, and warned of', async () => {
   expect(session.request('gen')).toMatchObject({ config: { password: 'wonderland' } })
 })
 
-test('where another flow comes first, nobody is asked', async () => {
+test('user name and password are not asked for if another flow comes first', async () => {
   const flows = ['-w', 'device', '-w', 'password'] as const
   const options = [...client, '--client-secret=s', ...flows, '--no-save', 'acc'] as const
   const { status } = await session.run(options, { turns: [] })

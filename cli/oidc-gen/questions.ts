@@ -6,37 +6,39 @@ import {
 import { AgentError } from '../../protocol/wire/errors.ts'
 import type { JsonObject } from '../../protocol/wire/messages.ts'
 import { shellQuote } from '../../protocol/wire/text.ts'
-import { extensionFields, fieldText, fieldTexts, redirectUris } from './account-json.ts'
-import type { GenContext } from './context.ts'
+import type { Io } from '../run.ts'
+import { type Credentials, fieldText, fieldTexts, type MemberPlan } from './account-json.ts'
+import type { GivenClientPlan } from './plan.ts'
+import type { Prompter } from './prompter.ts'
 
 /**
- * The short name of an account that is to be made.
- * @throws AgentError `bad-request` where it was given and there is such an account; a person who
- *   was asked is asked again.
+ * The short name of a new account. The person is asked again if the name is taken.
+ * @throws AgentError `bad-request` if the name was given and is taken; `no-terminal`
  */
 export async function newAccountName(
   given: string | undefined,
   directory: AccountDirectory | undefined,
-  context: GenContext,
+  prompter: Prompter,
 ): Promise<string> {
   const exists = async (name: string): Promise<boolean> => (await directory?.has(name)) ?? false
   if (given !== undefined) {
     checkAccountName(given)
-    if (await exists(given)) throw configured(given)
+    if (await exists(given)) throw nameTaken(given)
     return given
   }
   for (;;) {
-    const name = await askName(context)
+    const name = await askName(prompter)
     if (!(await exists(name))) return name
-    context.prompter.say(alreadyConfigured)
+    prompter.say(alreadyConfigured)
   }
 }
 
-/** The short name of an account that may exist. */
-export async function askName({ prompter, options }: GenContext): Promise<string> {
-  if (options.prompt === 'none') {
-    throw new AgentError('no-terminal', 'No account short name given.')
-  }
+/**
+ * The short name of a new account or of one that exists.
+ * @throws AgentError `no-terminal`
+ */
+export async function askName(prompter: Prompter): Promise<string> {
+  if (!prompter.mayAsk) throw new AgentError('no-terminal', 'No account short name given.')
   for (;;) {
     const name = await prompter.ask(nameQuestion)
     const fault = faultOf(name)
@@ -64,7 +66,7 @@ function faultOf(name: string): string | undefined {
 
 const alreadyConfigured = 'An account with that shortname is already configured'
 
-function configured(name: string): AgentError {
+function nameTaken(name: string): AgentError {
   return new AgentError('bad-request', alreadyConfigured, {
     hint: [
       'For a new refresh token run',
@@ -83,37 +85,49 @@ const redirectUriQuestion = {
   question: 'Redirect_uris (space separated)',
 } as const
 
-/** The redirect URIs of a client registered beforehand; the flow `code` alone cannot do without. */
+/** The redirect URIs of a client registered beforehand. Asked for only if the flow needs them. */
 export async function chooseRedirectUris(
+  { redirectUris, required }: MemberPlan,
   stored: JsonObject,
-  context: GenContext,
+  prompter: Prompter,
 ): Promise<readonly string[]> {
-  const given = redirectUris(context)
-  if (given.length > 0) return given
+  if (redirectUris.length > 0) return redirectUris
   const before = fieldTexts(stored, 'redirect_uris')
-  if (context.options.flow[0] !== 'code') return before
-  return words(await context.prompter.ask(redirectUriQuestion, before.join(' ') || undefined))
+  if (required !== 'redirect-uris') return before
+  return words(await prompter.ask(redirectUriQuestion, before.join(' ') || undefined))
+}
+
+/** What files say of a client, beside the options. */
+export interface ClientSources {
+  /** The file of -f. */
+  readonly file: JsonObject
+  /** The account's own file: its values are the defaults of the questions. */
+  readonly stored: JsonObject
+  /** `token_endpoint_auth_method` (RFC 7591 §2): from an option, else from the account's file. */
+  readonly authMethod: string | undefined
 }
 
 /**
- * The members of an account for a client that was registered beforehand: as given by options or in
- * `file`, else asked for, with what `stored` has as the default.
+ * The members of an account for a client that was registered beforehand: from options, else from the
+ * file of -f, else from the person.
+ * @throws AgentError `no-terminal`
  */
 export async function givenClient(
-  file: JsonObject,
-  stored: JsonObject,
-  context: GenContext,
+  plan: Extract<GivenClientPlan, { kind: 'preregistered' }>,
+  sources: ClientSources,
+  prompter: Prompter,
 ): Promise<JsonObject> {
-  const { options, prompter } = context
+  const { file, stored } = sources
   const storedId = fieldText(stored, 'client_id')
-  const givenId = options.clientId ?? fieldText(file, 'client_id')
+  const givenId = plan.id ?? fieldText(file, 'client_id')
   const client_id = givenId ?? (await prompter.ask(clientIdQuestion, storedId))
-  const givenSecret = options.clientSecret ?? secretIn(file)
-  const client_secret = givenSecret ?? (await askedSecret(stored, context))
+  const givenSecret = plan.secret ?? secretIn(file)
+  const client_secret =
+    givenSecret ?? (needsSecret(plan, sources) ? await askSecret(stored, prompter) : '')
   const isStored = client_id === storedId
-  // A public client sends its id in another place.
-  const uses_pub_client = options.pub ? 1 : isStored ? (stored['uses_pub_client'] ?? 0) : 0
-  // What deletes the client that was there before must not be held against this one.
+  // A public client sends its id in another parameter.
+  const uses_pub_client = plan.isPublic ? 1 : isStored ? (stored['uses_pub_client'] ?? 0) : 0
+  // With the registration of the previous client, `oidc-gen -d` would delete the wrong client.
   const registration = isStored ? {} : noRegistration
   return { client_id, client_secret, uses_pub_client, ...registration }
 }
@@ -127,26 +141,25 @@ const clientSecretQuestion = {
   question: "Client secret (for a client without one, use --client-secret='')",
 } as const
 
-/** A file that names a client has its secret, if there is one. */
+/** A file that names a client also has its secret, unless the client has none. */
 function secretIn(file: JsonObject): string | undefined {
   return fieldText(file, 'client_id') === undefined
     ? undefined
     : (fieldText(file, 'client_secret') ?? '')
 }
 
-async function askedSecret(stored: JsonObject, { options, prompter }: GenContext): Promise<string> {
-  // A public client is one that cannot keep a secret.
-  if (options.pub || hasOtherProof(stored, options)) return ''
-  // An account that has a client without secret is not asked for one again.
-  if (fieldText(stored, 'client_id') !== undefined && stored['client_secret'] === '') return ''
-  return await prompter.askSecret(clientSecretQuestion, fieldText(stored, 'client_secret'))
+/** Whether the client authenticates with a secret, as far as that is known. */
+function needsSecret(
+  { isPublic }: { readonly isPublic: boolean },
+  { stored, authMethod }: ClientSources,
+): boolean {
+  if (isPublic || authMethod === 'private_key_jwt' || authMethod === 'none') return false
+  // The account's client has no secret, so it is not asked for again.
+  return fieldText(stored, 'client_id') === undefined || stored['client_secret'] !== ''
 }
 
-/** A client that shows who it is by a key, or by nothing. */
-function hasOtherProof(stored: JsonObject, options: GenContext['options']): boolean {
-  const method =
-    extensionFields(options)['token_endpoint_auth_method'] ?? stored['token_endpoint_auth_method']
-  return method === 'private_key_jwt' || method === 'none'
+function askSecret(stored: JsonObject, prompter: Prompter): Promise<string> {
+  return prompter.askSecret(clientSecretQuestion, fieldText(stored, 'client_secret'))
 }
 
 const usernameQuestion = {
@@ -161,25 +174,25 @@ const passwordQuestion = {
 } as const
 
 /**
- * The account with the person's name and password at the provider, where the flow `password` is the
- * first choice (RFC 6749 §4.3); what no option gives is asked for. The agent keeps neither.
+ * The account with the person's user name and password at the provider, if the flow `password` is the
+ * first choice (RFC 6749 §4.3). Asks for what no option gives. The agent keeps neither.
+ * @throws AgentError `no-terminal`
  */
 export async function withCredentials(
   fields: JsonObject,
   flows: readonly string[],
-  { options, prompter, io }: GenContext,
+  given: Credentials,
+  { prompter, stderr }: { readonly prompter: Prompter; readonly stderr: Io['stderr'] },
 ): Promise<JsonObject> {
-  if (options.password !== undefined) {
-    io.stderr.write(
+  if (given.password !== undefined) {
+    stderr.write(
       'Warning: --op-password could be seen by other users of this machine while oidc-gen started. Leave it out to be asked for it.\n',
     )
   }
   if (flows[0] !== 'password') return fields
   const username =
-    options.username ?? fieldText(fields, 'username') ?? (await prompter.ask(usernameQuestion))
+    given.username ?? fieldText(fields, 'username') ?? (await prompter.ask(usernameQuestion))
   const password =
-    options.password ??
-    fieldText(fields, 'password') ??
-    (await prompter.askSecret(passwordQuestion))
+    given.password ?? fieldText(fields, 'password') ?? (await prompter.askSecret(passwordQuestion))
   return { ...fields, username, password }
 }

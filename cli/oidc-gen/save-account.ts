@@ -1,4 +1,4 @@
-import { callAgent } from '../../protocol/client/call.ts'
+import { type AgentAddress, callAgent } from '../../protocol/client/call.ts'
 import { accountOf } from '../../protocol/storage/account.ts'
 import { AccountDirectory } from '../../protocol/storage/account-directory.ts'
 import { type FileKey, newFileKey, sealAccountFile } from '../../protocol/storage/account-file.ts'
@@ -7,97 +7,148 @@ import { addIssuerAccount } from '../../protocol/storage/issuer-config-writer.ts
 import { AgentError } from '../../protocol/wire/errors.ts'
 import type { JsonObject } from '../../protocol/wire/messages.ts'
 import { shellQuote } from '../../protocol/wire/text.ts'
-import { addRequest, passwordEntry, sourcedPassword, storesPassword } from '../passwords.ts'
+import {
+  addRequest,
+  type PasswordAccess,
+  passwordEntry,
+  sourcedPassword,
+  storesPassword,
+} from '../passwords.ts'
 import type { Io } from '../run.ts'
-import type { GenContext } from './context.ts'
-import type { GenOptions } from './options.ts'
+import type { Terminal } from '../terminal.ts'
+import type { GenHost } from './host.ts'
+import type { SavePlan } from './plan.ts'
+import type { Prompter } from './prompter.ts'
 
-/** What an account's file is sealed with. */
+/** How an account's file is sealed. It is settled before the login. */
 export type Sealing =
-  | { readonly kind: 'new'; readonly password: PlannedPassword }
-  /** A file that exists: its password may stay. */
-  | { readonly kind: 'changed'; readonly password: PlannedPassword; readonly key: FileKey }
+  /** No file is written. */
+  | { readonly kind: 'none' }
+  /** A new file. */
+  | { readonly kind: 'new'; readonly password: NewPassword }
+  /** A file that exists: the person may keep its password. */
+  | { readonly kind: 'changed'; readonly password: NewPassword; readonly key: FileKey }
+  /** A file that exists and keeps its password. */
   | { readonly kind: 'same'; readonly key: FileKey }
+
+/** The password of a new file, as far as it is known before the login. */
+type NewPassword = { readonly kind: 'given'; readonly password: string } | { readonly kind: 'ask' }
+
+/**
+ * The sealing of a new or changed account: with a password from a source, else from the person. Call it
+ * before the login: an account without a password cannot be saved after the login.
+ * @param key of the account that is changed
+ * @throws AgentError `no-terminal` if no source has a password and the person cannot be asked
+ */
+export async function newSealing(
+  save: SavePlan,
+  { sources, io, terminal }: PasswordAccess,
+  key?: FileKey,
+): Promise<Sealing> {
+  if (save === 'agent-only') return { kind: 'none' }
+  const warn = (line: string): void => void io.stderr.write(`${line}\n`)
+  const given = await sourcedPassword(sources, { env: io.env, warn })
+  // Opens the terminal now, so that a failure comes before the login.
+  if (given === undefined) terminal()
+  const password: NewPassword =
+    given === undefined ? { kind: 'ask' } : { kind: 'given', password: given }
+  return key === undefined ? { kind: 'new', password } : { kind: 'changed', password, key }
+}
+
+/** The sealing that keeps the file's password. */
+export function sameSealing(save: SavePlan, key: FileKey): Sealing {
+  return save === 'agent-only' ? { kind: 'none' } : { kind: 'same', key }
+}
+
+/** What saving takes beside the account. */
+interface Saving {
+  readonly io: Io
+  /** Gets the key of the file, to save refresh tokens that rotate. */
+  readonly agent: AgentAddress | undefined
+  readonly host: Pick<GenHost, 'systemDirectory'>
+  readonly prompter: Prompter
+  readonly passwords: PasswordAccess
+  readonly explain: (line: string) => void
+}
 
 interface Sealed {
   readonly key: FileKey
-  /** Known if it was not kept. */
+  /** Undefined if the file keeps its password. */
   readonly password: string | undefined
 }
 
-/** Saves an account that the agent has loaded, and lets the agent keep the file up to date. */
+/**
+ * Saves an account that the agent has loaded, and lets the agent keep the file up to date.
+ * @throws AgentError why the account is not saved, with what to do next
+ */
 export async function saveAccount(
   fields: JsonObject,
   sealing: Sealing,
-  context: GenContext,
+  saving: Saving,
 ): Promise<void> {
-  const { io, options } = context
-  const { name } = accountOf(fields)
-  if (!options.noSave) {
+  if (sealing.kind !== 'none') {
+    const { name } = accountOf(fields)
     try {
-      const sealed = await sealedWith(name, sealing, context)
-      await writeUntilSaved(name, fields, sealed.key, context)
-      await introduceFile(fields, sealed, context)
+      const sealed = await sealedWith(name, sealing, saving.passwords.terminal)
+      await writeUntilSaved(name, await sealAccountFile(fields, sealed.key), saving)
+      await introduceFile(fields, sealed, saving)
     } catch (error) {
-      throw error instanceof AgentError ? unsaved(name, sealing, error) : error
+      throw error instanceof AgentError ? unsaved(name, sealing.kind, error) : error
     }
   }
-  io.stdout.write('Everything setup correctly!\n')
+  saving.io.stdout.write('Everything setup correctly!\n')
 }
 
-async function sealedWith(name: string, sealing: Sealing, context: GenContext): Promise<Sealed> {
+async function sealedWith(
+  name: string,
+  sealing: Exclude<Sealing, { kind: 'none' }>,
+  terminal: () => Terminal,
+): Promise<Sealed> {
   if (sealing.kind === 'same') return { key: sealing.key, password: undefined }
   const password =
     sealing.password.kind === 'given'
       ? sealing.password.password
-      : await askNewPassword(name, context, sealing.kind === 'new' ? 'none' : 'may be kept')
-  if (password !== undefined) return { key: await newFileKey(password), password }
-  if (sealing.kind === 'changed') return { key: sealing.key, password }
-  throw new TypeError('a new account has a new password')
+      : await askNewPassword(name, terminal(), sealing.kind === 'changed')
+  if (sealing.kind === 'changed' && password === '')
+    return { key: sealing.key, password: undefined }
+  return { key: await newFileKey(password), password }
 }
 
-/** The refresh token exists only here and in the agent, so the person may mend what is wrong. */
+/** The refresh token exists only here and in the agent, so the person may try again after a failure. */
 async function writeUntilSaved(
   name: string,
-  fields: JsonObject,
-  key: FileKey,
-  { io, prompter, options, explain }: GenContext,
+  text: string,
+  { io, prompter, explain }: Saving,
 ): Promise<void> {
   for (;;) {
     try {
       const directory = new AccountDirectory(createConfigDirectory(io.env))
-      await directory.write(name, await sealAccountFile(fields, key))
+      await directory.write(name, text)
       explain(`saved in ${directory.path}`)
       return
     } catch (error) {
-      const automatic = options.prompt === 'none' || options.confirmYes || options.confirmDefault
-      if (!(error instanceof AgentError) || automatic) throw error
+      if (!(error instanceof AgentError) || !prompter.mayConfirm) throw error
       io.stderr.write(`Error: ${error.message}\n`)
-      const again = await orUnanswered(
-        prompter.confirm('Do you want to try to save it again?', 'yes'),
-        error,
-      )
-      if (again !== 'yes') throw error
+      if (!(await isToBeTriedAgain(prompter))) throw error
     }
   }
 }
 
-/** Where nobody can answer the question, the error that led to it is the one to tell. */
-async function orUnanswered<T>(answer: Promise<T>, error: AgentError): Promise<T> {
+/** Without an answer: no. The error that led to the question is reported then. */
+async function isToBeTriedAgain(prompter: Prompter): Promise<boolean> {
   try {
-    return await answer
+    return (await prompter.confirm('Do you want to try to save it again?', 'yes')) === 'yes'
   } catch {
-    throw error
+    return false
   }
 }
 
-/** Tells the agent and issuer.config of the file; the account is good without, and each without the other. */
-async function introduceFile(
-  fields: JsonObject,
-  sealed: Sealed,
-  context: GenContext,
-): Promise<void> {
-  const { io } = context
+/**
+ * Gives the agent the key of the file, and issuer.config the name of the account. The account works
+ * without either, so a failure is only a warning.
+ */
+async function introduceFile(fields: JsonObject, sealed: Sealed, saving: Saving): Promise<void> {
+  const { io } = saving
   const { name, issuer } = accountOf(fields)
   const warn = (error: unknown): void => {
     if (!(error instanceof AgentError)) throw error
@@ -105,15 +156,15 @@ async function introduceFile(
     const lines = [`Warning: account ${name} is saved, but: ${message}`, hint ?? []].flat()
     io.stderr.write(`${lines.join('\n')}\n`)
   }
-  await introduceToAgent(fields, sealed, context).catch(warn)
+  await introduceToAgent(fields, sealed, saving).catch(warn)
   await addIssuerAccount(createConfigDirectory(io.env), issuer, name).catch(warn)
 }
 
-/** With the key the agent saves refresh tokens that rotate. */
+/** With the key, the agent saves refresh tokens that rotate. */
 async function introduceToAgent(
   fields: JsonObject,
   { key, password }: Sealed,
-  { io, agent, sources, host }: GenContext,
+  { io, agent, host, passwords: { sources } }: Saving,
 ): Promise<void> {
   const { name, issuer } = accountOf(fields)
   const isKept =
@@ -128,53 +179,29 @@ async function introduceToAgent(
   )
 }
 
-function unsaved(name: string, { kind }: Sealing, error: AgentError): AgentError {
+function unsaved(name: string, kind: Sealing['kind'], error: AgentError): AgentError {
   const next =
     kind === 'new'
-      ? `\t$ oidc-add -r ${shellQuote(name)}\nand make it again.`
+      ? `\t$ oidc-add -r ${shellQuote(name)}\nand repeat the oidc-gen command.`
       : `\t$ oidc-gen --reauthenticate ${shellQuote(name)}`
   const hint = [
     ...(error.hint === undefined ? [] : [error.hint]),
-    `Account ${name} is loaded in the agent and works as long as the agent runs, but it is not saved. Once it can be, run`,
+    `Account ${name} is loaded in the agent and works as long as the agent runs, but it is not saved. To save it after correcting the error, run`,
     next,
   ].join('\n')
   return new AgentError(error.code, error.message, { hint, cause: error })
 }
 
-/** The password a new file is to have, as far as it is known before the login. */
-export type PlannedPassword =
-  | { readonly kind: 'given'; readonly password: string }
-  | { readonly kind: 'ask' }
-
-/**
- * Where the password will come from. It is settled before the login, after which there would be an
- * account that nobody can save.
- * @throws AgentError `no-terminal` where there is neither a source nor somebody to ask.
- */
-export async function plannedPassword({
-  sources,
-  io,
-  prompter,
-}: GenContext): Promise<PlannedPassword> {
-  const warn = (line: string): void => void io.stderr.write(`${line}\n`)
-  const password = await sourcedPassword(sources, { env: io.env, warn })
-  if (password !== undefined) return { kind: 'given', password }
-  // Opened now, to fail now.
-  prompter.passwords()
-  return { kind: 'ask' }
-}
-
-/** Asks for a new password until it was entered twice the same; undefined: keep the old one. */
+/** Asks for a new password until it is entered twice the same. With `mayKeep`, '' keeps the old one. */
 async function askNewPassword(
   account: string,
-  { prompter }: GenContext,
-  old: 'may be kept' | 'none',
-): Promise<string | undefined> {
-  const terminal = prompter.passwords()
+  terminal: Terminal,
+  mayKeep: boolean,
+): Promise<string> {
   const question = `Enter encryption password for account configuration '${account}'`
   for (;;) {
-    const password = await terminal.askSecret(old === 'none' ? question : `${question} [***]`)
-    if (password === '' && old !== 'none') return undefined
+    const password = await terminal.askSecret(mayKeep ? `${question} [***]` : question)
+    if (password === '' && mayKeep) return ''
     if (password === '') {
       terminal.say('The password must not be empty.')
     } else if ((await terminal.askSecret('Confirm encryption password')) === password) {
@@ -183,19 +210,4 @@ async function askNewPassword(
       terminal.say('Encryption passwords did not match.')
     }
   }
-}
-
-/**
- * The refresh token from --rt or --rt-env.
- * @throws AgentError `bad-request` where the variable is not set.
- */
-export function givenRefreshToken(
-  { refreshToken, refreshTokenEnv }: GenOptions,
-  env: Io['env'],
-): string | undefined {
-  if (refreshToken !== undefined || refreshTokenEnv === undefined) return refreshToken
-  const name = refreshTokenEnv === true ? 'OIDC_REFRESH_TOKEN' : refreshTokenEnv
-  const token = env[name]
-  if (token === undefined || token === '') throw new AgentError('bad-request', `${name} not set!`)
-  return token
 }

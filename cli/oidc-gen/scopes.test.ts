@@ -3,7 +3,7 @@ import { withIamRules } from './scopes.ts'
 
 const supported = ['openid', 'wlcg', 'compute.read', 'storage.read:/', 'storage.modify:/']
 
-function ruled(
+function withRules(
   scopes: readonly string[],
   given: {
     readonly named?: readonly string[]
@@ -11,56 +11,59 @@ function ruled(
     readonly client?: 'new' | 'given'
     readonly supported?: readonly string[]
   } = {},
-): { readonly scopes: readonly string[]; readonly told: string } {
-  const told: string[] = []
+): { readonly scopes: readonly string[]; readonly warnings: string } {
+  const warnings: string[] = []
   const { named = scopes, family = 'iam', client = 'new' } = given
   const asked = { named, client, supported: { scopes: given.supported ?? supported, family } }
-  const result = withIamRules(scopes, asked, (line) => void told.push(line))
-  return { scopes: result, told: told.join('\n') }
+  const result = withIamRules(scopes, asked, (line) => void warnings.push(line))
+  return { scopes: result, warnings: warnings.join('\n') }
 }
 
-describe('INDIGO IAM', () => {
+describe('Scopes of INDIGO IAM', () => {
   test.each([['compute.read'], ['storage.read:/home/alice']])(
-    'a client for %s is registered for wlcg',
+    'a client for %s is also registered for the scope wlcg',
     (scope) => {
-      const { scopes, told } = ruled(['openid', scope])
+      const { scopes, warnings } = withRules(['openid', scope])
       expect(scopes).toEqual(['openid', scope, 'wlcg'])
-      expect(told).toContain('wlcg was added')
+      expect(warnings).toContain('wlcg was added')
     },
   )
 
   test.each([
     [['openid', 'wlcg', 'compute.read'], {}],
     [['openid', 'profile'], {}],
-  ])('%j stays', (scopes, given) => {
-    expect(ruled(scopes, given)).toEqual({ scopes, told: '' })
+  ])('the scopes %j are not changed for INDIGO IAM', (scopes, given) => {
+    expect(withRules(scopes, given)).toEqual({ scopes, warnings: '' })
   })
 
-  test('what is missing there is told: the scope wlcg, or a path', () => {
-    const poor = ruled(['compute.read'], { supported: ['openid', 'compute.read'] })
+  test('a missing scope wlcg or a missing path is reported', () => {
+    const poor = withRules(['compute.read'], { supported: ['openid', 'compute.read'] })
     expect(poor.scopes).toEqual(['compute.read'])
-    expect(poor.told).toContain('does not offer the scope wlcg')
-    const pathless = ruled(['wlcg', 'storage.read', 'storage.modify', 'storage.stage:/a'])
-    expect(pathless.told).toBe(
-      'Note: without a path storage.read storage.modify is good for nothing; write storage.read:/path.',
+    expect(poor.warnings).toContain('does not offer the scope wlcg')
+    const pathless = withRules(['wlcg', 'storage.read', 'storage.modify', 'storage.stage:/a'])
+    expect(pathless.warnings).toBe(
+      'Note: without a path storage.read storage.modify allows nothing; write storage.read:/path.',
     )
   })
 
-  test('a given client is not asked for what it may not have', () => {
-    const { scopes, told } = ruled(['compute.read'], { client: 'given' })
+  test('the scope wlcg is not added for a client that was registered beforehand', () => {
+    const { scopes, warnings } = withRules(['compute.read'], { client: 'given' })
     expect(scopes).toEqual(['compute.read'])
-    expect(told).toContain('clients registered with the scope wlcg only')
+    expect(warnings).toContain('scopes only into tokens of clients registered with the scope wlcg;')
   })
 
-  test('whole storages are asked for only by name', () => {
-    const { scopes, told } = ruled(supported, { named: ['storage.read:/'] })
+  test('a whole storage is requested only if its scope is named', () => {
+    const { scopes, warnings } = withRules(supported, { named: ['storage.read:/'] })
     expect(scopes).toEqual(['openid', 'wlcg', 'compute.read', 'storage.read:/'])
-    expect(told).toContain("'max' leaves out storage.modify:/:")
-    expect(ruled(supported).told).toBe('')
+    expect(warnings).toContain("'max' leaves out storage.modify:/:")
+    expect(withRules(supported).warnings).toBe('')
   })
 })
 
-test.each(['conforming', 'keycloak'])('%s gets what was asked for', (family) => {
-  const scopes = ['storage.read:/', 'compute.read']
-  expect(ruled(scopes, { family, named: [] })).toEqual({ scopes, told: '' })
-})
+test.each(['conforming', 'keycloak'])(
+  'the scopes for the provider profile %s are not changed',
+  (family) => {
+    const scopes = ['storage.read:/', 'compute.read']
+    expect(withRules(scopes, { family, named: [] })).toEqual({ scopes, warnings: '' })
+  },
+)

@@ -1,11 +1,11 @@
 import { resolve } from 'node:path'
 import { agentAddresses, callAgent, TOKEN_TIMEOUT_MS } from '../../protocol/client/call.ts'
+import type { TokenSelection } from '../../protocol/wire/messages.ts'
 import { usageError } from '../arguments.ts'
 import { withAutoload } from '../autoload.ts'
 import { exportLine, printInfo } from '../printing.ts'
 import type { Io } from '../run.ts'
 import type { TokenOptions } from './options.ts'
-import type { TokenSelection } from './token-request.ts'
 
 /**
  * `oidc-token --file`: lets the agent write the token to a file and keep it fresh. Prints the path;

@@ -1,19 +1,14 @@
 import { agentAddresses, callLocalOrRemote } from '../../protocol/client/call.ts'
-import type { AccessTokenReply, IdTokenReply } from '../../protocol/wire/messages.ts'
+import type {
+  AccessTokenReply,
+  IdTokenReply,
+  TokenSelection,
+} from '../../protocol/wire/messages.ts'
 import { type LoadableAccount, targetOf, withAutoload } from '../autoload.ts'
 import type { Io } from '../run.ts'
 import { oidcToken, type TokenOptions } from './options.ts'
 
-/** The token a command line asks for, in the words of a request. */
-export interface TokenSelection {
-  readonly account?: string
-  readonly issuer?: string
-  readonly scope: string | undefined
-  readonly audience: string | undefined
-  readonly application_hint: string
-}
-
-/** `operand`: the account, or the issuer as a URL. */
+/** The token that a command line requests. `operand`: the account, or the issuer as a URL. */
 export function tokenSelection(operand: string, options: TokenOptions): TokenSelection {
   return {
     ...targetOf(operand),

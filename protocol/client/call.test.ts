@@ -26,7 +26,7 @@ afterEach(() => {
   rmSync(directory, { recursive: true })
 })
 
-/** A peer that does with each connection what the test says, good or bad. */
+/** A peer that serves each connection as the test decides, well or badly. */
 async function peer(session: (socket: Socket) => void, options = {}): Promise<void> {
   const server = createServer(options, (socket) => {
     socket.on('error', () => undefined)
@@ -36,14 +36,14 @@ async function peer(session: (socket: Socket) => void, options = {}): Promise<vo
   await once(server.listen(address.path), 'listening')
 }
 
-/** What the peer was asked, once it is whole. */
+/** The request that the peer received, once it is complete. */
 async function request(socket: Socket): Promise<unknown> {
   const message = await readMessage(socket, new RequestReader())
   return message.kind === 'object' ? message.value : undefined
 }
 
-describe('a call', () => {
-  test('is one message, answered by one', async () => {
+describe('calls', () => {
+  test('a call sends one message and receives one', async () => {
     let asked: unknown
     await peer((socket) => {
       void request(socket).then((value) => {
@@ -56,7 +56,7 @@ describe('a call', () => {
     expect(asked).toEqual({ request: 'loaded_accounts' })
   })
 
-  test('takes the reply in pieces', async () => {
+  test('a call accepts a reply in pieces', async () => {
     await peer((socket) => {
       socket.write('{"status":"succ')
       setImmediate(() => socket.end('ess"}'))
@@ -64,7 +64,7 @@ describe('a call', () => {
     expect(await callAgent(address, { request: 'check' })).toEqual({ status: 'success' })
   })
 
-  test('takes the reply of an agent that resets the connection behind it', async () => {
+  test('a call accepts the reply of an agent that then resets the connection', async () => {
     // It has read a part of the request, and closes: the system resets the connection.
     await peer((socket) => {
       socket.once('data', () => {
@@ -77,7 +77,7 @@ describe('a call', () => {
     await expect(call).rejects.toMatchObject({ code: 'agent-locked' })
   })
 
-  test('goes over TCP too', async () => {
+  test('a call works over TCP too', async () => {
     const server = createServer((socket) => socket.end('{"status":"success"}'))
     servers.push(server)
     await once(server.listen(0, '127.0.0.1'), 'listening')
@@ -94,12 +94,12 @@ describe('a call', () => {
       (socket: Socket) => socket.end('x'.repeat(17 << 20)),
       'message-malformed',
     ],
-  ])('of an agent that %s fails', async (_, session, code) => {
+  ])('a call fails if the agent %s', async (_, session, code) => {
     await peer(session)
     await expect(callAgent(address, { request: 'check' })).rejects.toMatchObject({ code })
   })
 
-  test('of an agent that reads nothing and closes fails', async () => {
+  test('a call fails if the agent reads nothing and closes', async () => {
     await peer((socket) => socket.destroy(), { pauseOnConnect: true })
     await expect(callAgent(address, { request: 'check' })).rejects.toMatchObject({
       code: 'peer-disconnected',
@@ -107,8 +107,8 @@ describe('a call', () => {
   })
 })
 
-describe('an agent that cannot be reached', () => {
-  test('has no address', async () => {
+describe('agents that cannot be reached', () => {
+  test('a call without address reports that OIDC_SOCK is not set', async () => {
     await expect(callAgent(undefined, { request: 'check' })).rejects.toMatchObject({
       code: 'agent-unreachable',
       message: 'Could not connect to oidc-agent: OIDC_SOCK is not set',
@@ -123,7 +123,7 @@ describe('an agent that cannot be reached', () => {
     )
   }
 
-  test('has no socket', async () => {
+  test('a call reports that the socket does not exist', async () => {
     expect(await refusal(address)).toMatchObject({
       code: 'agent-unreachable',
       message: `Could not connect to oidc-agent: there is no socket ${address.path}`,
@@ -131,7 +131,7 @@ describe('an agent that cannot be reached', () => {
     })
   })
 
-  test('is gone from its socket', async () => {
+  test('a call reports that nothing listens on the socket any more', async () => {
     // Connecting to a file that nobody listens on ends like a socket that was left behind.
     writeFileSync(address.path, '')
     expect(await refusal(address)).toMatchObject({
@@ -140,21 +140,21 @@ describe('an agent that cannot be reached', () => {
     })
   })
 
-  test('has a socket that does not let us in', async () => {
+  test('a call reports that it has no permission for the socket', async () => {
     await peer((socket) => socket.end('{"status":"success"}'))
     chmodSync(directory, 0)
-    // Root is let in everywhere: as root, be nobody for a moment.
+    // Root has every permission: as root, become the user nobody for this call.
     const isRoot = process.getuid?.() === 0
     if (isRoot) process.seteuid?.(65_534)
     const refused = refusal(address)
     if (isRoot) process.seteuid?.(0)
     expect(await refused).toMatchObject({
       code: 'agent-unreachable',
-      message: `Could not connect to oidc-agent: ${address.path} does not let you in`,
+      message: `Could not connect to oidc-agent: no permission to connect to ${address.path}`,
     })
   })
 
-  test('has a path through what is no directory', async () => {
+  test('a call reports a path that leads through a file', async () => {
     const path = join(address.path, 'x')
     writeFileSync(address.path, '')
     expect(await refusal({ kind: 'unix', path })).toMatchObject({
@@ -163,7 +163,7 @@ describe('an agent that cannot be reached', () => {
     })
   })
 
-  test('has no relay', async () => {
+  test('a call reports that no relay listens', async () => {
     const server = createServer()
     await once(server.listen(0, '127.0.0.1'), 'listening')
     const { port } = server.address() as AddressInfo
@@ -175,7 +175,7 @@ describe('an agent that cannot be reached', () => {
     })
   })
 
-  test('has a relay at an address that is none', async () => {
+  test('a call reports an impossible address of the relay', async () => {
     const host = '255.255.255.255'
     expect(await refusal({ kind: 'tcp', host, port: 1 })).toMatchObject({
       code: 'agent-unreachable',
@@ -184,8 +184,8 @@ describe('an agent that cannot be reached', () => {
   })
 })
 
-describe('an agent that is busy', () => {
-  /** A process that listens, and accepts only once it is told to. */
+describe('busy agents', () => {
+  /** A process that listens, and accepts connections only once it has read a byte. */
   const busyAgent = `
     const { readSync, writeSync } = require('node:fs')
     const server = require('node:net').createServer((socket) => socket.end('{"status":"success"}'))
@@ -211,7 +211,7 @@ describe('an agent that is busy', () => {
     }
   }
 
-  /** Whether one more connection found a place in the agent's queue. */
+  /** Whether the agent's queue had room for one more connection. */
   async function isQueued(waiting: Socket[]): Promise<boolean> {
     const socket = connect(address.path)
     waiting.push(socket)
@@ -224,7 +224,7 @@ describe('an agent that is busy', () => {
     )
   }
 
-  test('is tried again until it accepts', async () => {
+  test('a call tries a busy agent again until it accepts', async () => {
     await withBusyAgent(async (release) => {
       const call = callAgent(address, { request: 'check' })
       release()
@@ -232,7 +232,7 @@ describe('an agent that is busy', () => {
     })
   })
 
-  test('is given up after the deadline', async () => {
+  test('a call gives up on a busy agent after the deadline', async () => {
     await withBusyAgent(async () => {
       const call = callAgent(address, { request: 'check' }, { timeoutMs: 50 })
       await expect(call).rejects.toMatchObject({
@@ -243,17 +243,17 @@ describe('an agent that is busy', () => {
   })
 })
 
-describe('an agent that does not answer', () => {
+describe('agents that do not reply', () => {
   test.each([
     ['plain', callAgent],
     ['sealed', callAgentSealed],
-  ])('is given up after the deadline: %s', async (_, call) => {
+  ])('a %s call gives up after the deadline if the agent does not reply', async (_, call) => {
     await peer(() => undefined)
     const calling = call(address, { request: 'check' }, { timeoutMs: 50 })
     await expect(calling).rejects.toMatchObject({ code: 'agent-timeout' })
   })
 
-  test('is given up when the caller is', async () => {
+  test('a call is cancelled by the signal of its caller', async () => {
     const abort = new AbortController()
     await peer(() => {
       abort.abort()
@@ -265,8 +265,8 @@ describe('an agent that does not answer', () => {
   })
 })
 
-describe('a sealed call', () => {
-  /** A peer that agrees on a key, and answers with what `answer` makes of the request. */
+describe('sealed calls', () => {
+  /** A peer that agrees on a key, and replies with the result of `answer` for the request. */
   async function sealedPeer(
     answer: (text: string) => { readonly text: string; readonly isSealed: boolean },
   ): Promise<void> {
@@ -284,7 +284,7 @@ describe('a sealed call', () => {
     })
   }
 
-  test('is answered under the same key', async () => {
+  test('a sealed call accepts a reply under the same key', async () => {
     let asked = ''
     await sealedPeer((text) => {
       asked = text
@@ -295,7 +295,7 @@ describe('a sealed call', () => {
     expect(asked).toBe('{"request":"access_token","account":"ä"}')
   })
 
-  test('may be answered in the clear', async () => {
+  test('a sealed call accepts a reply in the clear', async () => {
     await sealedPeer(() => ({
       text: ' {"status":"failure","error":"decryption failed"}',
       isSealed: false,
@@ -305,7 +305,7 @@ describe('a sealed call', () => {
     })
   })
 
-  test('may be answered before there is a key', async () => {
+  test('a sealed call accepts a reply before there is a key', async () => {
     await peer((socket) => socket.end('{"status":"failure","error":"Agent locked"}'))
     await expect(callAgentSealed(address, { request: 'check' })).rejects.toMatchObject({
       code: 'agent-locked',
@@ -316,20 +316,24 @@ describe('a sealed call', () => {
     ['closes', '', 'peer-disconnected'],
     ['talks nonsense', '<html>', 'message-malformed'],
     ['stops in the middle of a key', 'AAAA', 'message-malformed'],
-    ['has a key that all can know', Buffer.alloc(32).toString('base64'), 'suspicious-public-key'],
+    [
+      'has a key that yields a known secret',
+      Buffer.alloc(32).toString('base64'),
+      'suspicious-public-key',
+    ],
     [
       'closes after its key',
       Buffer.from(newKeyPair().publicKey).toString('base64'),
       'peer-disconnected',
     ],
-  ])('of an agent that %s fails', async (_, text, code) => {
+  ])('a sealed call fails if the agent %s', async (_, text, code) => {
     await peer((socket) => {
       socket.once('data', () => socket.end(text))
     })
     await expect(callAgentSealed(address, { request: 'check' })).rejects.toMatchObject({ code })
   })
 
-  test('whose answer is neither sealed nor JSON is malformed', async () => {
+  test('a reply to a sealed call that is neither sealed nor JSON is malformed', async () => {
     await sealedPeer(() => ({ text: 'hello', isSealed: false }))
     await expect(callAgentSealed(address, { request: 'check' })).rejects.toMatchObject({
       code: 'message-malformed',

@@ -1,23 +1,23 @@
 import { AgentError } from '../wire/errors.ts'
-import type { Replies, RequestOf, RequestType } from '../wire/messages.ts'
-import { parseReply } from '../wire/parse-reply.ts'
+import { parseReply, type Replies, type RequestOf, type RequestType } from '../wire/messages.ts'
 import { type CallOptions, readToEnd, withAgent } from './connect.ts'
 import type { AgentAddress, AgentAddresses } from './find-agent.ts'
 
 export { type AgentAddress, type AgentAddresses, agentAddresses } from './find-agent.ts'
 
 /**
- * Asks an agent, in the clear: what protects the exchange is the socket's directory. Loads nothing
- * but node:net, for the commands that run thousands of times a day.
- * @throws AgentError what the agent replied, or why it could not be asked
+ * Sends one request to an agent and returns its reply, in the clear: the permissions of the
+ * socket's directory protect the exchange. Loads nothing but node:net, for the commands that run
+ * thousands of times a day.
+ * @throws AgentError the error that the agent replied, or the reason why there was no reply
  */
 export function callAgent<T extends RequestType>(
   address: AgentAddress | undefined,
-  request: RequestOf<T> & { readonly request: T },
+  request: RequestOf<T>,
   options: CallOptions = {},
 ): Promise<Replies[T]> {
   return withAgent(address, options, async (socket) => {
-    // One write: the C agent takes what one read finds for the whole message.
+    // One write: the C agent takes the result of one read as the whole message.
     socket.write(JSON.stringify(request))
     return parseReply<T>(request.request, await readToEnd(socket))
   })
@@ -25,13 +25,13 @@ export function callAgent<T extends RequestType>(
 
 /**
  * Milliseconds to wait for a token. The agent may be asking the person for a password or a
- * confirmation meanwhile, for which it gives 300 s; this only guards against an agent that hangs.
+ * confirmation, for which it allows 300 s; this bound only guards against an agent that hangs.
  */
 export const TOKEN_TIMEOUT_MS = 330_000
 
 /**
- * Asks the local agent, and the remote one where the local one is not there or does not know the
- * account. If that fails too, the local agent's error is the one to tell (protocol.md §1.5).
+ * Calls the local agent, and the remote agent if the local one is unreachable or does not know the
+ * account. If both fail, the local agent's error is thrown (protocol.md §1.5).
  * @throws AgentError as {@link callAgent}
  */
 export async function callLocalOrRemote<T extends 'access_token' | 'id_token'>(

@@ -1,28 +1,28 @@
 import { once } from 'node:events'
 import { connect, type Socket } from 'node:net'
 import { setTimeout as pause } from 'node:timers/promises'
-import { AgentError, peerError, peerMessages, systemCode, systemReason } from '../wire/errors.ts'
+import { AgentError, errorCodes, peerError, systemCode, systemReason } from '../wire/errors.ts'
 import type { AgentAddress } from './find-agent.ts'
 
 export interface CallOptions {
-  /** Milliseconds for the whole call; 60 s where not given. */
+  /** Milliseconds for the whole call; default 60,000. */
   readonly timeoutMs?: number | undefined
   readonly signal?: AbortSignal | undefined
 }
 
-/** An autoload in the agent may ask a person for a password; a refresh alone takes at most 15 s. */
+/** Milliseconds. An autoload in the agent may ask a person for a password; a refresh takes at most 15 s. */
 const CALL_TIMEOUT_MS = 60_000
 
-/** Largest reply taken. A sanity bound, not part of the protocol. */
+/** Largest reply that is accepted. A sanity bound, not part of the protocol. */
 const MAX_REPLY_BYTES = 16 << 20
 
-/** Longest pause before an agent whose backlog is full is tried again. */
+/** Longest pause before another attempt to connect to an agent whose backlog is full. */
 const MAX_PAUSE_MS = 100
 
 /**
- * Connects to an agent, lets `talk` speak with it, and closes.
- * @throws AgentError `agent-unreachable`, `agent-timeout`, `peer-disconnected`, `cancelled`, or what
- *   `talk` throws
+ * Connects to an agent, runs `session` on the connection, and closes it.
+ * @throws AgentError `agent-unreachable`, `agent-timeout`, `peer-disconnected`, `cancelled`, or the
+ *   errors of `session`
  */
 export async function withAgent<T>(
   address: AgentAddress | undefined,
@@ -49,8 +49,9 @@ export async function withAgent<T>(
 }
 
 /**
- * What the agent still has to say, until it closes.
- * @throws AgentError `message-malformed` where it says too much
+ * Reads until the agent closes the connection.
+ * @throws AgentError `message-malformed` if the reply is too large, `peer-disconnected` if it is
+ *   empty
  */
 export function readToEnd(socket: Socket): Promise<string> {
   const chunks: Buffer[] = []
@@ -69,19 +70,21 @@ export function readToEnd(socket: Socket): Promise<string> {
   })
 }
 
-/** What makes a message of what comes in: see `RequestReader`. */
+/** Assembles a message from the chunks of a stream, as `RequestReader` does. */
 export interface MessageReader<T> {
-  /** The message, once it is whole. */
+  /** Returns the message once it is complete. */
   push(chunk: Buffer): T | undefined
-  /** The message that ends with the stream. */
+  /** Returns the message that ends with the stream. */
   end(): T
 }
 
 /**
- * Reads until `gatherer` has its message. By events, not by iteration: an iterator drops what came
- * before an agent that refused a request without reading it all reset the connection.
+ * Reads until `reader` has a complete message. By events, not by iteration: if an agent refuses a
+ * request without reading all of it and resets the connection, an iterator drops the reply before
+ * the reset.
+ * @throws AgentError the errors of `reader`
  */
-export function readMessage<T>(socket: Socket, gatherer: MessageReader<T>): Promise<T> {
+export function readMessage<T>(socket: Socket, reader: MessageReader<T>): Promise<T> {
   return new Promise<T>((resolve, reject) => {
     const attempt = (work: () => T | undefined): void => {
       try {
@@ -95,22 +98,22 @@ export function readMessage<T>(socket: Socket, gatherer: MessageReader<T>): Prom
       socket.off('data', onData).off('end', onEnd).off('error', onError)
     }
     const onData = (chunk: Buffer): void => {
-      attempt(() => gatherer.push(chunk))
+      attempt(() => reader.push(chunk))
     }
     const onEnd = (): void => {
-      attempt(() => gatherer.end())
+      attempt(() => reader.end())
     }
     const onError = (error: Error): void => {
       attempt(() => {
         if (!isHangUp(error)) throw error
-        return gatherer.end()
+        return reader.end()
       })
     }
     socket.on('data', onData).on('end', onEnd).on('error', onError)
   })
 }
 
-/** Whether the peer closed without reading everything it was sent. */
+/** Whether the peer closed the connection without reading all that was sent. */
 function isHangUp(error: Error): boolean {
   const code = systemCode(error)
   return code === 'ECONNRESET' || code === 'EPIPE'
@@ -121,7 +124,7 @@ async function openSocket(address: AgentAddress, signal: AbortSignal): Promise<S
     try {
       return await connected(address, signal)
     } catch (error) {
-      // The backlog is full: the C agent's holds five, and it serves one client at a time.
+      // The backlog is full: that of the C agent holds five, and it serves one client at a time.
       if (systemCode(error) !== 'EAGAIN') throw error
     }
     await pause(wait, undefined, { signal })
@@ -137,19 +140,19 @@ async function connected(address: AgentAddress, signal: AbortSignal): Promise<So
     socket.destroy(signal.reason as Error)
   }
   signal.addEventListener('abort', abandon)
-  // With each attempt: a busy agent takes many, and Node warns of eleven listeners on one signal.
+  // Removed after each attempt: a busy agent needs many, and Node warns of eleven listeners on a signal.
   socket.once('close', () => signal.removeEventListener('abort', abandon))
   await once(socket, 'connect')
-  // While nobody reads, an error has no other listener and would end the process.
+  // While no reader listens, an error would have no listener and end the process.
   return socket.on('error', () => undefined)
 }
 
 function noAddress(): AgentError {
   return new AgentError(
     'agent-unreachable',
-    `${peerMessages['agent-unreachable']}: OIDC_SOCK is not set`,
+    `${errorCodes['agent-unreachable'].peerText}: OIDC_SOCK is not set`,
     {
-      hint: `Start an agent in this shell, or set OIDC_SOCK to the socket of one that runs:\n${startAgent}`,
+      hint: `Start an agent in this shell, or set OIDC_SOCK to the socket of a running agent:\n${startAgent}`,
     },
   )
 }
@@ -163,7 +166,7 @@ function unreachable(address: AgentAddress, error: unknown): AgentError {
     address.kind === 'unix'
       ? `Start an agent:\n${startAgent}`
       : 'Check OIDC_REMOTE_SOCK and the relay that it names.'
-  const message = `${peerMessages['agent-unreachable']}: ${reason}`
+  const message = `${errorCodes['agent-unreachable'].peerText}: ${reason}`
   return new AgentError('agent-unreachable', message, { hint, cause: error })
 }
 
@@ -171,7 +174,7 @@ function unixReason(path: string, error: unknown): string {
   const code = systemCode(error)
   if (code === 'ENOENT') return `there is no socket ${path}`
   if (code === 'ECONNREFUSED') return `nothing listens on ${path} any more`
-  if (code === 'EACCES') return `${path} does not let you in`
+  if (code === 'EACCES') return `no permission to connect to ${path}`
   return `${path}: ${systemReason(error)}`
 }
 

@@ -10,22 +10,22 @@ import { agentAddresses } from './find-agent.ts'
 const uid = getuid?.() ?? 0
 
 describe('the local agent', () => {
-  test('is where OIDC_SOCK says', () => {
+  test('OIDC_SOCK is the path of the local agent', () => {
     const { local } = agentAddresses({ OIDC_SOCK: '/s/agent', TMPDIR: '/nowhere' }, uid)
     expect(local).toEqual({ kind: 'unix', path: '/s/agent' })
   })
 
-  test.each([{}, { OIDC_SOCK: '' }])('is nowhere where nothing says: %j', (env) => {
+  test.each([{}, { OIDC_SOCK: '' }])('there is no agent if no variable names one: %j', (env) => {
     const nowhere = { ...env, TMPDIR: '/nowhere' }
     expect(agentAddresses(nowhere, uid)).toEqual({ local: undefined, remote: undefined })
   })
 
-  test('is looked for in /tmp where TMPDIR is not set', () => {
-    // No user has this number, so no service directory either.
+  test('the service directory is in /tmp if TMPDIR is empty', () => {
+    // No user has this number, so there is no service directory.
     expect(agentAddresses({ TMPDIR: '' }, 4_294_967_290).local).toBeUndefined()
   })
 
-  describe('of oidc-agent-service', () => {
+  describe('oidc-agent-service', () => {
     let base: string
     let server: Server
     beforeEach(async () => {
@@ -40,12 +40,12 @@ describe('the local agent', () => {
       rmSync(base, { recursive: true })
     })
 
-    test('is found', () => {
+    test('the socket of oidc-agent-service is found', () => {
       const path = join(base, `oidc-agent-service-${uid}`, 'oidc-agent.sock')
       expect(agentAddresses({ TMPDIR: base }, uid).local).toEqual({ kind: 'unix', path })
     })
 
-    test("is not taken where another user's is", () => {
+    test('the socket of oidc-agent-service is ignored if another user owns it', () => {
       expect(agentAddresses({ TMPDIR: base }, uid + 1).local).toBeUndefined()
     })
   })
@@ -58,13 +58,13 @@ describe('the remote agent', () => {
     ['127.0.0.1:1', '127.0.0.1', 1],
     ['[::1]', '::1', 42_424],
     ['[::1]:65535', '::1', 65_535],
-  ])('is where OIDC_REMOTE_SOCK says: %s', (text, host, port) => {
+  ])('OIDC_REMOTE_SOCK is the address of the remote agent: %s', (text, host, port) => {
     const { remote } = agentAddresses({ OIDC_REMOTE_SOCK: text }, uid)
     expect(remote).toEqual({ kind: 'tcp', host, port })
   })
 
   test.each(['host:', 'host:x', ':1', '::1', 'host:65536', 'host:123456', '[::1'])(
-    'is an error where that is no host and port: %s',
+    'an OIDC_REMOTE_SOCK that is not a host and a port is an error: %s',
     (text) => {
       expect(() => agentAddresses({ OIDC_REMOTE_SOCK: text }, uid)).toThrow(
         expect.objectContaining({
@@ -75,7 +75,7 @@ describe('the remote agent', () => {
     },
   )
 
-  test('is none where the variable is empty', () => {
+  test('there is no remote agent if OIDC_REMOTE_SOCK is empty', () => {
     expect(agentAddresses({ OIDC_REMOTE_SOCK: '' }, uid).remote).toBeUndefined()
   })
 })

@@ -3,14 +3,17 @@ import { dirname, join } from 'node:path'
 import type { Environment } from '../wire/agent-options.ts'
 import { AgentError } from '../wire/errors.ts'
 
-/** Where an agent listens. */
+/** The address of an agent's socket. */
 export type AgentAddress =
   | { readonly kind: 'unix'; readonly path: string }
   | { readonly kind: 'tcp'; readonly host: string; readonly port: number }
 
 export interface AgentAddresses {
   readonly local: AgentAddress | undefined
-  /** A relay to an agent elsewhere (protocol.md §1.5): tried where the local one does not know the account. */
+  /**
+   * A relay to an agent on another host (protocol.md §1.5), for accounts that the local agent does
+   * not know.
+   */
   readonly remote: AgentAddress | undefined
 }
 
@@ -18,8 +21,9 @@ export interface AgentAddresses {
 const REMOTE_PORT = 42_424
 
 /**
- * Where the environment says that agents are (protocol.md §1.1). `uid`: whose agent.
- * @throws AgentError `usage` where `OIDC_REMOTE_SOCK` is no host and port
+ * The addresses of the agents that the environment names (protocol.md §1.1). `uid`: the user of the
+ * agent.
+ * @throws AgentError `usage` if `OIDC_REMOTE_SOCK` is not a host and a port
  */
 export function agentAddresses(env: Environment, uid: number): AgentAddresses {
   const socket = env['OIDC_SOCK']
@@ -31,7 +35,7 @@ export function agentAddresses(env: Environment, uid: number): AgentAddresses {
   }
 }
 
-/** The socket of oidc-agent-service, where it is there and nobody else can have put it there. */
+/** The socket of oidc-agent-service, if it exists and no other user can have created it. */
 function serviceSocket(env: Environment, uid: number): string | undefined {
   const base = isSet(env['TMPDIR']) ? env['TMPDIR'] : '/tmp'
   const path = join(base, `oidc-agent-service-${uid}`, 'oidc-agent.sock')

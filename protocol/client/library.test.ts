@@ -29,7 +29,7 @@ afterEach(async () => {
   await Promise.all(agents.splice(0).map((agent) => agent.close()))
 })
 
-async function agentThatSays(reply: JsonObject | string): Promise<ScriptedAgent> {
+async function agentReplying(reply: JsonObject | string): Promise<ScriptedAgent> {
   const agent = await scriptedAgent(() => reply)
   agents.push(agent)
   return agent
@@ -39,12 +39,12 @@ async function agentThatSays(reply: JsonObject | string): Promise<ScriptedAgent>
 async function failure(options: TokenOptions): Promise<AgentError> {
   const error: unknown = await getAccessToken(options).catch((reason: unknown) => reason)
   if (error instanceof AgentError) return error
-  throw new Error('it did not fail as it should')
+  throw new Error('getAccessToken did not fail with an AgentError')
 }
 
 describe('getAccessToken', () => {
-  test('asks as it is told, and gives what the agent says', async () => {
-    const { path: OIDC_SOCK, requests } = await agentThatSays(good)
+  test('getAccessToken sends the options as a request and returns the reply', async () => {
+    const { path: OIDC_SOCK, requests } = await agentReplying(good)
     const env = { OIDC_SOCK }
     expect(await getAccessToken({ account: 'wlcg', env })).toEqual({
       token: 'TOKEN',
@@ -76,16 +76,16 @@ describe('getAccessToken', () => {
     ])
   })
 
-  test('says of a token of unknown expiry that it is unknown', async () => {
+  test('the expiry of a token is undefined if the agent does not know it', async () => {
     const { access_token, issuer, status } = good
-    const { path: OIDC_SOCK } = await agentThatSays({ status, access_token, issuer, expires_at: 0 })
+    const { path: OIDC_SOCK } = await agentReplying({ status, access_token, issuer, expires_at: 0 })
     const got = await getAccessToken({ account: 'wlcg', env: { OIDC_SOCK } })
     expect(got.expiresAt).toBeUndefined()
     expect(got.scope).toBeUndefined()
   })
 
-  test('fails with a code, a message and a hint', async () => {
-    const { path: OIDC_SOCK } = await agentThatSays(unknown)
+  test('getAccessToken fails with a code, a message and a hint', async () => {
+    const { path: OIDC_SOCK } = await agentReplying(unknown)
     expect(await failure({ account: 'wlcg', env: { OIDC_SOCK } })).toMatchObject({
       code: 'unknown-account',
       message: unknown.error,
@@ -95,10 +95,10 @@ describe('getAccessToken', () => {
     expect((await failure({})).code).toBe('bad-request')
   })
 
-  test('gives up when it is told to, or in time', async () => {
+  test('getAccessToken gives up when its signal is aborted and after its timeout', async () => {
     const controller = new AbortController()
     const directory = await mkdtemp(join(tmpdir(), 'oidc-library-'))
-    // It is asked, and never answers.
+    // Receives the request, and never replies.
     const silent = createServer((socket) => {
       socket.on('error', () => undefined)
       socket.once('data', () => controller.abort())
@@ -117,12 +117,12 @@ describe('getAccessToken', () => {
     }
   })
 
-  test('asks the remote agent where the local one does not know the account', async () => {
-    const local = await agentThatSays(unknown)
-    const remote = await agentThatSays(good)
+  test('getAccessToken asks the remote agent if the local agent does not know the account', async () => {
+    const local = await agentReplying(unknown)
+    const remote = await agentReplying(good)
     const env = { OIDC_SOCK: local.path, OIDC_REMOTE_SOCK: remote.address }
     expect((await getAccessToken({ account: 'wlcg', env })).token).toBe('TOKEN')
-    const refusing = await agentThatSays({ status: 'failure', error: 'Agent locked' })
+    const refusing = await agentReplying({ status: 'failure', error: 'Agent locked' })
     const both = { OIDC_SOCK: local.path, OIDC_REMOTE_SOCK: refusing.address }
     expect((await failure({ account: 'wlcg', env: both })).code).toBe('unknown-account')
     const locked = { OIDC_SOCK: refusing.path, OIDC_REMOTE_SOCK: remote.address }
@@ -130,9 +130,9 @@ describe('getAccessToken', () => {
   })
 })
 
-test('a program that imports it loads nothing but the client and node:net', async () => {
+test('the library loads nothing but the client and node:net, and parses no requests', async () => {
   const root = join(import.meta.dirname, '..', '..')
-  const { metafile } = await build({
+  const { metafile, outputFiles } = await build({
     entryPoints: [join(root, 'protocol', 'client', 'library.ts')],
     absWorkingDir: root,
     bundle: true,
@@ -152,4 +152,5 @@ test('a program that imports it loads nothing but the client and node:net', asyn
     'node:path',
     'node:timers/promises',
   ])
+  expect(outputFiles.map(({ text }) => text).join('')).not.toContain('always_allow_id')
 })

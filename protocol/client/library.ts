@@ -1,58 +1,58 @@
 import type { Environment } from '../wire/agent-options.ts'
 import { AgentError } from '../wire/errors.ts'
-import type { UnixSeconds } from '../wire/messages.ts'
 import { callLocalOrRemote } from './call.ts'
 import { agentAddresses } from './find-agent.ts'
 
 export { AgentError, type ErrorCode } from '../wire/errors.ts'
 export type { Environment }
 
-/** Which token is wanted. Either `account` or `issuer` is needed; `account` wins. */
+/** The requested token. Either `account` or `issuer` is required; `account` wins. */
 export interface TokenOptions {
   /** Name of an account, as `oidc-add -l` lists it. */
   readonly account?: string | undefined
-  /** URL of a provider: an account of it is chosen by the agent. */
+  /** URL of a provider: the agent chooses one of its accounts. */
   readonly issuer?: string | undefined
   /** Scopes, as a list or separated by spaces. Absent: the account's own. */
   readonly scope?: string | readonly string[] | undefined
   /** Audiences, as a list or separated by spaces. Absent: the account's own. */
   readonly audience?: string | readonly string[] | undefined
-  /** Seconds the token must still be valid. */
+  /** Seconds for which the token must still be valid. */
   readonly minValidSeconds?: number | undefined
-  /** True: another scope, audience or lifetime than asked for is an error, `not-as-asked`. */
+  /** True: a scope, audience or lifetime that differs from the requested one is an error, `not-as-asked`. */
   readonly strict?: boolean | undefined
-  /** Name of your program, as the person may be shown it. Default: `oidc-agent-ts`. */
+  /** Name of your program, which the agent may show to the person. Default: `oidc-agent-ts`. */
   readonly applicationName?: string | undefined
-  /** Gives up when aborted: the promise rejects with the code `cancelled`. */
+  /** Cancels the call: the promise rejects with the code `cancelled`. */
   readonly signal?: AbortSignal | undefined
   /**
-   * Milliseconds until the code `agent-timeout`. Default: 330,000, as the agent may be asking the
-   * person for a password meanwhile.
+   * Milliseconds until the call fails with the code `agent-timeout`. Default: 330,000, since the
+   * agent may be asking the person for a password.
    */
   readonly timeoutMs?: number | undefined
-  /** Where `OIDC_SOCK` and `OIDC_REMOTE_SOCK` are looked for. Default: `process.env`. */
+  /** The environment with `OIDC_SOCK` and `OIDC_REMOTE_SOCK`. Default: `process.env`. */
   readonly env?: Environment | undefined
 }
 
-/** An access token, and what the agent says of it. */
+/** An access token and its properties. */
 export interface AccessToken {
-  /** A secret: it belongs into an `Authorization: Bearer` header and nowhere else. */
+  /** A secret: send it in an `Authorization: Bearer` header and nowhere else. */
   readonly token: string
-  /** As the provider publishes it. */
+  /** URL of the provider, as the provider publishes it. */
   readonly issuer: string
-  /** Seconds since 1970; undefined where the provider does not say. */
-  readonly expiresAt: UnixSeconds | undefined
-  /** What was granted, separated by spaces, where the provider says it. */
+  /** Seconds since 1970 (Unix time); undefined if the provider does not report the expiry. */
+  readonly expiresAt: number | undefined
+  /** The granted scopes, separated by spaces; undefined if the provider does not report them. */
   readonly scope: string | undefined
-  /** What differs from what was asked for, a line each, for the person. */
+  /** The differences between the requested and the granted token, one a line, for the person. */
   readonly info: string | undefined
 }
 
 /**
- * Asks the agent for an access token. The agent keeps tokens and renews them in time: ask for one
- * whenever you need one, and do not keep it.
- * @throws AgentError with a `code` to decide by, a `message` that names who failed on what, and
- *   often a `hint` with the next command. It never asks the person anything itself.
+ * Requests an access token from the agent. The agent caches tokens and renews them in time: call
+ * this function whenever you need a token, and do not store the token. The function never asks the
+ * person anything.
+ * @throws AgentError with a `code` to decide by, a `message` that names the failed operation, and
+ *   often a `hint` with the next command
  */
 export async function getAccessToken(options: TokenOptions): Promise<AccessToken> {
   const { account, issuer, signal, timeoutMs, env = process.env } = options

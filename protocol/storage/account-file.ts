@@ -1,5 +1,5 @@
 import { randomBytes, timingSafeEqual } from 'node:crypto'
-import { AgentError, peerError, peerMessages } from '../wire/errors.ts'
+import { AgentError, errorCodes, peerError } from '../wire/errors.ts'
 import { isJsonObject, parseTolerantJson } from '../wire/json.ts'
 import type { JsonObject, JsonValue } from '../wire/messages.ts'
 import {
@@ -229,7 +229,7 @@ function formatFileLines(file: CurrentFile): string {
 
 /** The error of a file that is not what it should be; `part` says where. */
 function malformedFile(part: string): AgentError {
-  return new AgentError('file-malformed', `${peerMessages['file-malformed']}: ${part}`, {
+  return new AgentError('file-malformed', `${errorCodes['file-malformed'].peerText}: ${part}`, {
     hint: 'The account file is damaged. Restore it from a backup, or make the account again with oidc-gen.',
   })
 }

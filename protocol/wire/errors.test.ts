@@ -2,18 +2,20 @@ import { describe, expect, test } from 'vitest'
 import {
   AgentError,
   type ErrorCode,
+  errorCodes,
   errorOfReply,
-  exitStatus,
   failureReply,
   isErrorCode,
   peerError,
-  peerMessages,
 } from './errors.ts'
 
-const codes = Object.keys(exitStatus).filter(isErrorCode)
+const peerTexts = Object.entries(errorCodes).flatMap(([code, row]) =>
+  'peerText' in row ? [[code, row.peerText] as const] : [],
+)
+const codes = Object.keys(errorCodes).filter(isErrorCode)
 
-describe('an error', () => {
-  test.each(codes)('%s comes back from its reply as it was', (code) => {
+describe('errors on the wire', () => {
+  test.each(codes)('an error with the code %s is the same after a reply has carried it', (code) => {
     const error = new AgentError(code, 'what failed', { hint: 'do this', cause: new Error('x') })
     const reply = failureReply(error)
     expect(JSON.stringify(reply)).not.toContain('cause')
@@ -27,7 +29,7 @@ describe('an error', () => {
     })
   })
 
-  test('without hint has none on the wire', () => {
+  test('the reply of an error without hint has no info', () => {
     expect(failureReply(peerError('agent-locked'))).toEqual({
       status: 'failure',
       error: 'Agent locked',
@@ -35,34 +37,38 @@ describe('an error', () => {
     })
   })
 
-  test('keeps its cause', () => {
+  test('an error keeps its cause', () => {
     const cause = new Error('ECONNRESET')
     expect(peerError('network', { cause }).cause).toBe(cause)
     expect('cause' in peerError('network')).toBe(false)
   })
 })
 
-describe('a failure of the C agent', () => {
-  test.each(Object.entries(peerMessages))('is %s by its text', (code, error) => {
-    expect(errorOfReply({ status: 'failure', error }).code).toBe(code)
-  })
+describe('failures of the C agent', () => {
+  test.each(peerTexts)(
+    'the code %s is recognised by the text of the C agent: %s',
+    (code, error) => {
+      expect(errorOfReply({ status: 'failure', error }).code).toBe(code)
+    },
+  )
 
   test.each<[string, ErrorCode]>([
     ['Bad Request: could not parse json', 'bad-request'],
     ["Bad request. Required field 'account' not present.", 'provider-error'],
     ['invalid_grant: token expired', 'provider-error'],
-  ])('%s is %s', (error, code) => {
+  ])('the error %j has the code %s', (error, code) => {
     expect(errorOfReply({ status: 'failure', error })).toMatchObject({ code, message: error })
   })
 
-  test('of a code that is none is known by its text', () => {
+  test('a failure with an unknown code is recognised by its text', () => {
     const reply = { status: 'failure', error: 'Agent locked', code: 'toString' } as const
     expect(errorOfReply(reply).code).toBe('agent-locked')
   })
 })
 
-test('every failure ends with 1, but for what has a status of its own by custom', () => {
-  const others = Object.entries(exitStatus).filter(([, status]) => status !== 1)
+test('every error has the exit status 1, except where a custom has another', () => {
+  const statuses = codes.map((code) => [code, errorCodes[code].exitStatus] as const)
+  const others = statuses.filter(([, status]) => status !== 1)
   expect(Object.fromEntries(others)).toEqual({
     usage: 64,
     'account-not-chosen': 3,

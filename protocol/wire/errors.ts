@@ -1,160 +1,132 @@
-import type { FailureReply } from './messages.ts'
-
-/**
- * Everything that can go wrong, as one closed union. A new code does not compile until it has an
- * exit status. The wire text of the ones the C peer has is the peer's own, since its clients match
- * on it (protocol.md §2.8).
- */
-export type ErrorCode =
-  // how it was asked
-  | 'usage'
-  | 'bad-request'
-  | 'not-implemented'
-  // this program, this machine
-  | 'cancelled'
-  | 'no-terminal'
-  | 'internal'
-  | 'command-not-run'
-  | 'credential-not-stored'
-  // the agent
-  | 'agent-unreachable'
-  | 'agent-timeout'
-  | 'agent-locked'
-  | 'agent-not-locked'
-  | 'wrong-password'
-  | 'peer-disconnected'
-  | 'decryption-failed'
-  | 'message-malformed'
-  | 'suspicious-public-key'
-  | 'unknown-account'
-  | 'account-not-loaded'
-  | 'account-not-chosen'
-  | 'operation-forbidden'
-  | 'no-refresh-token'
-  | 'not-as-asked'
-  | 'no-subject-token'
-  | 'wrong-device-code'
-  | 'wrong-state'
-  | 'no-redirect-address'
-  | 'parked-file-not-found'
-  // the account file
-  | 'file-not-found'
-  | 'file-malformed'
-  | 'file-unreadable'
-  | 'file-unwritable'
-  | 'file-gpg'
-  // the network
-  | 'network'
-  | 'tls'
-  | 'provider-timeout'
-  | 'insecure-url'
-  // the provider
-  | 'provider-answer'
-  | 'provider-status'
-  | 'provider-error'
-  | 'authorization-pending'
-  | 'slow-down'
-  | 'refresh-token-dead'
-  | 'policy-to-accept'
-  | 'user-inactive'
-  | 'invalid-scope'
-  | 'invalid-client'
-  | 'client-not-allowed'
-  | 'invalid-target'
-  | 'rate-limited'
-  | 'provider-unavailable'
-  | 'wrong-clock'
-  | 'invalid-request'
-  | 'wrong-issuer'
-  | 'unsupported-by-provider'
-
-/** Exit status of the commands: 64 is EX_USAGE of sysexits.h, as the C tools use it. */
-export const exitStatus: Readonly<Record<ErrorCode, number>> = {
-  usage: 64,
-  'bad-request': 1,
-  'not-implemented': 1,
-  // 128 + SIGINT, what a shell reports for a command ended by Ctrl-C.
-  cancelled: 130,
-  'no-terminal': 1,
-  internal: 1,
-  // What a shell gives for a command it cannot run.
-  'command-not-run': 127,
-  'credential-not-stored': 1,
-  'agent-unreachable': 1,
-  'agent-timeout': 1,
-  'agent-locked': 1,
-  'agent-not-locked': 1,
-  'wrong-password': 1,
-  'peer-disconnected': 1,
-  'decryption-failed': 1,
-  'message-malformed': 1,
-  'suspicious-public-key': 1,
-  'unknown-account': 1,
-  'account-not-loaded': 1,
-  // As the C oidc-tokensh has it (cli.md §1.5).
-  'account-not-chosen': 3,
-  'operation-forbidden': 1,
-  'no-refresh-token': 1,
-  'not-as-asked': 1,
-  'no-subject-token': 1,
-  'wrong-device-code': 1,
-  'wrong-state': 1,
-  'no-redirect-address': 1,
-  'parked-file-not-found': 1,
-  'file-not-found': 1,
-  'file-malformed': 1,
-  'file-unreadable': 1,
-  'file-unwritable': 1,
-  'file-gpg': 1,
-  network: 1,
-  tls: 1,
-  'provider-timeout': 1,
-  'insecure-url': 1,
-  'provider-answer': 1,
-  'provider-status': 1,
-  'provider-error': 1,
-  'authorization-pending': 1,
-  'slow-down': 1,
-  'refresh-token-dead': 1,
-  'policy-to-accept': 1,
-  'user-inactive': 1,
-  'invalid-scope': 1,
-  'invalid-client': 1,
-  'client-not-allowed': 1,
-  'invalid-target': 1,
-  'rate-limited': 1,
-  'provider-unavailable': 1,
-  'wrong-clock': 1,
-  'invalid-request': 1,
-  'wrong-issuer': 1,
-  'unsupported-by-provider': 1,
+/** What belongs to an error code. */
+interface ErrorRow {
+  /** Exit status of the commands. 1, as the C tools give for any failure, except where a custom has another. */
+  readonly exitStatus: number
+  /**
+   * Exit status if nobody reads the message (`--non-interactive`), so that a pipeline can decide by
+   * it. These numbers are part of the interface (docs/ci.md): 10 the agent, 11 the account, 12 a
+   * password, 13 the network, 14 the provider refused, 15 the login is over, 16 `--strict`, 1
+   * anything else. A code whose `exitStatus` is not 1 has the same status here.
+   */
+  readonly withoutPerson: number
+  /** Text on the wire that C clients compare with; used if there is no more specific text. */
+  readonly peerText?: string
 }
 
-/** Wire texts that C clients compare with; used where no more specific text is given. */
-export const peerMessages = {
-  'agent-locked': 'Agent locked',
-  'agent-not-locked': 'Agent not locked',
-  'wrong-password': 'wrong password',
-  'peer-disconnected': 'the other party disconnected',
-  'decryption-failed': 'decryption failed',
-  'message-malformed': 'internal error: ipc encrypted message malformed',
-  'suspicious-public-key': 'received suspicious public key',
-  'unknown-account': 'No account configured with that short name',
-  'account-not-loaded': 'account not loaded',
-  'operation-forbidden': 'operation forbidden',
-  'no-refresh-token': 'No or malformed refresh token',
-  'wrong-device-code': 'wrong device code',
-  'wrong-state': 'wrong state',
-  'no-redirect-address': 'Could not start the http server on any of the registered redirect uris.',
-  'parked-file-not-found': 'File not found',
-  'file-malformed': 'encryption malformed',
-  'agent-unreachable': 'Could not connect to oidc-agent',
-  'not-implemented': 'Not yet implemented',
-  'authorization-pending': 'authorization_pending',
-  'slow-down': 'slow_down',
-  network: 'could not connect to url',
-  tls: 'error with ssl cert',
-} as const satisfies Partial<Record<ErrorCode, string>>
+/**
+ * Everything that can go wrong: one row a code, and no other codes. The text of a code that the C
+ * peer has too is the peer's own, since its clients match on it (protocol.md §2.8).
+ */
+export const errorCodes = {
+  // The request
+  'bad-request': { exitStatus: 1, withoutPerson: 1 },
+  'not-implemented': { exitStatus: 1, withoutPerson: 1, peerText: 'Not yet implemented' },
+  // EX_USAGE of sysexits.h, as the C tools use it.
+  usage: { exitStatus: 64, withoutPerson: 64 },
+
+  // This program and this machine
+  'no-terminal': { exitStatus: 1, withoutPerson: 12 },
+  internal: { exitStatus: 1, withoutPerson: 1 },
+  // 128 + SIGINT: the status that a shell reports for a command ended by Ctrl-C.
+  cancelled: { exitStatus: 130, withoutPerson: 130 },
+  // The status that a shell gives for a command it cannot run.
+  'command-not-run': { exitStatus: 127, withoutPerson: 127 },
+  'credential-not-stored': { exitStatus: 1, withoutPerson: 1 },
+
+  // The agent
+  'agent-unreachable': {
+    exitStatus: 1,
+    withoutPerson: 10,
+    peerText: 'Could not connect to oidc-agent',
+  },
+  'agent-timeout': { exitStatus: 1, withoutPerson: 10 },
+  'agent-locked': { exitStatus: 1, withoutPerson: 10, peerText: 'Agent locked' },
+  'agent-not-locked': { exitStatus: 1, withoutPerson: 10, peerText: 'Agent not locked' },
+  'wrong-password': { exitStatus: 1, withoutPerson: 12, peerText: 'wrong password' },
+  'peer-disconnected': {
+    exitStatus: 1,
+    withoutPerson: 10,
+    peerText: 'the other party disconnected',
+  },
+  'decryption-failed': { exitStatus: 1, withoutPerson: 10, peerText: 'decryption failed' },
+  'message-malformed': {
+    exitStatus: 1,
+    withoutPerson: 10,
+    peerText: 'internal error: ipc encrypted message malformed',
+  },
+  'suspicious-public-key': {
+    exitStatus: 1,
+    withoutPerson: 10,
+    peerText: 'received suspicious public key',
+  },
+  'unknown-account': {
+    exitStatus: 1,
+    withoutPerson: 11,
+    peerText: 'No account configured with that short name',
+  },
+  'account-not-loaded': { exitStatus: 1, withoutPerson: 11, peerText: 'account not loaded' },
+  // As in the C oidc-tokensh (cli.md §1.5).
+  'account-not-chosen': { exitStatus: 3, withoutPerson: 3 },
+  'operation-forbidden': { exitStatus: 1, withoutPerson: 10, peerText: 'operation forbidden' },
+  'no-refresh-token': {
+    exitStatus: 1,
+    withoutPerson: 15,
+    peerText: 'No or malformed refresh token',
+  },
+  'not-as-asked': { exitStatus: 1, withoutPerson: 16 },
+  'no-subject-token': { exitStatus: 1, withoutPerson: 11 },
+  'wrong-device-code': { exitStatus: 1, withoutPerson: 14, peerText: 'wrong device code' },
+  'wrong-state': { exitStatus: 1, withoutPerson: 1, peerText: 'wrong state' },
+  'no-redirect-address': {
+    exitStatus: 1,
+    withoutPerson: 1,
+    peerText: 'Could not start the http server on any of the registered redirect uris.',
+  },
+  'parked-file-not-found': { exitStatus: 1, withoutPerson: 1, peerText: 'File not found' },
+
+  // The account file
+  'file-not-found': { exitStatus: 1, withoutPerson: 11 },
+  'file-malformed': { exitStatus: 1, withoutPerson: 11, peerText: 'encryption malformed' },
+  'file-unreadable': { exitStatus: 1, withoutPerson: 11 },
+  'file-unwritable': { exitStatus: 1, withoutPerson: 1 },
+  'file-gpg': { exitStatus: 1, withoutPerson: 11 },
+
+  // The network
+  network: { exitStatus: 1, withoutPerson: 13, peerText: 'could not connect to url' },
+  tls: { exitStatus: 1, withoutPerson: 13, peerText: 'error with ssl cert' },
+  'provider-timeout': { exitStatus: 1, withoutPerson: 13 },
+  'insecure-url': { exitStatus: 1, withoutPerson: 14 },
+
+  // The provider
+  'provider-answer': { exitStatus: 1, withoutPerson: 13 },
+  'provider-status': { exitStatus: 1, withoutPerson: 13 },
+  'provider-error': { exitStatus: 1, withoutPerson: 14 },
+  'authorization-pending': { exitStatus: 1, withoutPerson: 14, peerText: 'authorization_pending' },
+  'slow-down': { exitStatus: 1, withoutPerson: 14, peerText: 'slow_down' },
+  'refresh-token-dead': { exitStatus: 1, withoutPerson: 15 },
+  'policy-to-accept': { exitStatus: 1, withoutPerson: 15 },
+  'user-inactive': { exitStatus: 1, withoutPerson: 14 },
+  'invalid-scope': { exitStatus: 1, withoutPerson: 14 },
+  'invalid-client': { exitStatus: 1, withoutPerson: 14 },
+  'client-not-allowed': { exitStatus: 1, withoutPerson: 14 },
+  'invalid-target': { exitStatus: 1, withoutPerson: 14 },
+  'rate-limited': { exitStatus: 1, withoutPerson: 13 },
+  'provider-unavailable': { exitStatus: 1, withoutPerson: 13 },
+  'wrong-clock': { exitStatus: 1, withoutPerson: 14 },
+  'invalid-request': { exitStatus: 1, withoutPerson: 14 },
+  'wrong-issuer': { exitStatus: 1, withoutPerson: 14 },
+  'unsupported-by-provider': { exitStatus: 1, withoutPerson: 14 },
+} as const
+
+export type ErrorCode = keyof typeof errorCodes
+
+/** The codes that have a fixed text on the wire. */
+type PeerCode = {
+  [C in ErrorCode]: (typeof errorCodes)[C] extends { readonly peerText: string } ? C : never
+}[ErrorCode]
+
+/** The same rows by the type of a row: does not compile if a row lacks something. */
+const rows: Readonly<Record<ErrorCode, ErrorRow>> = errorCodes
 
 export interface ErrorDetails {
   /** What to do next, shown to the person after the error. */
@@ -163,8 +135,8 @@ export interface ErrorDetails {
 }
 
 /**
- * The one error class. `message` names who failed, on what, and never holds a secret; it is what
- * goes over the wire and after `Error: `.
+ * The one error class. `message` names the program or provider that failed and the object it failed
+ * on, and never contains a secret. It is sent to clients and shown after `Error: `.
  */
 export class AgentError extends Error {
   override readonly name = 'AgentError'
@@ -178,24 +150,35 @@ export class AgentError extends Error {
   }
 }
 
-/** The error of a code that has a fixed wire text. */
-export function peerError(code: keyof typeof peerMessages, details: ErrorDetails = {}): AgentError {
-  return new AgentError(code, peerMessages[code], details)
+/** The error of a code that has a fixed text on the wire. */
+export function peerError(code: PeerCode, details: ErrorDetails = {}): AgentError {
+  return new AgentError(code, errorCodes[code].peerText, details)
 }
 
+/** Whether `text` is an error code. */
 export function isErrorCode(text: string): text is ErrorCode {
-  return Object.hasOwn(exitStatus, text)
+  return Object.hasOwn(errorCodes, text)
 }
 
-/** The reply that tells a client of `error`. */
+/** The reply to a request that failed. Clients decide by the presence of `error`, not by `status`. */
+export interface FailureReply {
+  readonly status: 'failure'
+  readonly error: string
+  /** Help for the person: what to do next. */
+  readonly info?: string | undefined
+  /** Ours: the {@link ErrorCode}. */
+  readonly code?: string | undefined
+}
+
+/** The reply that reports `error` to a client. */
 export function failureReply(error: AgentError): FailureReply {
   const reply: FailureReply = { status: 'failure', error: error.message, code: error.code }
   return error.hint === undefined ? reply : { ...reply, info: error.hint }
 }
 
 /**
- * The error a failure reply tells of. Replies of the C agent carry no code: it is recognised by its
- * text, else it is a `provider-error`, the C agent's largest class.
+ * The error that a failure reply reports. Replies of the C agent carry no code: the code is
+ * recognised by the text; if it is not, it is `provider-error`, the C agent's largest class.
  */
 export function errorOfReply(reply: FailureReply): AgentError {
   return new AgentError(codeOfReply(reply), reply.error, { hint: reply.info })
@@ -203,8 +186,10 @@ export function errorOfReply(reply: FailureReply): AgentError {
 
 function codeOfReply(reply: FailureReply): ErrorCode {
   if (reply.code !== undefined && isErrorCode(reply.code)) return reply.code
-  const known = Object.entries(peerMessages).find(([, text]) => text === reply.error)
-  if (known !== undefined && isErrorCode(known[0])) return known[0]
+  const known = Object.keys(rows)
+    .filter(isErrorCode)
+    .find((code) => rows[code].peerText === reply.error)
+  if (known !== undefined) return known
   return reply.error.startsWith('Bad Request') ? 'bad-request' : 'provider-error'
 }
 
@@ -213,7 +198,7 @@ export function systemCode(error: unknown): string | undefined {
   return error instanceof Error && 'code' in error ? String(error.code) : undefined
 }
 
-/** What the system says, without code, call and path: `no space left on device`. */
+/** The text of a system error, without code, call and path: `no space left on device`. */
 export function systemReason(error: unknown): string {
   const text = error instanceof Error ? error.message : String(error)
   return /^E[A-Z0-9]+: (.*), \w+(?: '.*)?$/.exec(text)?.[1] ?? text

@@ -203,3 +203,15 @@ describe('a plain reply', () => {
 test('keys are told from words of the same length', () => {
   expect(first(key)?.kind).toBe('key')
 })
+
+test('a sealed message that is never whole is refused before it fills the memory', () => {
+  const reader = new SealedTextReader()
+  // One character more than a multiple of four at each end of a piece: never decodable.
+  reader.push(Buffer.from(`40:${'A'.repeat(32)}:A`))
+  const piece = Buffer.from('AAAA'.repeat(16_384))
+  let pushed = 0
+  expect(() => {
+    for (; pushed < 100; pushed += 1) reader.push(piece)
+  }).toThrow(expect.objectContaining({ code: 'message-malformed' }))
+  expect(pushed * piece.length).toBeLessThan(3 * MAX_MESSAGE_BYTES)
+})

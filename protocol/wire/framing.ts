@@ -21,6 +21,9 @@ export type FirstMessage =
   | { readonly kind: 'object'; readonly value: JsonObject }
   | { readonly kind: 'key'; readonly publicKey: Uint8Array }
 
+/** Most characters of a sealed message: those of the largest one in the clear, in base64. */
+const MAX_SEALED_CHARS = 4 * Math.ceil((MAX_MESSAGE_BYTES + TAG_BYTES) / 3)
+
 /** Bytes of an X25519 public key (RFC 7748 §5), and characters of its base64. */
 export const PUBLIC_KEY_BYTES = 32
 const KEY_CHARS = 44
@@ -150,6 +153,8 @@ export class SealedTextReader {
 
   #append(text: string): void {
     if (!/^[A-Za-z0-9+/]*={0,2}$/.test(text)) throw peerError('message-malformed')
+    // Whatever was announced: a message that never gets whole must not fill the memory.
+    if (this.#body.length + text.length > MAX_SEALED_CHARS) throw peerError('message-malformed')
     this.#body += text
   }
 

@@ -68,3 +68,21 @@ test('objects, arrays and the rest are told apart', () => {
   expect([{}, [], null, 1, 'x'].map(isJsonObject)).toEqual([true, false, false, false, false])
   expect([{}, [], null].map((value) => isJsonArray(value))).toEqual([false, true, false])
 })
+
+test.each([
+  ['arrays', '['.repeat(20_000) + ']'.repeat(20_000)],
+  ['objects', '{"a":'.repeat(20_000) + '1' + '}'.repeat(20_000)],
+  ['arrays in an object', `{"request":${'['.repeat(201)}${']'.repeat(201)}}`],
+])('JSON of %s nested too deep is refused with a clear error', (_, text) => {
+  expect(() => parseTolerantJson(text)).toThrow(
+    expect.objectContaining({
+      code: 'bad-request',
+      message: expect.stringMatching(/nested/) as string,
+    }),
+  )
+})
+
+test('brackets inside a string do not count as nesting', () => {
+  const text = '['.repeat(1000)
+  expect(parseTolerantJson(JSON.stringify({ text }))).toEqual({ text })
+})

@@ -1,5 +1,16 @@
 import { AgentError } from './errors.ts'
-import type { JsonObject, JsonValue } from './messages.ts'
+
+export type JsonValue =
+  | string
+  | number
+  | boolean
+  | null
+  | readonly JsonValue[]
+  | { readonly [key: string]: JsonValue }
+export type JsonObject = Readonly<Record<string, JsonValue>>
+
+/** Objects and arrays within one another. A sanity bound: deeper JSON exhausts the stack of those who walk it. */
+const MAX_DEPTH = 200
 
 /**
  * Reads JSON as the C peer writes it (protocol.md §2.3): line feeds and tabs inside strings, a NUL
@@ -7,6 +18,7 @@ import type { JsonObject, JsonValue } from './messages.ts'
  * @throws AgentError `bad-request` where even so there is no JSON.
  */
 export function parseTolerantJson(text: string): JsonValue {
+  if (text.length > 2 * MAX_DEPTH) checkDepth(text)
   const value = parsed(text) ?? parsed(mendedJson(text))
   if (value === undefined) throw new AgentError('bad-request', 'Bad Request: could not parse json')
   return value.json
@@ -35,6 +47,19 @@ export function isJsonObject(value: unknown): value is JsonObject {
 /** Whether a JSON value is an array. `Array.isArray` alone makes its items `any`. */
 export function isJsonArray(value: JsonValue | undefined): value is readonly JsonValue[] {
   return Array.isArray(value)
+}
+
+/** @throws AgentError `bad-request` where the first object or array of `text` is nested too deep. */
+function checkDepth(text: string): void {
+  const scan = new JsonScan()
+  for (let at = 0; at < text.length && !scan.ended; at += 1) scan.next(text.charCodeAt(at))
+}
+
+function tooDeep(): AgentError {
+  return new AgentError(
+    'bad-request',
+    `Bad Request: the JSON is nested more than ${MAX_DEPTH} levels deep`,
+  )
 }
 
 function parsed(text: string): { readonly json: JsonValue } | undefined {
@@ -92,10 +117,11 @@ export class JsonScan {
     return this.#inString
   }
 
+  /** @throws AgentError `bad-request` where the JSON is nested too deep. */
   next(code: number): void {
     if (this.#inString) this.#insideString(code)
     else if (code === quote) this.#inString = true
-    else if (opening.has(code)) this.#depth += 1
+    else if (opening.has(code)) this.#open()
     else if (closing.has(code)) this.#close()
   }
 
@@ -103,6 +129,11 @@ export class JsonScan {
     if (this.#escaped) this.#escaped = false
     else if (code === backslash) this.#escaped = true
     else if (code === quote) this.#inString = false
+  }
+
+  #open(): void {
+    this.#depth += 1
+    if (this.#depth > MAX_DEPTH) throw tooDeep()
   }
 
   #close(): void {

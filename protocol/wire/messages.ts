@@ -1,479 +1,523 @@
+import { errorOfReply, type FailureReply, peerError } from './errors.ts'
+import {
+  absolutePath,
+  badRequest,
+  type Field,
+  type Fields,
+  flag,
+  hint,
+  type Message,
+  name,
+  nested,
+  object,
+  readFields,
+  required,
+  requiredWithout,
+  seconds,
+  text,
+  whole,
+  withAlias,
+  withDefault,
+  wordList,
+} from './fields.ts'
+import { isJsonObject, type JsonObject, type JsonValue } from './json.ts'
+import * as reply from './reply-fields.ts'
+import { decodeBase64 } from './text.ts'
+
 /**
- * The vocabulary: every request the agent answers and every reply it gives, by the names they have
- * on the wire (protocol.md §2). One connection carries one request and one reply; the agent never
- * asks a client anything. Fields marked "ours" are additions the C peer ignores.
+ * The vocabulary: every request that the agent answers and every reply that it gives, by their
+ * names on the wire (protocol.md §2), each declared once. Types and parsers follow from the
+ * declarations. One connection carries one request and one reply; the agent never asks a client
+ * anything. Fields marked "ours" are additions that the C peer ignores. A new request gets its
+ * fields in `requests`, its reply in `replies`, a row in agent/dispatch.ts and a handler.
  */
 
-export type JsonValue =
-  | string
-  | number
-  | boolean
-  | null
-  | readonly JsonValue[]
-  | { readonly [key: string]: JsonValue }
-export type JsonObject = Readonly<Record<string, JsonValue>>
-
+export type { JsonObject, JsonValue } from './json.ts'
 /** A space separated list, as RFC 6749 §3.3 writes scopes and INDIGO IAM reads audiences. */
 export type SpaceSeparated = string
 /** Seconds since 1970 (Unix time). */
 export type UnixSeconds = number
 
-/** Ask for an access token. `account` wins over `issuer`. Answered by a token or an error, never by a question. */
-export interface AccessTokenRequest {
-  readonly request: 'access_token'
-  readonly account?: string | undefined
-  readonly issuer?: string | undefined
-  /** Seconds of life the token must still have; −1 or lower forces a new one. */
-  readonly min_valid_period?: number | undefined
-  readonly scope?: SpaceSeparated | undefined
-  readonly audience?: SpaceSeparated | undefined
-  /** Who asks, in the client's own words: never trusted, only shown. */
-  readonly application_hint?: string | undefined
-  /** Ours. True: a token that is not what was asked for is an error. */
-  readonly strict?: boolean | undefined
-}
-
-export interface IdTokenRequest {
-  readonly request: 'id_token'
-  readonly account?: string | undefined
-  readonly issuer?: string | undefined
-  readonly scope?: SpaceSeparated | undefined
-  readonly audience?: SpaceSeparated | undefined
-  readonly application_hint?: string | undefined
-}
-
-export interface LoadedAccountsRequest {
-  readonly request: 'loaded_accounts'
-}
-export interface AccountInfoRequest {
-  readonly request: 'account_info'
-}
-export interface CheckRequest {
-  readonly request: 'check'
-}
-export interface StatusRequest {
-  readonly request: 'status'
-}
-export interface StatusJsonRequest {
-  readonly request: 'status_json'
-}
-
-/** How the agent may get an account file's password later (protocol.md §2.4, table `pw_entry`). */
-export interface PasswordEntry {
-  readonly account?: string | undefined
+const passwordEntry = {
+  account: text,
   /** Bit set: 1 memory, 4 command, 8 prompt, 16 file, 32 gpg. */
-  readonly type: number
-  readonly password?: string | undefined
-  readonly command?: string | undefined
-  readonly pw_file?: string | undefined
-  readonly gpg_key?: string | undefined
-  readonly expires_at?: UnixSeconds | undefined
-  readonly expires_after?: number | undefined
+  type: (body: JsonObject, key: string) => whole(body, key) ?? 0,
+  password: text,
+  command: text,
+  pw_file: text,
+  gpg_key: text,
+  /** Unix time. */
+  expires_at: whole,
+  /** Seconds. */
+  expires_after: whole,
 }
 
-/** Ours: what `oidc-add` derived from the password, so that the agent can re-seal the file without it. */
-export interface FileKeyMessage {
-  /** 16 bytes, base64. */
-  readonly salt: string
-  /** 64 bytes, base64: 32 key ‖ 32 check value (protocol.md §3.3). */
-  readonly key: string
-}
+/** How the agent may get the password of an account file later (protocol.md §2.4, table `pw_entry`). */
+export type PasswordEntry = Message<typeof passwordEntry>
 
-/** Load an account. `config` is the decrypted account JSON (protocol.md §3.4). */
-export interface AddRequest {
-  readonly request: 'add'
-  readonly config: JsonObject
-  readonly pw_entry?: PasswordEntry | undefined
-  /** Seconds until the account is removed again; 0 = never. Absent: the agent's default. */
-  readonly lifetime?: number | undefined
-  readonly confirm?: boolean | undefined
-  readonly always_allow_id_token?: boolean | undefined
-  /** True: do not test the account with a refresh. */
-  readonly plain_add?: boolean | undefined
-  /** Ours. */
-  readonly file_key?: FileKeyMessage | undefined
-}
-
-/** Get a first token for a new or changed account (protocol.md §2.5). */
-export interface GenRequest {
-  readonly request: 'gen'
-  readonly config: JsonObject
-  /** Flow names, most wanted first. */
-  readonly flow: readonly string[]
-  readonly pw_entry?: PasswordEntry | undefined
-  readonly no_webserver?: boolean | undefined
-  readonly no_scheme?: boolean | undefined
-  /** True: answer with an access token and keep nothing. */
-  readonly only_at?: boolean | undefined
-}
-
-/** Ask once whether the person has approved the device code yet. */
-export interface DeviceRequest {
-  readonly request: 'device'
-  readonly oidc_device: JsonObject
-  readonly only_at?: boolean | undefined
-}
-
-/** Finish a login by browser with the address it was sent back to (protocol.md §2.5). */
-export interface CodeExchangeRequest {
-  readonly request: 'code_exchange'
-  /** The whole address, with `code` and `state` in its query. */
-  readonly redirect_uri: string
-  /** True: the asker keeps the account, nobody else need fetch it by {@link StateLookupRequest}. */
-  readonly from_gen?: boolean | undefined
-}
-
-/** Ask once what became of a login by browser. */
-export interface StateLookupRequest {
-  readonly request: 'state_lookup'
-  readonly state: string
-}
-
-/** Give up a login by browser: nobody waits for its redirect any more. */
-export interface TermHttpServerRequest {
-  readonly request: 'term_http_server'
-  readonly state?: string | undefined
-}
-
-/** Register a client dynamically (RFC 7591). */
-export interface RegisterRequest {
-  readonly request: 'register'
-  readonly config: JsonObject
-  readonly flow: readonly string[]
-  /** Initial access token (RFC 7591 §3). */
-  readonly authorization?: string | undefined
-}
-
-/** Ask which scopes a provider supports. */
-export interface ScopesRequest {
-  readonly request: 'scopes'
-  readonly issuer?: string | undefined
-  readonly config_endpoint?: string | undefined
-  readonly cert_path?: string | undefined
-}
-
-export interface RemoveRequest {
-  readonly request: 'remove'
-  readonly account: string
-}
-export interface RemoveAllRequest {
-  readonly request: 'remove_all'
-}
-export interface LockRequest {
-  readonly request: 'lock'
-  readonly password: string
-}
-export interface UnlockRequest {
-  readonly request: 'unlock'
-  readonly password: string
-}
-
-/** Revoke the refresh token of `config` and unload the account. */
-export interface DeleteRequest {
-  readonly request: 'delete'
-  readonly config: JsonObject
-}
-
-/** Delete a registered client (RFC 7592 §2.3). */
-export interface DeleteClientRequest {
-  readonly request: 'delete_client'
-  readonly registration_client_uri?: string | undefined
-  readonly registration_access_token?: string | undefined
-  readonly cert_path?: string | undefined
-}
-
-/**
- * Ours: the public keys an issuer signs its tokens with. No token is sent: whoever asks checks the
- * signature.
- */
-export interface JwksRequest {
-  readonly request: 'jwks'
-  readonly issuer: string
-  /** Whom to trust for it, where no loaded account is of that issuer and no issuer file names it. */
-  readonly cert_path?: string | undefined
-}
-
-/** A small in-memory store the C tools park data in (protocol.md §2.4). `filename` is no path. */
-export interface FileWriteRequest {
-  readonly request: 'file_write'
-  readonly filename: string
-  readonly data: string
-}
-export interface FileReadRequest {
-  readonly request: 'file_read'
-  readonly filename: string
-}
-export interface FileRemoveRequest {
-  readonly request: 'file_remove'
-  readonly filename: string
-}
-
-/**
- * Ours: write a token to a file, where WLCG Bearer Token Discovery finds it, and keep it fresh until
- * it is told to stop, the account is removed or the agent ends.
- */
-export interface TokenFileRequest {
-  readonly request: 'token_file'
-  readonly account?: string | undefined
-  readonly issuer?: string | undefined
-  readonly scope?: SpaceSeparated | undefined
-  readonly audience?: SpaceSeparated | undefined
-  readonly application_hint?: string | undefined
-  /** Absolute. */
-  readonly path: string
-  /** Seconds of life the token in the file always has, as far as the provider's lifetime allows. */
-  readonly min_valid_period?: number | undefined
-  /** True: a token that is not what was asked for is not written, now or when it is renewed. */
-  readonly strict?: boolean | undefined
-  /** True: written once and not kept fresh. */
-  readonly once?: boolean | undefined
-  /** True: the file stays when the agent ends. */
-  readonly leave?: boolean | undefined
-  /**
-   * The process the file is for. When it has gone, however it ended, the file goes, and its directory
-   * if nothing else is in it.
-   */
-  readonly owner_pid?: number | undefined
-}
-
-/** Ours: stop keeping a file, and remove it. */
-export interface TokenFileStopRequest {
-  readonly request: 'token_file_stop'
-  readonly path: string
-}
-
-export type Request =
-  | AccessTokenRequest
-  | IdTokenRequest
-  | LoadedAccountsRequest
-  | AccountInfoRequest
-  | CheckRequest
-  | StatusRequest
-  | StatusJsonRequest
-  | AddRequest
-  | GenRequest
-  | DeviceRequest
-  | CodeExchangeRequest
-  | StateLookupRequest
-  | TermHttpServerRequest
-  | RegisterRequest
-  | ScopesRequest
-  | RemoveRequest
-  | RemoveAllRequest
-  | LockRequest
-  | UnlockRequest
-  | DeleteRequest
-  | DeleteClientRequest
-  | FileWriteRequest
-  | FileReadRequest
-  | FileRemoveRequest
-  | TokenFileRequest
-  | TokenFileStopRequest
-  | JwksRequest
-
-export type RequestType = Request['request']
-export type RequestOf<T extends RequestType> = Extract<Request, { readonly request: T }>
-
-/** A success with nothing to tell but, sometimes, a text for the person. */
-export interface PlainReply {
-  readonly status: 'success'
-  readonly info?: string | undefined
-}
-
-export interface AccessTokenReply {
-  readonly status: 'success'
-  readonly access_token: string
-  /** As the provider publishes it in its discovery document. */
-  readonly issuer: string
-  /** This token's own expiry; 0 = unknown. */
-  readonly expires_at: UnixSeconds
-  /** Ours: what was granted, where the provider said it. */
-  readonly scope?: SpaceSeparated | undefined
-  /** Ours: what differs from what was asked, a line each. */
-  readonly info?: string | undefined
-  /** Ours: when the login ends, where that is known. */
-  readonly refresh_token_expires_at?: UnixSeconds | undefined
-  /** Whether the provider has said that it is over: the token is one of before. */
-  readonly login_expired?: true | undefined
-}
-
-export interface IdTokenReply {
-  readonly status: 'success'
-  readonly id_token: string
-  readonly issuer: string
-}
-
-export interface LoadedAccountsReply {
-  readonly status: 'success'
-  readonly info: readonly string[]
-}
-
-/** Known issuers; `accounts` maps short names to "loaded now". */
-export interface AccountInfoReply {
-  readonly status: 'success'
-  readonly info: Readonly<
-    Record<
-      string,
-      { readonly pubclient: boolean; readonly accounts?: Readonly<Record<string, boolean>> }
-    >
-  >
-}
-
-export interface StatusReply {
-  readonly status: 'success'
-  readonly info: string
-}
-
-export interface ScopesReply {
-  readonly status: 'success'
-  readonly info: SpaceSeparated
-  /** Ours: which of the products and services we know the provider is, `iam` for one. */
-  readonly family?: string | undefined
-}
-
-export interface StatusJsonReply {
-  readonly status: 'success'
-  readonly info: {
-    readonly version: string
-    readonly command_line_options: string
-    readonly loaded_accounts: readonly string[]
-    /** Ours. */
-    readonly accounts?: readonly AccountStatus[] | undefined
-    /** Ours; absent where no file is kept. */
-    readonly token_files?: readonly TokenFileState[] | undefined
+/** The password entry in `value`, or undefined: a bad entry fails no request (protocol.md §2.4). */
+export function passwordEntryOf(value: JsonValue | undefined): PasswordEntry | undefined {
+  try {
+    return nested(passwordEntry)({ value: value ?? null }, 'value')
+  } catch {
+    return undefined
   }
 }
 
-/** A token file the agent keeps fresh. */
-export interface TokenFileState {
-  readonly path: string
-  readonly account: string
-  /** Of the token in it; 0 = unknown, or there is none now. */
-  readonly expires_at: UnixSeconds
-  readonly state: 'fresh' | 'retrying'
-  /** Why it could not be renewed. */
-  readonly error?: string | undefined
+function pwEntry(body: JsonObject, key: string): PasswordEntry | undefined {
+  return passwordEntryOf(body[key])
 }
 
-export interface TokenFileReply {
-  readonly status: 'success'
-  readonly path: string
-  /** Of the token in it; 0 = unknown. */
-  readonly expires_at: UnixSeconds
-  readonly info?: string | undefined
+/** Base64 of a known number of bytes. */
+function keyBytes(length: number): Field<string> {
+  return (body, key) => {
+    const value = text(body, key) ?? ''
+    if (decodeBase64(value)?.length === length) return value
+    throw badRequest(`file_key: ${key} must be ${length} bytes in base64`)
+  }
+}
+
+/** The URL of a discovery document. The oidc-gen of 5.x writes `(null)` if it has none. */
+function configEndpoint(body: JsonObject, key: string): string | undefined {
+  const endpoint = name(body, key)
+  return endpoint === '(null)' ? undefined : endpoint
+}
+
+/**
+ * The fields of every request. In a function, so that the bundles of the commands, which send
+ * requests and read none, are without it.
+ */
+function requests() {
+  /** Which token is requested. */
+  const tokenSelection = {
+    /** Name of the account. */
+    account: name,
+    /** URL of the provider, to choose one of its accounts; `account` wins over it. */
+    issuer: requiredWithout('account', name, () => peerError('not-implemented')),
+    /** Space separated (RFC 6749 §3.3). Absent: the scopes of the account. */
+    scope: name,
+    /** Space separated. Absent: the audience of the account. */
+    audience: name,
+    /** The client in its own words: never trusted, only shown. */
+    application_hint: hint,
+  }
+  /** The decrypted JSON of an account (protocol.md §3.4). */
+  const config = required(object, 'Argument is NULL in function getAccountFromJSON')
+  /** Names of flows, most wanted first. Absent: all, in the order in which the C peer tries them. */
+  const flow = withDefault(wordList, ['refresh', 'password', 'code', 'device'])
+
+  return {
+    /** Request an access token. The reply is a token or an error, never a question. */
+    access_token: {
+      ...tokenSelection,
+      /** Seconds for which the token must still be valid; −1 or lower forces a new token. */
+      min_valid_period: whole,
+      /** Ours. True: a token that differs from the requested one is an error. */
+      strict: flag,
+    },
+
+    id_token: tokenSelection,
+
+    loaded_accounts: {},
+    account_info: {},
+    check: {},
+    status: {},
+    status_json: {},
+
+    /** Load an account. */
+    add: {
+      config,
+      pw_entry: pwEntry,
+      /** Seconds until the account is removed again; 0 = never. Absent: the agent's default. */
+      lifetime: seconds,
+      confirm: flag,
+      /** The clients of 4.x call it `always_allow_id`. */
+      always_allow_id_token: withAlias(flag, 'always_allow_id'),
+      /** True: do not test the account with a refresh. */
+      plain_add: flag,
+      /** Ours: what `oidc-add` derived from the password, so that the agent can seal the file without it. */
+      file_key: nested({
+        /** 16 bytes, base64. */
+        salt: keyBytes(16),
+        /** 64 bytes, base64: 32 key ‖ 32 check value (protocol.md §3.3). */
+        key: keyBytes(64),
+      }),
+    },
+
+    /** Get a first token for a new or changed account (protocol.md §2.5). */
+    gen: {
+      config,
+      flow,
+      pw_entry: pwEntry,
+      no_webserver: flag,
+      no_scheme: flag,
+      /** True: reply with an access token and keep nothing. */
+      only_at: flag,
+    },
+
+    /** Ask once whether the person has approved the device code yet. */
+    device: {
+      oidc_device: required(object, 'Argument is NULL in function getDeviceCodeFromJSON'),
+      only_at: flag,
+    },
+
+    /** Finish a login by browser with the URL of its redirect (protocol.md §2.5). */
+    code_exchange: {
+      /** The whole URL, with `code` and `state` in its query. */
+      redirect_uri: required(text, 'Argument is NULL in function oidcd_handleCodeExchange'),
+      /** True: this client saves the account, so `state_lookup` need not return it to another one. */
+      from_gen: flag,
+    },
+
+    /** Ask once for the result of a login by browser. */
+    state_lookup: { state: required(text, 'state malformed') },
+
+    /** Give up a login by browser: the agent stops waiting for its redirect. */
+    term_http_server: { state: text },
+
+    /** Register a client dynamically (RFC 7591). */
+    register: {
+      config,
+      flow,
+      /** Initial access token (RFC 7591 §3). */
+      authorization: name,
+    },
+
+    /** Ask which scopes a provider supports. */
+    scopes: {
+      issuer: name,
+      config_endpoint: requiredWithout('issuer', configEndpoint, () =>
+        badRequest('issuer url or configuration endpoint must be given'),
+      ),
+      /** CA bundle of the provider. */
+      cert_path: name,
+    },
+
+    /** Unload an account. */
+    remove: {
+      account: required(
+        name,
+        'Bad Request: Have to provide shortname of the account config that should be removed.',
+      ),
+    },
+    remove_all: {},
+
+    lock: { password: required(text) },
+    unlock: { password: required(text) },
+
+    /** Revoke the refresh token of `config` and unload the account. */
+    delete: { config },
+
+    /** Delete a registered client (RFC 7592 §2.3). */
+    delete_client: {
+      registration_client_uri: name,
+      registration_access_token: name,
+      /** CA bundle of the provider. */
+      cert_path: name,
+    },
+
+    /** Store a text in the agent's memory, as the C tools do (protocol.md §2.4). `filename` is not a path. */
+    file_write: { filename: required(text), data: required(text) },
+    file_read: { filename: required(text) },
+    file_remove: { filename: required(text) },
+
+    /**
+     * Ours: write a token to a file, where WLCG Bearer Token Discovery finds it, and keep it fresh
+     * until `token_file_stop`, until the account is removed or until the agent ends.
+     */
+    token_file: {
+      ...tokenSelection,
+      path: required(absolutePath),
+      /** Seconds for which the token in the file is always valid, if the provider's lifetime allows it. */
+      min_valid_period: seconds,
+      /** True: a token that differs from the requested one is not written, now or when it is renewed. */
+      strict: flag,
+      /** True: the file is written once and not kept fresh. */
+      once: flag,
+      /** True: the file stays when the agent ends. */
+      leave: flag,
+      /**
+       * The process that the file is for. When that process has ended, however it ended, the agent
+       * removes the file, and its directory if that is then empty.
+       */
+      owner_pid: whole,
+    },
+
+    /** Ours: stop keeping a file fresh, and remove it. */
+    token_file_stop: { path: required(absolutePath) },
+
+    /**
+     * Ours: get the public keys with which an issuer signs its tokens. The request carries no
+     * token: the client checks the signature itself.
+     */
+    jwks: {
+      issuer: required(name),
+      /** CA bundle of the issuer, if no loaded account is of that issuer and no issuer file names one. */
+      cert_path: name,
+    },
+  } satisfies Readonly<Record<string, Fields>>
+}
+
+type Requests = ReturnType<typeof requests>
+
+export type RequestType = keyof Requests
+export type RequestOf<T extends RequestType> = { readonly request: T } & Message<Requests[T]>
+export type Request = { [T in RequestType]: RequestOf<T> }[RequestType]
+
+/** The fields that the requests for a token have in common: which token is requested. */
+export type TokenSelection = Message<Requests['id_token']>
+export type AddRequest = RequestOf<'add'>
+export type FileKeyMessage = NonNullable<AddRequest['file_key']>
+export type GenRequest = RequestOf<'gen'>
+export type TokenFileRequest = RequestOf<'token_file'>
+
+/**
+ * Checks a request: the result is not checked again.
+ * @throws AgentError `bad-request` or `not-implemented`, with the C peer's text if it has one
+ */
+export function parseRequest(body: JsonObject): Request {
+  const request = text(body, 'request')
+  if (request === undefined) throw badRequest('No request type.')
+  const fields = fieldsOf(request)
+  if (fields === undefined) throw badRequest('Unknown request type.')
+  // The table pairs each type with its own fields, which the compiler cannot see through an index.
+  return { request, ...readFields(fields, body) } as Request
+}
+
+/** What `requests` returns, once it has been called. */
+let table: Readonly<Record<string, Fields>> | undefined
+
+function fieldsOf(type: string): Fields | undefined {
+  table ??= requests()
+  return Object.hasOwn(table, type) ? table[type] : undefined
+}
+
+type ReplyReader<R> = (body: JsonObject) => R
+
+function declareReply<F extends Fields>(fields: F): ReplyReader<Message<F>> {
+  return (body) => readFields(fields, body)
+}
+
+const success = (): 'success' => 'success'
+const accepted = (): 'accepted' => 'accepted'
+
+/** A success without a result, sometimes with a text for the person. */
+const plainReply = declareReply({ status: success, info: reply.optionalText })
+
+const accessTokenReply = declareReply({
+  status: success,
+  access_token: reply.text,
+  /** As the provider publishes it in its discovery document. */
+  issuer: reply.anyText,
+  /** Expiry of this token in Unix time; 0 = unknown. */
+  expires_at: reply.number(0),
+  /** Ours: the granted scope, space separated, if the provider reports it. */
+  scope: reply.optionalText,
+  /** Ours: the differences between the requested and the granted token, one a line. */
+  info: reply.optionalText,
+  /** Ours: when the login ends, in Unix time, if that is known. */
+  refresh_token_expires_at: reply.optionalNumber,
+  /** Ours. True: the provider has refused the refresh token; this access token is an earlier one. */
+  login_expired: reply.trueOrAbsent,
+})
+
+/** The end of a login: the account with its new refresh token. */
+const configReply = declareReply({
+  status: success,
+  config: reply.object,
+  info: reply.optionalText,
+})
+
+/** The end of a login: an account, or an access token if the request had `only_at`. */
+function loginReply(body: JsonObject): ConfigReply | AccessTokenReply {
+  return body['access_token'] === undefined ? configReply(body) : accessTokenReply(body)
+}
+
+/** RFC 8628 §3.2. The C peer passes on what the provider left out. */
+const deviceAuthorization = {
+  device_code: reply.text,
+  user_code: reply.text,
+  verification_uri: reply.text,
+  verification_uri_complete: reply.optionalText,
+  /** Seconds. */
+  expires_in: reply.number(600),
+  /** Seconds between polls; 5 is the default of RFC 8628. */
+  interval: reply.number(5),
+}
+
+/** A device login has started, and waits for the person. */
+const deviceStartedReply = declareReply({
+  status: accepted,
+  oidc_device: reply.nested(deviceAuthorization),
+})
+
+/** A login by browser has started, and waits for the redirect (RFC 6749 §4.1). */
+const browserStartedReply = declareReply({
+  status: accepted,
+  /** URL to open in the browser. */
+  uri: reply.text,
+  /** Identifies the login in `state_lookup`. */
+  state: reply.text,
+})
+
+function genReply(
+  body: JsonObject,
+): DeviceStartedReply | BrowserStartedReply | ConfigReply | AccessTokenReply {
+  if (isJsonObject(body['oidc_device'])) return deviceStartedReply(body)
+  return body['uri'] === undefined ? loginReply(body) : browserStartedReply(body)
+}
+
+/** A login by browser that has not ended, or whose account another client has fetched. */
+const nothingToFetchReply = declareReply({
+  status: reply.oneOf('NotFound', 'FoundButReceived'),
+  info: reply.anyText,
+})
+
+function stateLookupReply(body: JsonObject): NothingToFetchReply | ConfigReply | AccessTokenReply {
+  const { status } = body
+  const hasResult = status !== 'NotFound' && status !== 'FoundButReceived'
+  return hasResult ? loginReply(body) : nothingToFetchReply(body)
 }
 
 /** A loaded account as `oidc-agent --status --json` shows it. */
-export interface AccountStatus {
-  readonly name: string
-  readonly issuer: string
-  readonly grant: string
-  /** Null: not known. */
-  readonly refresh_token_expires_at: UnixSeconds | null
+const accountStatus = {
+  name: reply.text,
+  issuer: reply.text,
+  grant: reply.text,
+  /** Unix time; null = unknown. */
+  refresh_token_expires_at: reply.number(null),
   /** True: the provider refused the refresh token; a new login is needed. */
-  readonly login_expired: boolean
+  login_expired: reply.isTrue,
 }
 
-/** A flow that ended: the account with its new refresh token. */
-export interface ConfigReply {
-  readonly status: 'success'
-  readonly config: JsonObject
-  readonly info?: string | undefined
+/** A token file that the agent keeps fresh. */
+const tokenFileState = {
+  path: reply.text,
+  account: reply.text,
+  /** Expiry of the token in the file, in Unix time; 0 = unknown, or the file has no token now. */
+  expires_at: reply.number(0),
+  state: reply.oneOf('retrying', 'fresh'),
+  /** Why the token could not be renewed. */
+  error: reply.optionalText,
 }
 
-/** RFC 8628 §3.2. */
-export interface DeviceAuthorization {
-  readonly device_code: string
-  readonly user_code: string
-  readonly verification_uri: string
-  readonly verification_uri_complete?: string | undefined
-  /** Seconds. */
-  readonly expires_in: number
-  /** Seconds between polls. */
-  readonly interval: number
+/** The reply to each request if it succeeds. */
+const replies = {
+  access_token: accessTokenReply,
+  id_token: declareReply({ status: success, id_token: reply.text, issuer: reply.text }),
+  /** Names of the loaded accounts. */
+  loaded_accounts: declareReply({ status: success, info: reply.texts }),
+  account_info: declareReply({
+    status: success,
+    /** The known issuers, by their URLs. */
+    info: reply.record(
+      reply.nestedOrEmpty({
+        /** Whether a public client is known for it. */
+        pubclient: reply.isTrue,
+        /** Whether each of its accounts is loaded now, by the names of the accounts. */
+        accounts: reply.optionalRecord(reply.isTrue),
+      }),
+    ),
+  }),
+  check: plainReply,
+  status: declareReply({ status: success, info: reply.anyText }),
+  status_json: declareReply({
+    status: success,
+    info: reply.nested({
+      version: reply.text,
+      command_line_options: reply.anyText,
+      loaded_accounts: reply.texts,
+      /** Ours; absent if the agent keeps no file. */
+      token_files: reply.list(tokenFileState),
+      /** Ours. */
+      accounts: reply.list(accountStatus),
+    }),
+  }),
+  add: plainReply,
+  gen: genReply,
+  device: loginReply,
+  code_exchange: loginReply,
+  state_lookup: stateLookupReply,
+  term_http_server: plainReply,
+  register: declareReply({
+    status: success,
+    /** The provider's registration response, unchanged. */
+    client: reply.object,
+    /** All scopes that the provider says it supports, space separated. */
+    max_scopes: reply.anyText,
+  }),
+  scopes: declareReply({
+    status: success,
+    /** Space separated. */
+    info: reply.anyText,
+    /** Ours: the product or service that the provider is, if we know it: `iam`, for example. */
+    family: reply.optionalText,
+  }),
+  remove: plainReply,
+  remove_all: plainReply,
+  lock: plainReply,
+  unlock: plainReply,
+  delete: plainReply,
+  delete_client: plainReply,
+  file_write: plainReply,
+  file_read: declareReply({ status: success, data: reply.text }),
+  file_remove: plainReply,
+  token_file: declareReply({
+    status: success,
+    path: reply.text,
+    /** Expiry of the token in the file, in Unix time; 0 = unknown. */
+    expires_at: reply.number(0),
+    info: reply.optionalText,
+  }),
+  token_file_stop: plainReply,
+  jwks: declareReply({
+    status: success,
+    /** A JWK set (RFC 7517 §5), unchanged. */
+    jwks: reply.object,
+  }),
+} satisfies Readonly<Record<RequestType, ReplyReader<unknown>>>
+
+export type Replies = { readonly [T in RequestType]: ReturnType<(typeof replies)[T]> }
+export type Reply = Replies[RequestType] | FailureReply
+
+export type PlainReply = ReturnType<typeof plainReply>
+export type AccessTokenReply = ReturnType<typeof accessTokenReply>
+export type IdTokenReply = Replies['id_token']
+export type AccountInfoReply = Replies['account_info']
+export type StatusJsonReply = Replies['status_json']
+export type TokenFileReply = Replies['token_file']
+export type ConfigReply = ReturnType<typeof configReply>
+export type DeviceStartedReply = ReturnType<typeof deviceStartedReply>
+export type BrowserStartedReply = ReturnType<typeof browserStartedReply>
+export type NothingToFetchReply = ReturnType<typeof nothingToFetchReply>
+
+export type DeviceAuthorization = Message<typeof deviceAuthorization>
+export type AccountStatus = Message<typeof accountStatus>
+export type TokenFileState = Message<typeof tokenFileState>
+
+/**
+ * Checks the agent's reply to a request of one type. Clients decide by the presence of `error`, not
+ * by `status` (protocol.md §2.1).
+ * @throws AgentError the error that a failure reply reports, or `message-malformed`
+ */
+export function parseReply<T extends RequestType>(type: T, text: string): Replies[T] {
+  return checkReply(type, reply.bodyOf(text))
 }
 
-/** A flow that waits for the person. */
-export interface DeviceStartedReply {
-  readonly status: 'accepted'
-  readonly oidc_device: DeviceAuthorization
+/**
+ * Checks a reply that is already an object.
+ * @throws AgentError as {@link parseReply}
+ */
+export function checkReply<T extends RequestType>(type: T, body: JsonObject): Replies[T] {
+  const { error, info, code } = body
+  if (typeof error === 'string') {
+    throw errorOfReply({
+      status: 'failure',
+      error,
+      info: typeof info === 'string' ? info.trimEnd() : undefined,
+      code: typeof code === 'string' ? code : undefined,
+    })
+  }
+  const readers: { readonly [R in RequestType]: ReplyReader<Replies[R]> } = replies
+  return readers[type](body)
 }
-
-/** A login that waits for the person's browser to be sent back (RFC 6749 §4.1). */
-export interface BrowserStartedReply {
-  readonly status: 'accepted'
-  /** Where the browser is to go. */
-  readonly uri: string
-  /** Names the login in `state_lookup`. */
-  readonly state: string
-}
-
-/** A login by browser that has not ended, or whose account somebody has fetched. */
-export interface NothingToFetchReply {
-  readonly status: 'NotFound' | 'FoundButReceived'
-  readonly info: string
-}
-
-export interface RegisterReply {
-  readonly status: 'success'
-  /** The provider's registration response, as it came. */
-  readonly client: JsonObject
-  /** All scopes the provider says it supports. */
-  readonly max_scopes: SpaceSeparated
-}
-
-export interface FileReadReply {
-  readonly status: 'success'
-  readonly data: string
-}
-
-export interface JwksReply {
-  readonly status: 'success'
-  /** A JWK set (RFC 7517 §5), as it came. */
-  readonly jwks: JsonObject
-}
-
-/** What each request is answered with when it succeeds. */
-export interface Replies {
-  readonly access_token: AccessTokenReply
-  readonly id_token: IdTokenReply
-  readonly loaded_accounts: LoadedAccountsReply
-  readonly account_info: AccountInfoReply
-  readonly check: PlainReply
-  readonly status: StatusReply
-  readonly status_json: StatusJsonReply
-  readonly add: PlainReply
-  readonly gen: ConfigReply | DeviceStartedReply | BrowserStartedReply | AccessTokenReply
-  readonly device: ConfigReply | AccessTokenReply
-  readonly code_exchange: ConfigReply | AccessTokenReply
-  readonly state_lookup: ConfigReply | AccessTokenReply | NothingToFetchReply
-  readonly term_http_server: PlainReply
-  readonly register: RegisterReply
-  readonly scopes: ScopesReply
-  readonly remove: PlainReply
-  readonly remove_all: PlainReply
-  readonly lock: PlainReply
-  readonly unlock: PlainReply
-  readonly delete: PlainReply
-  readonly delete_client: PlainReply
-  readonly file_write: PlainReply
-  readonly file_read: FileReadReply
-  readonly file_remove: PlainReply
-  readonly token_file: TokenFileReply
-  readonly token_file_stop: PlainReply
-  readonly jwks: JwksReply
-}
-
-export type SuccessReply = Replies[RequestType]
-
-/** Clients decide by the presence of `error`, not by `status`. */
-export interface FailureReply {
-  readonly status: 'failure'
-  readonly error: string
-  /** Help for the person: what to do next. */
-  readonly info?: string | undefined
-  /** Ours: the {@link import('./errors.ts').ErrorCode}. */
-  readonly code?: string | undefined
-}
-
-export type Reply = SuccessReply | FailureReply

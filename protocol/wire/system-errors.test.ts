@@ -10,13 +10,13 @@ function thrownBy(work: () => unknown): unknown {
   }
 }
 
-test('a system error is taken apart', () => {
+test('code and reason of a system error are found in it', () => {
   const error = thrownBy(() => openSync('/nonexistent/x', 'r'))
   expect(systemCode(error)).toBe('ENOENT')
   expect(systemReason(error)).toBe('no such file or directory')
 })
 
-test('what is none is shown as it is', () => {
+test('the reason of any other value is its text, unchanged', () => {
   expect(systemCode('text')).toBeUndefined()
   expect(systemCode(new Error('x'))).toBeUndefined()
   expect(systemReason('text')).toBe('text')

@@ -1,4 +1,3 @@
-import type { TokenFileState, UnixSeconds } from './messages.ts'
 import type { Secret } from './secret.ts'
 
 /**
@@ -45,7 +44,7 @@ export function shellQuote(value: string): string {
 }
 
 /** A moment as people read it, 2026-11-22T01:00:00Z; as it is where it is no time of this world. */
-export function instantOf(seconds: UnixSeconds): string {
+export function instantOf(seconds: number): string {
   const date = new Date(seconds * 1000)
   if (Number.isNaN(date.getTime())) return String(seconds)
   return date.toISOString().replace(/\.\d+Z$/, 'Z')
@@ -92,7 +91,13 @@ export function tokenFileLine({
   expires_at: expiresAt,
   state,
   error,
-}: TokenFileState): string {
+}: {
+  readonly path: string
+  readonly account: string
+  readonly expires_at: number
+  readonly state: 'fresh' | 'retrying'
+  readonly error?: string | undefined
+}): string {
   const none = state === 'fresh' ? 'of unknown expiry' : 'no token'
   const token = expiresAt === 0 ? none : `valid until ${instantOf(expiresAt)}`
   const trouble = state === 'fresh' ? '' : `; retrying: ${error ?? 'unknown error'}`

@@ -1,10 +1,9 @@
 import { describe, expect, test } from 'vitest'
-import { parseReply } from './parse-reply.ts'
-import { parseRequest } from './parse-request.ts'
+import { parseReply, parseRequest } from './messages.ts'
 import { tokenFileLine } from './text.ts'
 
 describe('token_file', () => {
-  test('is read with all that belongs to it', () => {
+  test('a token_file request keeps all its fields', () => {
     const request = {
       request: 'token_file',
       account: 'wlcg',
@@ -31,18 +30,18 @@ describe('token_file', () => {
   })
 
   test.each([undefined, '', 'bt_u1', './x', '/a/../b', '/a//b', '/a/', '/a\nb'])(
-    'needs a path that is the same to all: not %j',
+    'the path of a token file must be absolute and in its shortest form: not %j',
     (path) => {
       const body = { request: 'token_file_stop', ...(path !== undefined && { path }) }
       expect(() => parseRequest(body)).toThrow(/^Bad Request: .*path/)
     },
   )
 
-  test('needs an account or an issuer', () => {
+  test('token_file is refused without account and issuer', () => {
     expect(() => parseRequest({ request: 'token_file', path: '/x' })).toThrow('Not yet implemented')
   })
 
-  test('is answered with path and expiry', () => {
+  test('the reply to token_file has path and expiry', () => {
     const reply = { status: 'success', path: '/x', expires_at: '17', info: 'scope differs' }
     expect(parseReply('token_file', JSON.stringify(reply))).toEqual({ ...reply, expires_at: 17 })
     const least = parseReply('token_file', '{"status":"success","path":"/x"}')
@@ -50,7 +49,7 @@ describe('token_file', () => {
   })
 })
 
-test('a kept file is shown with what it holds and what is wrong', () => {
+test('a line about a token file shows its expiry and why it could not be renewed', () => {
   const info = {
     version: '5.3.3',
     loaded_accounts: [],

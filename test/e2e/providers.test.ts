@@ -101,7 +101,7 @@ describe('INDIGO IAM, with nothing set by hand', () => {
   test.each(['secret', 'public'] as const)('a given client: %s', async (kind) => {
     desk = await CliFixture.open({ mode: 'iam' })
     const stderr = await desk.login('wlcg', ...byDevice, gridScope, ...given(kind))
-    expect(stderr).toContain('clients registered with the scope wlcg only')
+    expect(stderr).toContain('scopes only into tokens of clients registered with the scope wlcg;')
     expect(desk.issuer.requestsTo('registration')).toEqual([])
     expect((await desk.claims('--aud=a', 'wlcg')).aud).toBe('a')
     expect((await desk.claims('-s', 'compute.read', 'wlcg'))['scope']).toBe('compute.read')

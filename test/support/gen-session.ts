@@ -1,7 +1,7 @@
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import type { GenHost } from '../../cli/oidc-gen/context.ts'
+import type { GenHost } from '../../cli/oidc-gen/host.ts'
 import { generate } from '../../cli/oidc-gen/oidc-gen.ts'
 import { oidcGen } from '../../cli/oidc-gen/options.ts'
 import { type ExitOutcome, run } from '../../cli/run.ts'
@@ -13,7 +13,7 @@ import type { JsonObject } from '../../protocol/wire/messages.ts'
 import { type ScriptedAgent, scriptedAgent } from './scripted-agent.ts'
 import { type ScriptedTerminal, scriptedTerminal, type Turn } from './scripted-terminal.ts'
 
-/** What a run of `oidc-gen` left to see. */
+/** The result of a run of `oidc-gen`. */
 export interface Ran {
   readonly status: ExitOutcome
   readonly stdout: string
@@ -26,19 +26,19 @@ export interface Ran {
 }
 
 export interface RunOptions {
-  /** What the person is asked and answers; absent: there is no terminal. */
+  /** The questions and the person's answers; absent: there is no terminal. */
   readonly turns?: readonly Turn[]
   readonly env?: Readonly<Record<string, string>>
   /** True: stderr is a terminal. */
   readonly showing?: boolean
-  /** Ctrl-C comes with the pause of this number, from 1. */
+  /** The number of the pause during which Ctrl-C is pressed, from 1. */
   readonly interruptAt?: number
 }
 
-/** Answers to the agent's requests by their type; a list is used up, its last entry stays. */
+/** Replies of the agent by request type. A list gives one reply a request; its last entry is repeated. */
 export type Answers = Readonly<Record<string, JsonObject | readonly JsonObject[]>>
 
-/** For tests: `oidc-gen` in a home of its own, with an agent that answers as told. */
+/** For tests: `oidc-gen` in a home of its own, with an agent whose replies are given. */
 export class GenSession {
   readonly home: string
   readonly agent: ScriptedAgent

@@ -1,8 +1,7 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { AgentError, failureReply, peerError } from './errors.ts'
-import type { JsonObject, RequestType } from './messages.ts'
-import { parseReply } from './parse-reply.ts'
+import { type JsonObject, parseReply, type RequestType } from './messages.ts'
 
 function parsed(type: RequestType, body: JsonObject): unknown {
   return JSON.parse(
@@ -19,7 +18,7 @@ const device = {
   interval: 1,
 }
 
-describe('a reply', () => {
+describe('replies', () => {
   test.each<[RequestType, JsonObject]>([
     ['access_token', { access_token: 'at', issuer: 'https://op/', expires_at: 1795302387 }],
     [
@@ -61,11 +60,11 @@ describe('a reply', () => {
     ['file_write', {}],
     ['file_read', { data: 'AAA' }],
     ['file_remove', {}],
-  ])('to %s comes through whole: %j', (type, body) => {
+  ])('a reply to %s keeps all its fields: %j', (type, body) => {
     expect(parsed(type, body)).toEqual({ status: 'success', ...body })
   })
 
-  test('to status has raw line feeds from the C agent', () => {
+  test('a status reply of the C agent may contain raw line feeds', () => {
     const reply = parseReply('status', '{"status":"success","info":"## status\n\tone"}')
     expect(reply.info).toBe('## status\n\tone')
   })
@@ -79,7 +78,7 @@ describe('a reply', () => {
     ],
     ['no expiry', 'access_token', { access_token: 'a' }, { expires_at: 0, issuer: '' }],
     [
-      'an expiry that is none',
+      'an expiry that is not a number',
       'access_token',
       { access_token: 'a', expires_at: 'x' },
       { expires_at: 0 },
@@ -93,7 +92,7 @@ describe('a reply', () => {
     ],
     ['no scopes', 'register', { client: {} }, { max_scopes: '' }],
     [
-      'an issuer that is no object',
+      'an issuer that is not an object',
       'account_info',
       { info: { 'https://a': 1 } },
       { info: { 'https://a': { pubclient: false } } },
@@ -104,8 +103,8 @@ describe('a reply', () => {
       { oidc_device: { ...device, interval: null, expires_in: '' } },
       { oidc_device: { interval: 5, expires_in: 600 } },
     ],
-    ['names that are none', 'loaded_accounts', { info: ['a', 1] }, { info: ['a'] }],
-  ])('may have %s', (_, type, body, reply) => {
+    ['names that are not texts', 'loaded_accounts', { info: ['a', 1] }, { info: ['a'] }],
+  ])('a reply may have %s', (_, type, body, reply) => {
     expect(parsed(type, body)).toMatchObject(reply as object)
   })
 
@@ -119,7 +118,7 @@ describe('a reply', () => {
     ['gen', { oidc_device: {} }, 'has no device_code'],
     ['register', { client: [] }, 'has no object client'],
     ['file_read', {}, 'has no data'],
-  ])('to %s that lacks something is malformed', (type, body, message) => {
+  ])('a reply to %s without a required field is malformed: %j', (type, body, message) => {
     expect(() => parsed(type, body)).toThrow(
       expect.objectContaining({
         code: 'message-malformed',
@@ -131,12 +130,12 @@ describe('a reply', () => {
   test.each([
     ['<html>', 'is not JSON'],
     ['[]', 'is not a JSON object'],
-  ])('that is %s is malformed', (text, message) => {
+  ])('a reply is malformed if it is %s', (text, message) => {
     expect(() => parseReply('check', text)).toThrow(`the agent's reply ${message}`)
   })
 })
 
-describe('a failure', () => {
+describe('failure replies', () => {
   test.each([
     [{ error: 'Agent locked' }, 'agent-locked', undefined],
     [{ error: 'No account configured with that short name' }, 'unknown-account', undefined],
@@ -149,19 +148,19 @@ describe('a failure', () => {
     [{ error: 'x', code: 'tls', info: 7 }, 'tls', undefined],
     [{ error: 'x', code: 'no such code' }, 'provider-error', undefined],
     [{ error: 'x', code: 7 }, 'provider-error', undefined],
-  ])('is known by its text or code: %j', (body, code, hint) => {
+  ])('a failure is recognised by its text or its code: %j', (body, code, hint) => {
     const text = JSON.stringify({ status: 'failure', ...body })
     expect(() => parseReply('access_token', text)).toThrow(
       expect.objectContaining({ code, hint, message: body.error }),
     )
   })
 
-  test('is one by its error, whatever the status says', () => {
+  test('a reply with an error is a failure, whatever its status is', () => {
     const text = '{"status":"success","error":"wrong password"}'
     expect(() => parseReply('check', text)).toThrow('wrong password')
   })
 
-  test('comes through as the agent threw it', () => {
+  test('an error keeps code, message and hint on its way to the client', () => {
     const error = peerError('account-not-loaded', { hint: 'oidc-add x' })
     const text = JSON.stringify(failureReply(error))
     expect(() => parseReply('access_token', text)).toThrow(
@@ -170,30 +169,33 @@ describe('a failure', () => {
   })
 })
 
-describe('a login by browser', () => {
-  test('that has started', () => {
+describe('logins by browser', () => {
+  test('the reply to gen has the URL to open and the state of a started login', () => {
     const reply = { status: 'accepted', uri: 'https://op/auth', state: '0:0x:1:y' }
     expect(parseReply('gen', JSON.stringify(reply))).toEqual(reply)
     expect(() => parseReply('gen', '{"status":"accepted","uri":"u"}')).toThrow('has no state')
   })
 
   test.each(['NotFound', 'FoundButReceived'])(
-    'of which there is nothing to fetch: %s',
+    'the reply to state_lookup reports that there is nothing to fetch: %s',
     (status) => {
       const reply = { status, info: 'why' }
       expect(parseReply('state_lookup', JSON.stringify(reply))).toEqual(reply)
     },
   )
 
-  test.each(['state_lookup', 'code_exchange'] as const)('that has ended: %s', (type) => {
-    const account = { status: 'success', config: { name: 'x' } }
-    expect(parseReply(type, JSON.stringify(account))).toMatchObject(account)
-    const token = { status: 'success', access_token: 'AT', issuer: 'i', expires_at: 1 }
-    expect(parseReply(type, JSON.stringify(token))).toMatchObject(token)
-  })
+  test.each(['state_lookup', 'code_exchange'] as const)(
+    'the reply to %s has the account or the token of an ended login',
+    (type) => {
+      const account = { status: 'success', config: { name: 'x' } }
+      expect(parseReply(type, JSON.stringify(account))).toMatchObject(account)
+      const token = { status: 'success', access_token: 'AT', issuer: 'i', expires_at: 1 }
+      expect(parseReply(type, JSON.stringify(token))).toMatchObject(token)
+    },
+  )
 })
 
-test('whatever comes is a reply or an AgentError', () => {
+test('any JSON object is parsed as a reply or refused with an AgentError', () => {
   const types: RequestType[] = ['access_token', 'gen', 'account_info', 'status_json', 'register']
   const keys = ['info', 'config', 'oidc_device', 'access_token', 'error', 'client', 'uri', 'state']
   fc.assert(

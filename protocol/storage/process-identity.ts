@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs'
-import { systemCode } from '../../protocol/wire/errors.ts'
+import { systemCode } from '../wire/errors.ts'
 
 /** A process, also after its pid is used again. */
 export interface ProcessIdentity {

@@ -1,17 +1,16 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { AgentError } from './errors.ts'
-import type { JsonObject } from './messages.ts'
-import { parseRequest, passwordEntryOf } from './parse-request.ts'
+import { type JsonObject, parseRequest, passwordEntryOf } from './messages.ts'
 
-/** What a request of one type becomes, without the fields that are absent. */
+/** The parsed request, without the fields that are absent. */
 function parsed(body: JsonObject): unknown {
   return JSON.parse(JSON.stringify(parseRequest(body)))
 }
 
 const config = { name: 'wlcg', issuer_url: 'https://op/' }
 
-describe('a request of the C clients', () => {
+describe('requests of the C clients', () => {
   test.each<[string, JsonObject, unknown]>([
     [
       'access_token of liboidc-agent',
@@ -149,18 +148,18 @@ describe('a request of the C clients', () => {
       { request: 'file_write', filename: '/tmp/oidc-gen:x', data: 'AAA' },
       { request: 'file_write', filename: '/tmp/oidc-gen:x', data: 'AAA' },
     ],
-  ])('%s', (_, body, request) => {
+  ])('a request is parsed as its client means it: %s', (_, body, request) => {
     expect(parsed(body)).toEqual(request)
   })
 
   test.each(['check', 'status', 'status_json', 'loaded_accounts', 'account_info', 'remove_all'])(
-    '%s, whatever else it has',
+    'fields that are not declared for %s are dropped',
     (request) => {
       expect(parsed({ request, account: 'x', more: [1] })).toEqual({ request })
     },
   )
 
-  test.each(['file_read', 'file_remove'])('%s', (request) => {
+  test.each(['file_read', 'file_remove'])('%s keeps its file name', (request) => {
     expect(parsed({ request, filename: 'f' })).toEqual({ request, filename: 'f' })
   })
 })
@@ -173,12 +172,12 @@ describe('flow', () => {
     ['a word', { flow: 'device' }, ['device']],
     ['an array', { flow: ['device', 1, 'code'] }, ['device', 'code']],
     ['the text of an array', { flow: '["device"]' }, ['device']],
-  ])('%s', (_, given, flow) => {
+  ])('a flow becomes a list of names if it is %s', (_, given, flow) => {
     expect(parseRequest({ request: 'gen', config, ...given })).toMatchObject({ flow })
   })
 })
 
-describe('a number', () => {
+describe('numbers', () => {
   test.each<[string, JsonObject[string], number | undefined]>([
     ['as text', '60', 60],
     ['with a fraction', 60.9, 60],
@@ -190,7 +189,7 @@ describe('a number', () => {
     ['null', null, undefined],
     ['empty', '', undefined],
     ['an object', { a: 1 }, 0],
-  ])('%s', (_, value, number) => {
+  ])('a number is read as the C peer reads it: %s', (_, value, number) => {
     const request = parseRequest({ request: 'access_token', account: 'a', min_valid_period: value })
     expect(request).toMatchObject({ min_valid_period: number })
   })
@@ -205,11 +204,11 @@ test.each<[JsonObject[string], boolean | undefined]>([
   ['false', false],
   [false, false],
   [null, undefined],
-])('a flag that is %j', (value, flag) => {
+])('a flag that is %j is read as %j', (value, flag) => {
   expect(parseRequest({ request: 'add', config, confirm: value })).toMatchObject({ confirm: flag })
 })
 
-describe('is refused', () => {
+describe('refused requests', () => {
   test.each<[string, JsonObject, string]>([
     ['no type', {}, 'Bad Request: No request type.'],
     ['an empty type', { request: '' }, 'Bad Request: No request type.'],
@@ -217,33 +216,41 @@ describe('is refused', () => {
     ['an unknown type', { request: 'mytoken' }, 'Bad Request: Unknown request type.'],
     ['a type of another kind', { request: { a: 1 } }, 'Bad Request: Unknown request type.'],
     ['an inherited type', { request: 'toString' }, 'Bad Request: Unknown request type.'],
-    ['a token for nobody', { request: 'access_token' }, 'Not yet implemented'],
-    ['an ID token for nobody', { request: 'id_token', account: '' }, 'Not yet implemented'],
+    ['a token without account and issuer', { request: 'access_token' }, 'Not yet implemented'],
+    [
+      'an ID token without account and issuer',
+      { request: 'id_token', account: '' },
+      'Not yet implemented',
+    ],
     [
       'remove without name',
       { request: 'remove' },
       'Bad Request: Have to provide shortname of the account config that should be removed.',
     ],
     [
-      'scopes of nothing',
+      'scopes without issuer and endpoint',
       { request: 'scopes', config_endpoint: '(null)' },
       'Bad Request: issuer url or configuration endpoint must be given',
     ],
-    ['add of nothing', { request: 'add' }, 'Argument is NULL in function getAccountFromJSON'],
-    ['gen of nothing', { request: 'gen' }, 'Argument is NULL in function getAccountFromJSON'],
-    ['delete of nothing', { request: 'delete' }, 'Argument is NULL in function getAccountFromJSON'],
+    ['add without config', { request: 'add' }, 'Argument is NULL in function getAccountFromJSON'],
+    ['gen without config', { request: 'gen' }, 'Argument is NULL in function getAccountFromJSON'],
     [
-      'device of nothing',
+      'delete without config',
+      { request: 'delete' },
+      'Argument is NULL in function getAccountFromJSON',
+    ],
+    [
+      'device without device code',
       { request: 'device' },
       'Argument is NULL in function getDeviceCodeFromJSON',
     ],
     [
-      'config that is no object',
+      'a config that is not an object',
       { request: 'add', config: [1] },
       'Bad Request: config is not a json object',
     ],
     [
-      'config that is no JSON',
+      'a config that is not JSON',
       { request: 'add', config: '{' },
       'Bad Request: could not parse json',
     ],
@@ -263,34 +270,37 @@ describe('is refused', () => {
       "Bad Request: Required field 'data' not present.",
     ],
     [
-      'a lifetime below zero, which would be one without end',
+      'a negative lifetime, which would mean "for ever"',
       { request: 'add', config, lifetime: -1 },
       'Bad Request: lifetime is negative',
     ],
-  ])('%s', (_, body, message) => {
+  ])('a request is refused: %s', (_, body, message) => {
     const code = message === 'Not yet implemented' ? 'not-implemented' : 'bad-request'
     expect(() => parseRequest(body)).toThrow(expect.objectContaining({ code, message }))
   })
 
-  test.each(['account', 'issuer', 'scope', 'audience'])('control characters in %s', (key) => {
-    for (const control of ['\n', '\r', '\0', '\u001b', '\u007f', '\u009b']) {
-      const body = { request: 'access_token', account: 'a', [key]: `x${control}y` }
-      expect(() => parseRequest(body)).toThrow(
-        expect.objectContaining({
-          code: 'bad-request',
-          message: `Bad Request: ${key} contains control characters`,
-        }),
-      )
-    }
-  })
+  test.each(['account', 'issuer', 'scope', 'audience'])(
+    'control characters in %s are refused',
+    (key) => {
+      for (const control of ['\n', '\r', '\0', '\u001b', '\u007f', '\u009b']) {
+        const body = { request: 'access_token', account: 'a', [key]: `x${control}y` }
+        expect(() => parseRequest(body)).toThrow(
+          expect.objectContaining({
+            code: 'bad-request',
+            message: `Bad Request: ${key} contains control characters`,
+          }),
+        )
+      }
+    },
+  )
 
-  test('a scope of absurd length', () => {
+  test('a scope longer than 16384 characters is refused', () => {
     const body = { request: 'access_token', account: 'a', scope: 'x'.repeat(16_385) }
     expect(() => parseRequest(body)).toThrow('scope is longer than 16384 characters')
   })
 })
 
-test('a hint is made fit for one line', () => {
+test('an application hint becomes one line of at most 256 characters', () => {
   const body = {
     request: 'access_token',
     account: 'a',
@@ -301,22 +311,25 @@ test('a hint is made fit for one line', () => {
   expect(hint).toHaveLength(256)
 })
 
-describe('a password entry', () => {
-  test('may be JSON text', () => {
+describe('password entries', () => {
+  test('a password entry may be JSON text', () => {
     const entry = { account: 'a', type: '28', command: 'pass x', pw_file: '/p', gpg_key: 'K' }
     expect(passwordEntryOf(JSON.stringify(entry))).toMatchObject({ ...entry, type: 28 })
   })
 
-  test.each([undefined, null, '', '{', [1], 7, true])('that is bad is as none: %j', (value) => {
-    expect(passwordEntryOf(value)).toBeUndefined()
-  })
+  test.each([undefined, null, '', '{', [1], 7, true])(
+    'a wrong password entry counts as absent: %j',
+    (value) => {
+      expect(passwordEntryOf(value)).toBeUndefined()
+    },
+  )
 })
 
-describe('a file key', () => {
+describe('file keys', () => {
   const salt = Buffer.alloc(16, 1).toString('base64')
   const key = Buffer.alloc(64, 2).toString('base64')
 
-  test('is taken as it is', () => {
+  test('a file key of the right sizes is accepted unchanged', () => {
     const body = { request: 'add', config, file_key: { salt, key } }
     expect(parsed(body)).toMatchObject({ file_key: { salt, key } })
   })
@@ -326,13 +339,13 @@ describe('a file key', () => {
     [{ key }, 'salt must be 16 bytes'],
     [{ salt: key, key }, 'salt must be 16 bytes'],
     [{ salt, key: salt }, 'key must be 64 bytes'],
-  ])('of another size is refused', (file_key, message) => {
+  ])('a file key of another size is refused', (file_key, message) => {
     expect(() => parseRequest({ request: 'add', config, file_key })).toThrow(message)
   })
 })
 
-describe('a login by browser', () => {
-  test('is finished by the address the browser was sent to', () => {
+describe('logins by browser', () => {
+  test('code_exchange finishes a login with the URL of its redirect', () => {
     const redirect_uri = 'http://localhost:8099?code=c&state=s'
     const request = { request: 'code_exchange', redirect_uri, from_gen: 1 }
     expect(parseRequest(request)).toEqual({ ...request, from_gen: true })
@@ -341,7 +354,7 @@ describe('a login by browser', () => {
     )
   })
 
-  test('is asked after, and given up, by its state', () => {
+  test('state_lookup and term_http_server identify a login by its state', () => {
     const state = '0:0x:1:y'
     expect(parseRequest({ request: 'state_lookup', state })).toEqual({
       request: 'state_lookup',
@@ -353,7 +366,7 @@ describe('a login by browser', () => {
   })
 })
 
-test('whatever comes is a request or an AgentError', () => {
+test('any JSON object is parsed as a request or refused with an AgentError', () => {
   const types = ['access_token', 'add', 'gen', 'device', 'scopes', 'file_write', 'lock', 'register']
   const keys = ['account', 'config', 'flow', 'pw_entry', 'file_key', 'issuer', 'scope', 'password']
   fc.assert(

@@ -3,42 +3,33 @@ import { hostname } from 'node:os'
 import { setTimeout as pause } from 'node:timers/promises'
 import type { AgentAddress } from '../../protocol/client/call.ts'
 import { AgentError } from '../../protocol/wire/errors.ts'
-import type { PasswordSources, PasswordWays } from '../passwords.ts'
+import type { PasswordAccess } from '../passwords.ts'
 import type { Io } from '../run.ts'
 import { type OnInterrupt, onInterrupt } from '../signals.ts'
 import { openTerminal } from '../terminal.ts'
-import type { GenOptions } from './options.ts'
 import { PipedPrompter, type PromptChannels, type Prompter } from './prompter.ts'
 
-/** The machine `oidc-gen` runs on, where it is more than {@link Io}. */
+/** The machine `oidc-gen` runs on, beyond {@link Io}. */
 export interface GenHost extends PromptChannels {
   readonly hostName: string
-  /** Where the administrator's issuer files are, if not at the usual place. */
+  /** Directory of the administrator's issuer files; absent: the usual one. */
   readonly systemDirectory?: string
   /** Resolves after so many milliseconds, rejects when `signal` is aborted. */
-  pause(milliseconds: number, signal: AbortSignal): Promise<void>
+  readonly pause: (milliseconds: number, signal: AbortSignal) => Promise<void>
   readonly onInterrupt: OnInterrupt
-  /** Shows a web page to the person; `failed` is called where that cannot be. */
-  openBrowser(url: string, failed: () => void): void
+  /** Opens a web page in the person's browser; `failed` is called if that is not possible. */
+  readonly openBrowser: (url: string, failed: () => void) => void
 }
 
-/** What each thing `oidc-gen` does works with. */
-export interface GenContext {
-  readonly options: GenOptions
+/** What the steps of a login work with, beside their part of the plan. */
+export interface GenIo {
   readonly io: Io
   readonly host: GenHost
   readonly agent: AgentAddress | undefined
   readonly prompter: Prompter
-  readonly sources: PasswordSources
-  /** From --rt or --rt-env. */
-  readonly refreshToken: string | undefined
-  /** Said to a person who asked for it by `--verbose`. */
+  readonly passwords: PasswordAccess
+  /** Writes a line to stderr with --verbose. */
   readonly explain: (line: string) => void
-}
-
-/** How an existing account file's password is come by. */
-export function passwordWays({ sources, io, prompter }: GenContext): PasswordWays {
-  return { sources, io, terminal: () => prompter.passwords() }
 }
 
 /** The machine this process runs on. */
@@ -59,7 +50,7 @@ export function thisHost(env: Io['env']): GenHost {
   }
 }
 
-/** No shell sees the address. */
+/** The URL is an argument of xdg-open itself: no shell interprets it. */
 function openBrowser(url: string, failed: () => void): void {
   if (!/^https?:/.test(url)) return
   const child = execFile('xdg-open', [url], (error) => {
