@@ -109,7 +109,8 @@ async function knownAddress(
   const [loaded] = keyring.ofIssuer(issuer)
   if (loaded !== undefined) return clientConfigs.providerOf(loaded.account)
   const known = (await knownIssuers()).find((entry) => sameIssuer(entry.issuer, issuer))
-  return { issuer, configEndpoint: known?.configEndpoint, certPath: known?.certPath }
+  const { configEndpoint, certPath } = known ?? {}
+  return clientConfigs.providerOf({ issuer, configEndpoint, certPath })
 }
 
 export const fileWrite: Handler<'file_write'> = ({ filename, data }, { scratchStore }) => {

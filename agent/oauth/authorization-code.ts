@@ -2,7 +2,6 @@ import { AgentError } from '../../protocol/wire/errors.ts'
 import { Secret } from '../../protocol/wire/secret.ts'
 import { providerText } from '../../protocol/wire/text.ts'
 import { checkUrl, trustFor, urlOf } from '../http/http-client.ts'
-import { detectProfile } from '../providers/products.ts'
 import { assertClientId, type ProviderContext } from './client-authentication.ts'
 import type {
   AuthorizationCodeParameters,
@@ -19,7 +18,7 @@ export async function authorizationUrl(
   { discovery }: ProviderContext,
   signal: AbortSignal,
 ): Promise<string> {
-  const document = await discovery.find(client.provider, signal)
+  const { document, profile } = await discovery.find(client.provider, signal)
   assertClientId(client)
   const { authorization_endpoint: endpoint } = document
   if (endpoint === undefined) {
@@ -29,7 +28,6 @@ export async function authorizationUrl(
     )
   }
   checkUrl(urlOf(endpoint), trustFor(client.provider))
-  const profile = detectProfile(client.provider, document)
   const form = authorizationRequestParameters(request, client, profile)
   form.set('redirect_uri', request.redirectUri)
   form.set('state', request.state)
@@ -78,7 +76,7 @@ async function checkIssuer(
   { discovery }: ProviderContext,
   signal: AbortSignal,
 ): Promise<void> {
-  const document = await discovery.find(client.provider, signal)
+  const { document } = await discovery.find(client.provider, signal)
   const { issuer, authorization_response_iss_parameter_supported: always } = document
   if (issuerParameter === issuer || (issuerParameter === undefined && always !== true)) return
   const sender =

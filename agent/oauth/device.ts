@@ -1,7 +1,6 @@
 import { AgentError } from '../../protocol/wire/errors.ts'
 import type { DeviceAuthorization, JsonObject, JsonValue } from '../../protocol/wire/messages.ts'
 import { Secret } from '../../protocol/wire/secret.ts'
-import { detectProfile } from '../providers/products.ts'
 import { type ProviderContext, postAsClient } from './client-authentication.ts'
 import type { Client, TokenParameters, TokenResponse } from './provider.ts'
 import { authorizationRequestParameters, checkResponse, requestToken } from './token-endpoint.ts'
@@ -19,7 +18,7 @@ export async function deviceAuthorization(
   context: ProviderContext,
   signal: AbortSignal,
 ): Promise<DeviceAuthorization> {
-  const document = await context.discovery.find(client.provider, signal)
+  const { document, profile } = await context.discovery.find(client.provider, signal)
   const url = client.deviceAuthorizationEndpoint ?? document.device_authorization_endpoint
   if (url === undefined) {
     throw new AgentError(
@@ -30,7 +29,6 @@ export async function deviceAuthorization(
       },
     )
   }
-  const profile = detectProfile(client.provider, document)
   const form = authorizationRequestParameters(parameters, client, profile)
   // RFC 8628 §3.1: also if the client authenticates in another way.
   form.set('client_id', client.id)

@@ -16,6 +16,7 @@ import { cancelled } from '../http/network-error.ts'
 import type { RetryingHttpClient } from '../http/retry.ts'
 import { type RequestContext, successBody } from '../providers/error-response.ts'
 import { detectProfile } from '../providers/products.ts'
+import type { ProviderProfile } from '../providers/profiles.ts'
 import type { ProviderMetadata } from './provider.ts'
 
 /** Milliseconds that a discovery document is cached: endpoints rarely change, and a user may be waiting. */
@@ -24,8 +25,14 @@ export const DISCOVERY_CACHE_MS = 600_000
 const MAX_REDIRECTS = 3
 const REQUEST: RequestContext = { purpose: 'discovery', secrets: [] }
 
+/** A provider as its discovery document describes it. */
+export interface DiscoveredProvider {
+  readonly document: DiscoveryDocument
+  readonly profile: ProviderProfile
+}
+
 interface Cached {
-  readonly document: Promise<DiscoveryDocument>
+  readonly discovered: Promise<DiscoveredProvider>
   until: number
 }
 
@@ -41,25 +48,26 @@ export class Discovery {
   }
 
   /**
-   * The discovery document of a provider. An aborted `signal` ends this wait, but not the shared request.
+   * The discovery document of a provider, and the profile by which it is recognised. An aborted `signal` ends this wait, but not the shared request.
    * @throws AgentError also `wrong-issuer`, if the document is another provider's.
    */
-  async find(provider: ProviderConfig, signal: AbortSignal): Promise<DiscoveryDocument> {
-    const key = JSON.stringify([provider.issuer, configEndpointOf(provider), provider.certPath])
+  async find(provider: ProviderConfig, signal: AbortSignal): Promise<DiscoveredProvider> {
+    const { issuer, certPath, profile } = provider
+    const key = JSON.stringify([issuer, configEndpointOf(provider), certPath, profile])
     const cached = this.#cache.get(key)
     const fresh = cached !== undefined && this.#now() < cached.until
-    const { document } = fresh ? cached : this.#start(key, provider)
+    const { discovered } = fresh ? cached : this.#start(key, provider)
     try {
-      return await raceAbort(document, signal)
+      return await raceAbort(discovered, signal)
     } catch (error) {
       throw error instanceof AgentError ? error : cancelled(signal)
     }
   }
 
   #start(key: string, provider: ProviderConfig): Cached {
-    const started: Cached = { document: this.#fetch(provider), until: Infinity }
+    const started: Cached = { discovered: this.#fetch(provider), until: Infinity }
     this.#cache.set(key, started)
-    started.document.then(
+    started.discovered.then(
       () => {
         started.until = this.#now() + DISCOVERY_CACHE_MS
       },
@@ -71,12 +79,14 @@ export class Discovery {
     return started
   }
 
-  async #fetch(provider: ProviderConfig): Promise<DiscoveryDocument> {
+  async #fetch(provider: ProviderConfig): Promise<DiscoveredProvider> {
     const trust = trustFor(provider)
     // The request is shared: only its own deadline ends it, not the signal of the first caller.
     const { signal } = new AbortController()
     const response = await this.#firstFound(candidateUrls(provider), trust, signal)
-    return checkedDocument(successBody(response, REQUEST), provider, response.url.host)
+    const content = successBody(response, REQUEST)
+    const document = checkedDocument(content, provider, response.url.host)
+    return { document, profile: detectProfile(provider, document) }
   }
 
   async #firstFound(
@@ -107,12 +117,8 @@ export class Discovery {
   }
 }
 
-/** The metadata of the contract, from a discovery document. */
-export function metadataOf(
-  document: DiscoveryDocument,
-  provider: ProviderConfig,
-): ProviderMetadata {
-  const profile = detectProfile(provider, document)
+/** The metadata of the contract. */
+export function metadataOf({ document, profile }: DiscoveredProvider): ProviderMetadata {
   return {
     issuer: document.issuer,
     scopesSupported: document.scopes_supported ?? [],

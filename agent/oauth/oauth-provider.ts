@@ -50,8 +50,7 @@ export function createOpenIdProvider(options: OpenIdProviderOptions = {}): OpenI
   const discovery = new Discovery(http, now)
   const context: ProviderContext = { http, discovery, knownAuthMethods: new Map(), now }
   return {
-    discover: async (provider, signal) =>
-      metadataOf(await discovery.find(provider, signal), provider),
+    discover: async (provider, signal) => metadataOf(await discovery.find(provider, signal)),
     refreshTokenGrant: (client, grant, signal) => refreshTokenGrant(client, grant, context, signal),
     deviceAuthorization: (client, parameters, signal) =>
       deviceAuthorization(client, parameters, context, signal),

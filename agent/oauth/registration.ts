@@ -3,7 +3,7 @@ import { AgentError } from '../../protocol/wire/errors.ts'
 import type { JsonObject } from '../../protocol/wire/messages.ts'
 import { type Trust, trustFor } from '../http/http-client.ts'
 import { checkStatus, successBody } from '../providers/error-response.ts'
-import { detectProfile, refusedGrantType } from '../providers/products.ts'
+import { refusedGrantType } from '../providers/products.ts'
 import type { ProviderProfile } from '../providers/profiles.ts'
 import { confidentialMethod, type ProviderContext } from './client-authentication.ts'
 import type { ClientRegistration, RegisteredClient } from './provider.ts'
@@ -31,12 +31,12 @@ export async function register(
   context: ProviderContext,
   signal: AbortSignal,
 ): Promise<JsonObject> {
-  const document = await context.discovery.find(provider, signal)
+  const { document, profile } = await context.discovery.find(provider, signal)
   if (document.registration_endpoint === undefined) {
     throw new AgentError(
       'unsupported-by-provider',
       'Dynamic client registration is not supported by this issuer. Please register a client manually and then run oidc-gen with the -m flag.',
-      { hint: clientsPageHint(detectProfile(provider, document)) },
+      { hint: clientsPageHint(profile) },
     )
   }
   const send = senderTo(document.registration_endpoint, provider, registration, context)

@@ -20,7 +20,7 @@ export async function revokeToken(
   context: ProviderContext,
   signal: AbortSignal,
 ): Promise<void> {
-  const document = await context.discovery.find(client.provider, signal)
+  const { document } = await context.discovery.find(client.provider, signal)
   const { revocation_endpoint: url } = document
   if (url === undefined) {
     throw new AgentError(
@@ -56,7 +56,8 @@ export async function jwks(
   { discovery, http }: ProviderContext,
   signal: AbortSignal,
 ): Promise<JsonObject> {
-  const { issuer, jwks_uri: url } = await discovery.find(provider, signal)
+  const { document } = await discovery.find(provider, signal)
+  const { issuer, jwks_uri: url } = document
   if (url === undefined) {
     throw new AgentError('provider-answer', `${issuer} does not publish its keys (no jwks_uri)`)
   }

@@ -4,7 +4,6 @@ import type { JsonObject } from '../../protocol/wire/messages.ts'
 import type { Secret } from '../../protocol/wire/secret.ts'
 import { urlOf } from '../http/http-client.ts'
 import { libraryError } from '../providers/error-response.ts'
-import { detectProfile } from '../providers/products.ts'
 import type { ProviderProfile, RequestPurpose } from '../providers/profiles.ts'
 import { type ProviderContext, postAsClient } from './client-authentication.ts'
 import type { DiscoveryDocument } from './discovery.ts'
@@ -135,8 +134,8 @@ export async function requestToken(
   context: ProviderContext,
   signal: AbortSignal,
 ): Promise<TokenResponse> {
-  const document = await context.discovery.find(client.provider, signal)
-  const form = parameters(detectProfile(client.provider, document))
+  const { document, profile } = await context.discovery.find(client.provider, signal)
+  const form = parameters(profile)
   form.set('grant_type', grantType)
   const sentAt = context.now()
   const { response, content } = await postAsClient(
