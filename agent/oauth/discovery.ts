@@ -48,7 +48,8 @@ export class Discovery {
   }
 
   /**
-   * The discovery document of a provider, and the profile by which it is recognised. An aborted `signal` ends this wait, but not the shared request.
+   * The discovery document of a provider and its profile. An aborted `signal` ends this wait, but not the
+   * shared request.
    * @throws AgentError also `wrong-issuer`, if the document is another provider's.
    */
   async find(provider: ProviderConfig, signal: AbortSignal): Promise<DiscoveredProvider> {
