@@ -13,7 +13,7 @@ export default defineConfig({
       {
         test: {
           name: 'unit',
-          // Files share the modules of their worker, which keep no state: loading them anew for each took
+          // Files share the modules of their worker, which keep no state: loading them again for each took
           // a quarter of the time.
           isolate: false,
           include: [

@@ -16,7 +16,7 @@ import { isJsonObject, parseTolerantJson } from '../protocol/wire/json.ts'
 import { type JsonObject, parseReply, parseRequest } from '../protocol/wire/messages.ts'
 import { loadSodium, type Sodium } from '../protocol/wire/sodium.ts'
 
-/** Files and exchanges recorded with the C programs; where each is from: protocol.md §5. */
+/** Files and exchanges recorded with the C programs; protocol.md §5 has their origin. */
 const vectors = join(import.meta.dirname, 'vectors')
 
 let sodium: Sodium
@@ -29,20 +29,20 @@ describe.each(['c426-v1', 'c426-v2', 'c533-v4', 'c533-v5', 'hex-sodium23'])('fil
   const password = read(`${name}.password`)
   const fields = objectOf(`${name}.plain.json`)
 
-  test('opens to what the C tool printed', async () => {
+  test(`the recorded file ${name} opens to the JSON that the C tool printed`, async () => {
     const opened = await unlockAccountFile(text, password)
     expect(opened.fields).toEqual(fields)
     expect(Object.keys(opened.fields)).toEqual(Object.keys(fields))
   })
 
-  test('does not open with another password', async () => {
+  test(`the recorded file ${name} does not open with another password`, async () => {
     const opening = unlockAccountFile(text, `${password}x`)
     await expect(opening).rejects.toMatchObject({ code: 'wrong-password' })
   })
 })
 
 describe.each(['c426-v1', 'c426-v2', 'c533-v4', 'c533-v5'])('file %s', (name) => {
-  test('is sealed again to the same bytes but for the version', async () => {
+  test(`the recorded file ${name} is encrypted again to the same bytes except the version`, async () => {
     const text = read(`${name}.enc`)
     const file = parseFileLines(text)
     if (file.format !== 'current') throw new Error('not in the current format')
@@ -53,10 +53,13 @@ describe.each(['c426-v1', 'c426-v2', 'c533-v4', 'c533-v5'])('file %s', (name) =>
   })
 })
 
-test.each(['gpg-426', 'gpg-533'])('file %s is known for what it is', async (name) => {
-  const opening = unlockAccountFile(read(`${name}.sample.asc`), 'any')
-  await expect(opening).rejects.toMatchObject({ code: 'file-gpg' })
-})
+test.each(['gpg-426', 'gpg-533'])(
+  'the recorded file %s is recognised as encrypted with GPG',
+  async (name) => {
+    const opening = unlockAccountFile(read(`${name}.sample.asc`), 'any')
+    await expect(opening).rejects.toMatchObject({ code: 'file-gpg' })
+  },
+)
 
 describe.each(['ipc-426', 'ipc-426-status', 'ipc-533', 'ipc-533-status'])('exchange %s', (name) => {
   const exchange = objectOf(`${name}.json`)
@@ -69,24 +72,27 @@ describe.each(['ipc-426', 'ipc-426-status', 'ipc-533', 'ipc-533-status'])('excha
     return openSealedChannel(sodium, first.publicKey, clientKeys(exchange))
   }
 
-  test('begins with the client key', () => {
+  test(`the recorded exchange ${name} begins with the client key`, () => {
     expect(channel().publicKeyText).toBe(text(wire, 'm1_client_pk'))
   })
 
   test.each([
     ['m3_request', 'request_plain'],
     ['m4_reply', 'reply_plain'],
-  ])('%s opens byte for byte and is sealed to the same text', (message, plain) => {
-    const sealed = new SealedTextReader().push(Buffer.from(text(wire, message))) ?? ''
-    const plaintext = text(exchange, plain)
-    expect(channel().open(sealed)).toBe(plaintext)
+  ])(
+    `%s of the recorded exchange ${name} opens to %s and is encrypted to the same text`,
+    (message, plain) => {
+      const sealed = new SealedTextReader().push(Buffer.from(text(wire, message))) ?? ''
+      const plaintext = text(exchange, plain)
+      expect(channel().open(sealed)).toBe(plaintext)
 
-    const nonce = Buffer.from(sealed.split(':')[1] ?? '', 'base64')
-    const key = Buffer.from(text(exchange, 'shared_key_b64'), 'base64')
-    expect(sealText(sodium, key, plaintext, nonce)).toBe(sealed)
-  })
+      const nonce = Buffer.from(sealed.split(':')[1] ?? '', 'base64')
+      const key = Buffer.from(text(exchange, 'shared_key_b64'), 'base64')
+      expect(sealText(sodium, key, plaintext, nonce)).toBe(sealed)
+    },
+  )
 
-  test('is a request and a reply that we understand', () => {
+  test(`the recorded exchange ${name} parses as a request and a successful reply`, () => {
     const request = parseTolerantJson(text(exchange, 'request_plain'))
     if (!isJsonObject(request)) throw new Error('no request')
     const { request: type } = parseRequest(request)

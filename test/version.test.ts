@@ -5,7 +5,7 @@ import { VERSION } from '../protocol/wire/version.ts'
 
 const ROOT = join(import.meta.dirname, '..')
 
-test('the version is that of package.json', () => {
+test('VERSION equals the version of package.json', () => {
   const { version } = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8')) as {
     version: string
   }

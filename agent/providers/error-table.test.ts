@@ -1,10 +1,10 @@
 import { afterEach, describe, expect, test } from 'vitest'
 import type { AgentError, ErrorCode } from '../../protocol/wire/errors.ts'
 import { Secret } from '../../protocol/wire/secret.ts'
-import type { Refusals } from '../../test/issuer/error-responses.ts'
 import type { Fault } from '../../test/issuer/faults.ts'
 import type { Mode } from '../../test/issuer/modes/modes.ts'
 import type { Settings } from '../../test/issuer/provider.ts'
+import type { ErrorResponses } from '../../test/issuer/response.ts'
 import { type Issuer, startIssuer } from '../../test/issuer/start-issuer.ts'
 import { clientFrom, type IssuerLogin, loginAt } from '../../test/support/issuer-login.ts'
 import { failureOf, noAbort } from '../../test/support/oidc-client.ts'
@@ -36,7 +36,7 @@ function refreshFailure(
 }
 
 /** The provider, its error response, the agent's error code, and a part of the message. */
-type Row = readonly [Mode, keyof Refusals, ErrorCode, RegExp]
+type Row = readonly [Mode, keyof ErrorResponses, ErrorCode, RegExp]
 
 describe('error responses to a refresh', () => {
   test.each<Row>([
@@ -80,7 +80,7 @@ describe('error responses to a refresh', () => {
     const login = await loggedIn(mode)
     const about = login.refreshToken.reveal()
     // A client that is not recognised repeats the request with its second authentication method.
-    issuer.fault('token', { kind: 'refusal', reason, about }, { times: 'always' })
+    issuer.fault('token', { kind: 'error-response', reason, about }, { times: 'always' })
     const failure = await refreshFailure(login)
     expect(failure.code).toBe(code)
     expect(failure.message).toMatch(message)
@@ -184,7 +184,7 @@ describe('error responses to other requests', () => {
     'the error response of %s to a device poll (%s) means %s',
     async (mode, reason, code, text) => {
       const login = await loggedIn(mode)
-      issuer.fault('token', { kind: 'refusal', reason })
+      issuer.fault('token', { kind: 'error-response', reason })
       const failure = await failureOf(
         oidc.deviceAccessToken(login.client, 'device-code', noAbort()),
       )
@@ -200,7 +200,7 @@ describe('error responses to other requests', () => {
     'the error response of %s to a code exchange (%s) means %s',
     async (mode, reason, code, text) => {
       const { client } = await loggedIn(mode)
-      issuer.fault('token', { kind: 'refusal', reason })
+      issuer.fault('token', { kind: 'error-response', reason })
       const response = {
         code: 'code-1',
         redirectUri: 'http://localhost:4242',
@@ -221,7 +221,7 @@ describe('error responses to other requests', () => {
     async (mode, reason, code, text) => {
       const { client } = await loggedIn(mode)
       const subjectToken = new Secret('platform-token-1')
-      issuer.fault('token', { kind: 'refusal', reason, about: 'platform-token-1' })
+      issuer.fault('token', { kind: 'error-response', reason, about: 'platform-token-1' })
       const grant = {
         subjectToken,
         subjectTokenType: 'urn:ietf:params:oauth:token-type:jwt',

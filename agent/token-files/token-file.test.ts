@@ -17,7 +17,7 @@ import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
 import { build } from 'esbuild'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import { secondUser } from '../../test/support/second-user.ts'
+import { secondUser } from '../../test/support/command.ts'
 import { checkTokenFile, removeTokenFile, writeTokenFile } from './token-file.ts'
 
 const uid = process.geteuid?.() ?? 0

@@ -4,42 +4,42 @@ import { startWlcgProvider } from '../support/wlcg-provider.ts'
 import * as cases from './cases.ts'
 import { type Contender, ourContender, peerContender, whyNoPeer } from './contender.ts'
 
-/** What a token endpoint across Europe takes. */
+/** Latency of a token endpoint across Europe. */
 const LATENCY_MS = 200
-/** Long enough to be seen waiting for, short enough for both programs to wait it out. */
+/** Long enough to measure the waiting, shorter than the timeouts of both programs. */
 const SLOW_MS = 4000
 
-/** `npm run bench`: our programs and the C ones on one machine, in one run, as a table. */
+/** `npm run bench`: compares our programs with the C programs on one machine, in one run, as a table. */
 async function bench(): Promise<void> {
   const provider = await startWlcgProvider()
   const slowProvider = await startWlcgProvider()
-  const sides: Contender[] = []
+  const contenders: Contender[] = []
   try {
     const ours = await ourContender(provider)
-    sides.push(ours)
+    contenders.push(ours)
     const theirs = await peerContender(provider)
-    if (theirs !== undefined) sides.push(theirs)
-    for (const side of sides) {
-      await seedAccount(side.sandbox, slowProvider, 'slow')
-      await side.run('oidc-add', '--pw-env', 'slow')
+    if (theirs !== undefined) contenders.push(theirs)
+    for (const contender of contenders) {
+      await seedAccount(contender.sandbox, slowProvider, 'slow')
+      await contender.run('oidc-add', '--pw-env', 'slow')
     }
     provider.settings.latencyMs = LATENCY_MS
     slowProvider.settings.latencyMs = SLOW_MS
     await printTable({ provider, slowProvider, ours, theirs })
   } finally {
-    for (const side of sides) await side.sandbox.close()
+    for (const contender of contenders) await contender.sandbox.close()
     await Promise.all([provider.close(), slowProvider.close()])
   }
 }
 
-async function printTable(context: cases.Setting): Promise<void> {
+async function printTable(context: cases.BenchContext): Promise<void> {
   const { theirs } = context
   const version = theirs === undefined ? `C (${whyNoPeer ?? ''})` : await peerVersion()
   print(`| case | ${version} | this agent | compared |`)
   print('| --- | --- | --- | --- |')
-  for (const row of [
+  for (const measure of [
     cases.memory,
-    cases.askedAgain,
+    cases.repeatedRequest,
     cases.processesAtOnce,
     cases.socketsAtOnce,
     cases.besideSlowProvider,
@@ -49,7 +49,7 @@ async function printTable(context: cases.Setting): Promise<void> {
     cases.loading,
     cases.memoryAfterwards,
   ]) {
-    const { what, theirs, ours, compared } = await row(context)
+    const { what, theirs, ours, compared } = await measure(context)
     print(`| ${what} | ${theirs} | ${ours} | ${compared} |`)
   }
 }

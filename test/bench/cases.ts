@@ -6,15 +6,15 @@ import type { WlcgProvider } from '../support/wlcg-provider.ts'
 import { type Contender, whyNoLibrary } from './contender.ts'
 import { median, medianOf, mediansOf, milliseconds, ratio, timed } from './measure.ts'
 
-/** What is measured against: the provider both sides ask, and one that answers only after seconds. */
-export interface Setting {
+/** The contenders, their provider, and a provider whose responses take seconds. */
+export interface BenchContext {
   readonly provider: WlcgProvider
   readonly slowProvider: WlcgProvider
   readonly ours: Contender
   readonly theirs: Contender | undefined
 }
 
-export interface Row {
+export interface CaseResult {
   readonly what: string
   readonly theirs: string
   readonly ours: string
@@ -25,10 +25,14 @@ const CLIENTS = 50
 const ROUNDS = 15
 const NO_PEER = 'not installed'
 
-/** The same audience and scope, asked again and again: with a provider request each, or none. */
-export async function askedAgain({ provider, ours, theirs }: Setting): Promise<Row> {
+/** Repeated requests for the same audience and scope: with or without a provider request each. */
+export async function repeatedRequest({
+  provider,
+  ours,
+  theirs,
+}: BenchContext): Promise<CaseResult> {
   const args = ['--aud=ce.example.org:9619', '-s', 'compute.read', 'wlcg']
-  const ask = (side: Contender) => () => side.run('oidc-token', ...args)
+  const ask = (contender: Contender) => () => contender.run('oidc-token', ...args)
   await ask(ours)()
   const before = requests(provider)
   const own = await mediansOf(ROUNDS, { token: ask(ours), bare: bareNode(ours) })
@@ -42,25 +46,30 @@ export async function askedAgain({ provider, ours, theirs }: Setting): Promise<R
   }
 }
 
-/** Fifty processes at once, each with an audience of its own. */
-export async function processesAtOnce({ ours, theirs }: Setting): Promise<Row> {
-  const burst = (side: Contender, tag: string) => () =>
-    all((index) => side.run('oidc-token', `--aud=${tag}${index}`, 'wlcg'))
+/** Fifty concurrent processes, each with its own audience. */
+export async function processesAtOnce({ ours, theirs }: BenchContext): Promise<CaseResult> {
+  const burst = (contender: Contender, tag: string) => () =>
+    all((index) => contender.run('oidc-token', `--aud=${tag}${index}`, 'wlcg'))
   const own = await timed(burst(ours, 'process'))
   const other = theirs === undefined ? undefined : await timed(burst(theirs, 'process'))
   return compared(`${CLIENTS} processes at once, ${CLIENTS} audiences`, other, own)
 }
 
-/** The same from one process, over the socket. */
-export async function socketsAtOnce({ ours, theirs }: Setting): Promise<Row> {
-  const burst = (side: Contender) => () => all((index) => side.ask('wlcg', `socket${index}`))
+/** Fifty concurrent requests of one process, over the socket. */
+export async function socketsAtOnce({ ours, theirs }: BenchContext): Promise<CaseResult> {
+  const burst = (contender: Contender) => () =>
+    all((index) => contender.ask('wlcg', `socket${index}`))
   const own = await timed(burst(ours))
   const other = theirs === undefined ? undefined : await timed(burst(theirs))
   return compared(`the same from one process over the socket`, other, own)
 }
 
-/** A cached token, while another account's provider keeps the agent waiting. */
-export async function besideSlowProvider({ slowProvider, ours, theirs }: Setting): Promise<Row> {
+/** A cached token, while the agent waits for another account's provider. */
+export async function besideSlowProvider({
+  slowProvider,
+  ours,
+  theirs,
+}: BenchContext): Promise<CaseResult> {
   const own = await whileWaiting(ours, slowProvider)
   const other = theirs === undefined ? undefined : await whileWaiting(theirs, slowProvider)
   return {
@@ -71,11 +80,15 @@ export async function besideSlowProvider({ slowProvider, ours, theirs }: Setting
   }
 }
 
-/** Fifty clients that want one token. */
-export async function oneTokenForAll({ provider, ours, theirs }: Setting): Promise<Row> {
-  const count = async (side: Contender): Promise<number> => {
+/** Fifty concurrent requests for one token. */
+export async function oneTokenForAll({
+  provider,
+  ours,
+  theirs,
+}: BenchContext): Promise<CaseResult> {
+  const count = async (contender: Contender): Promise<number> => {
     const before = requests(provider)
-    await all(() => side.ask('wlcg', 'shared'))
+    await all(() => contender.ask('wlcg', 'shared'))
     return requests(provider) - before
   }
   const own = await count(ours)
@@ -88,9 +101,9 @@ export async function oneTokenForAll({ provider, ours, theirs }: Setting): Promi
   }
 }
 
-/** What a command costs that has nothing to wait for. */
-export async function cachedCommand({ ours, theirs }: Setting): Promise<Row> {
-  const token = (side: Contender) => () => side.run('oidc-token', 'wlcg')
+/** The duration of a command with a cached token. */
+export async function cachedCommand({ ours, theirs }: BenchContext): Promise<CaseResult> {
+  const token = (contender: Contender) => () => contender.run('oidc-token', 'wlcg')
   await token(ours)()
   const own = await mediansOf(2 * ROUNDS, { token: token(ours), bare: bareNode(ours) })
   const other = theirs === undefined ? undefined : await medianOf(ROUNDS, token(theirs))
@@ -102,17 +115,17 @@ export async function cachedCommand({ ours, theirs }: Setting): Promise<Row> {
   }
 }
 
-/** An unmodified client of the C library in a loop; it always seals its messages. */
-export async function libraryLoop({ ours, theirs }: Setting): Promise<Row> {
+/** An unmodified client of the C library in a loop; it always encrypts its messages. */
+export async function libraryLoop({ ours, theirs }: BenchContext): Promise<CaseResult> {
   const what = 'liboidc-agent client in a loop, cached, sealed'
   if (whyNoLibrary !== undefined) {
     return { what, theirs: whyNoLibrary, ours: 'not measured', compared: '' }
   }
   const times = 4000
   const client = await libraryClient(ours.sandbox)
-  const loop = (side: Contender) => async () =>
-    outputOf(await side.sandbox.run(client, ['wlcg', '', String(times)]))
-  // Run once before, for the compilers of both sides.
+  const loop = (contender: Contender) => async () =>
+    outputOf(await contender.sandbox.run(client, ['wlcg', '', String(times)]))
+  // A first run warms up the compilers.
   await loop(ours)()
   const own = await medianOf(5, loop(ours))
   const other = theirs === undefined ? undefined : await medianOf(5, loop(theirs))
@@ -125,13 +138,13 @@ export async function libraryLoop({ ours, theirs }: Setting): Promise<Row> {
   }
 }
 
-/** From the password to the loaded account; the provider is asked once for it. */
-export async function loading({ ours, theirs }: Setting): Promise<Row> {
-  const load = async (side: Contender): Promise<number> => {
+/** From the password to the loaded account, with one provider request. */
+export async function loading({ ours, theirs }: BenchContext): Promise<CaseResult> {
+  const load = async (contender: Contender): Promise<number> => {
     const times: number[] = []
     for (let round = 0; round < 5; round += 1) {
-      await side.run('oidc-add', '-r', 'wlcg')
-      times.push(await timed(() => side.run('oidc-add', '--pw-env', 'wlcg')))
+      await contender.run('oidc-add', '-r', 'wlcg')
+      times.push(await timed(() => contender.run('oidc-add', '--pw-env', 'wlcg')))
     }
     return times.sort((a, b) => a - b)[2] ?? Number.NaN
   }
@@ -140,8 +153,8 @@ export async function loading({ ours, theirs }: Setting): Promise<Row> {
   return compared('`oidc-add`, password to loaded', other, own)
 }
 
-/** Resident memory, idle, with ten accounts; and whether Argon2id left its memory behind. */
-export async function memory({ provider, ours }: Setting): Promise<Row> {
+/** Resident memory, idle, with ten accounts; and whether Argon2id has released its memory. */
+export async function memory({ provider, ours }: BenchContext): Promise<CaseResult> {
   for (let index = 2; index < 10; index += 1) {
     await seedAccount(ours.sandbox, provider, `account${index}`)
     await ours.run('oidc-add', '--pw-env', `account${index}`)
@@ -157,8 +170,8 @@ export async function memory({ provider, ours }: Setting): Promise<Row> {
   }
 }
 
-/** Resident memory once more, when the bursts are over. */
-export function memoryAfterwards({ ours }: Setting): Promise<Row> {
+/** Resident memory after all other cases. */
+export function memoryAfterwards({ ours }: BenchContext): Promise<CaseResult> {
   const now = `${residentMegabytes(ours).toFixed(0)} MB`
   return Promise.resolve({
     what: 'the same after all of this table',
@@ -169,25 +182,25 @@ export function memoryAfterwards({ ours }: Setting): Promise<Row> {
 }
 
 async function whileWaiting(
-  side: Contender,
+  contender: Contender,
   slow: WlcgProvider,
 ): Promise<{ quiet: number; waiting: number }> {
-  const cached = (): Promise<unknown> => side.ask('wlcg')
+  const cached = (): Promise<unknown> => contender.ask('wlcg')
   await cached()
   const quiet = await medianOf(ROUNDS, cached)
   const times: number[] = []
   for (let round = 0; round < 3; round += 1) {
     const before = requests(slow)
-    const held = side.ask('slow', `another${round}`)
+    const held = contender.ask('slow', `another${round}`)
     await arrival(slow, before)
-    // One call a round: of several, only the first would meet an agent that waits.
+    // One call a round: only the first of several would find the agent waiting.
     times.push(await timed(cached))
     await held
   }
   return { quiet, waiting: median(times) }
 }
 
-/** Resolves once the slow provider has the request that it keeps waiting. */
+/** Resolves when the slow provider has received the request. */
 async function arrival(provider: WlcgProvider, before: number): Promise<void> {
   while (requests(provider) === before) await new Promise((resolve) => setImmediate(resolve))
 }
@@ -196,16 +209,16 @@ function requests(provider: WlcgProvider): number {
   return provider.counters.tokenRequests['refresh_token'] ?? 0
 }
 
-function bareNode(side: Contender): () => Promise<unknown> {
-  const { env } = side.sandbox
-  return () => runCommand(process.execPath, ['-e', '0'], { env, cwd: side.sandbox.home })
+function bareNode(contender: Contender): () => Promise<unknown> {
+  const { env } = contender.sandbox
+  return () => runCommand(process.execPath, ['-e', '0'], { env, cwd: contender.sandbox.home })
 }
 
 function all(work: (index: number) => Promise<unknown>): Promise<unknown> {
   return Promise.all(Array.from({ length: CLIENTS }, (_, index) => work(index)))
 }
 
-function compared(what: string, theirs: number | undefined, ours: number): Row {
+function compared(what: string, theirs: number | undefined, ours: number): CaseResult {
   return {
     what,
     theirs: shown(theirs),

@@ -5,13 +5,13 @@ import { Sandbox, type SandboxAgent } from '../support/sandbox.ts'
 import { PASSWORD, seedAccount } from '../support/seed-account.ts'
 import type { WlcgProvider } from '../support/wlcg-provider.ts'
 
-/** One of the two programs that are compared: its agent, in a sandbox of its own, and its commands. */
+/** One of the two compared programs: its agent, in its own sandbox, and its commands. */
 export interface Contender {
   readonly sandbox: Sandbox
   readonly agent: SandboxAgent
-  /** Runs a command of this side and gives what it printed. */
+  /** Runs a command of this contender. Returns its stdout. */
   run(command: string, ...args: readonly string[]): Promise<string>
-  /** Asks the agent over its socket, from this process. */
+  /** Requests a token from the agent over its socket, from this process. */
   ask(account: string, audience?: string): Promise<unknown>
 }
 
@@ -23,7 +23,7 @@ export async function ourContender(provider: WlcgProvider): Promise<Contender> {
   )
 }
 
-/** The C programs, likewise; undefined where they are not installed. */
+/** The C programs, with the account `wlcg` loaded; undefined if they are not installed. */
 export async function peerContender(provider: WlcgProvider): Promise<Contender | undefined> {
   if (noPeerReason !== undefined) return undefined
   const sandbox = await Sandbox.create()

@@ -13,8 +13,8 @@ export async function medianOf(rounds: number, work: () => Promise<unknown>): Pr
 }
 
 /**
- * The medians of several kinds of work, run in turn, so that what else the machine does falls on all
- * of them alike.
+ * The medians of several kinds of work, run in turn, so that other load of the machine affects all
+ * of them equally.
  */
 export async function mediansOf<K extends string>(
   rounds: number,

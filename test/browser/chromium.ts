@@ -1,12 +1,12 @@
 import { accessSync, constants } from 'node:fs'
 import { type Browser, chromium } from 'playwright-core'
 
-/** Where distributions put it. */
+/** The paths of the distributions' packages. */
 const places = ['/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome']
 
 const executablePath = places.find(isExecutable)
 
-/** Why there is no browser for tests here; undefined where there is one. */
+/** Why there is no browser for tests here; undefined if there is one. */
 export const noBrowserReason: string | undefined =
   executablePath === undefined ? 'chromium is not installed' : undefined
 
@@ -14,7 +14,7 @@ export const noBrowserReason: string | undefined =
 export function launchBrowser(): Promise<Browser> {
   return chromium.launch({
     executablePath: executablePath ?? '',
-    // Its sandbox needs an ordinary user and, in containers, rights these lack; what it visits is ours.
+    // Its sandbox needs an ordinary user, and permissions that containers lack; it opens only our pages.
     args: ['--no-sandbox'],
   })
 }

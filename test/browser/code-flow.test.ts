@@ -4,13 +4,13 @@ import type { Browser, Page } from 'playwright-core'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { outputOf } from '../support/command.ts'
 import { freePort } from '../support/free-port.ts'
+import { type StartedBrowserLogin, startBrowserLogin } from '../support/oidc-gen-output.ts'
 import { Sandbox } from '../support/sandbox.ts'
 import { PASSWORD, SCOPE } from '../support/seed-account.ts'
-import { type StartedBrowserLogin, startBrowserLogin } from '../support/shown-address.ts'
 import { startWlcgProvider, type WlcgProvider } from '../support/wlcg-provider.ts'
 import { launchBrowser, noBrowserReason } from './chromium.ts'
 
-/** Set, the pictures in docs/ are taken anew. */
+/** If set, the pictures in docs/ are replaced. */
 const takesPictures = process.env['TAKE_SCREENSHOTS'] === '1'
 const DOCS = join(import.meta.dirname, '..', '..', 'docs')
 
@@ -19,16 +19,16 @@ const phone = { width: 390, height: 844 }
 const smallPhone = { width: 320, height: 568 }
 
 describe.skipIf(noBrowserReason !== undefined)(
-  `a login in a real browser${noBrowserReason === undefined ? '' : ` (skipped: ${noBrowserReason})`}`,
+  `login in Chromium${noBrowserReason === undefined ? '' : ` (skipped: ${noBrowserReason})`}`,
   () => {
     let browser: Browser
     let provider: WlcgProvider
     let sandbox: Sandbox
     let page: Page
     let port: number
-    /** What the browser complained about on our page, e.g. a style that the page's policy forbids. */
+    /** Console messages of the browser on our page, e.g. a style that the page's policy forbids. */
     let complaints: string[]
-    /** Every address the browser asked for. */
+    /** Every address that the browser requested. */
     let asked: string[]
 
     beforeAll(async () => {
@@ -88,7 +88,7 @@ describe.skipIf(noBrowserReason !== undefined)(
       return url.startsWith(`http://localhost:${port}`)
     }
 
-    /** With the address, so that a report tells which page it was. */
+    /** The text of the page, with its origin for the report. */
     async function shownText(): Promise<string> {
       return `${new URL(page.url()).origin} ${await page.locator('body').innerText()}`
     }
@@ -99,12 +99,12 @@ describe.skipIf(noBrowserReason !== undefined)(
       await page.screenshot({ path: join(DOCS, `${name}.png`) })
     }
 
-    /** Whether all of the page can be seen without scrolling sideways. */
+    /** Whether the page fits without horizontal scrolling. */
     async function fits(): Promise<boolean> {
       return page.evaluate('document.documentElement.scrollWidth <= window.innerWidth')
     }
 
-    /** The background of the card, which only its own style can have given it. */
+    /** The background of the card, which comes from the page's own style. */
     async function colour(): Promise<unknown> {
       return page.evaluate("getComputedStyle(document.querySelector('main')).backgroundColor")
     }
@@ -121,7 +121,7 @@ describe.skipIf(noBrowserReason !== undefined)(
       expect(await colour()).toBe('rgb(26, 34, 44)')
     }
 
-    test('granted: our page, an account, a token', async () => {
+    test('a granted login shows the result page, saves the account and gives a token', async () => {
       const { address, redirectUri, finished } = await start()
       await page.goto(address)
       await page.locator('input[name=login]').fill('alice')
@@ -141,11 +141,11 @@ describe.skipIf(noBrowserReason !== undefined)(
 
       expect(outputOf(await finished)).toContain('Everything setup correctly!')
       expect(outputOf(await sandbox.run('oidc-token', ['wlcg']))).toMatch(/^ey\S+\n$/)
-      // What was shown is not kept, and nobody listens any more.
+      // The result page is not kept, and the port is closed.
       await expect(page.goto(redirectUri)).rejects.toThrow('ERR_CONNECTION_REFUSED')
     })
 
-    test('denied: said on our page and by oidc-gen', async () => {
+    test('a denied login is reported by the result page and by oidc-gen', async () => {
       const { address, finished } = await start()
       await page.goto(address)
       await page.locator('input[name=login]').fill('alice')
@@ -156,12 +156,12 @@ describe.skipIf(noBrowserReason !== undefined)(
       await expect.poll(shownText, { timeout: 15_000 }).toContain('Access was not granted')
       expect(await page.locator('dl').innerText()).toContain('access_denied: the person said no')
       await looksGood('login-denied')
-      // The status of the page itself; the policy forbids it nothing it needs.
+      // Only the status of the page itself is logged: the policy blocks nothing.
       expect(complaints.filter((text) => !text.includes('status of 400'))).toEqual([])
       expect((await finished).stderr).toContain('Error: access_denied: the person said no')
     })
 
-    test('a page of somebody else cannot read, frame or end the login', async () => {
+    test('a page of another origin cannot read, frame or end the login', async () => {
       const { address, redirectUri, state, child, finished } = await start()
       await page.goto(address)
       const target = `${redirectUri}/?error=access_denied`
@@ -171,7 +171,7 @@ describe.skipIf(noBrowserReason !== undefined)(
       expect(answer.status).toBe(400)
       expect(answer.headers.get('access-control-allow-origin')).toBeNull()
       expect(answer.headers.get('content-security-policy')).toContain("frame-ancestors 'none'")
-      // Still waiting.
+      // The login still waits.
       expect((await fetch(redirectUri)).status).toBe(400)
       child.kill('SIGINT')
       await finished

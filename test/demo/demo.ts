@@ -4,24 +4,24 @@ import { Demonstration } from './demonstration.ts'
 import { plain } from './shell-session.ts'
 
 /*
- * `npm run demo`: the main job, on an embedded provider. With `--keep` the work is done by a process
- * that stays, with agent and provider, after this one has shown what it did.
+ * `npm run demo`: the main job, with an embedded provider. With `--keep` a detached process runs it
+ * and stays afterwards, with agent and provider; this process shows its output.
  */
 
-/** The last word of the process that stays. */
+/** The last message of the detached process. */
 const KEPT = 'kept'
 
 function show(text: string): void {
   process.stdout.write(process.stdout.isTTY ? text : plain(text))
 }
 
-function toldToEnd(): Promise<unknown> {
+function endRequested(): Promise<unknown> {
   return Promise.race([once(process, 'SIGINT'), once(process, 'SIGTERM')])
 }
 
 async function showAndEnd(): Promise<number> {
-  // Listened to from the first: what is begun is also ended.
-  const interrupted = toldToEnd()
+  // Listens from the start, so that everything started is ended.
+  const interrupted = endRequested()
   const demonstration = await Demonstration.start(show)
   try {
     const ended = demonstration.run().then(() => 0)
@@ -34,19 +34,22 @@ async function showAndEnd(): Promise<number> {
   }
 }
 
-/** What the process that stays does; it speaks to its parent, which may be gone later. */
+/** The detached process; its parent, which shows its output, may end earlier. */
 async function keep(): Promise<number> {
   const say = (text: string): void => {
     if (process.connected) process.send?.(text)
   }
-  const told = toldToEnd()
+  const stopped = endRequested()
   const demonstration = await Demonstration.start(say)
   try {
-    await Promise.race([demonstration.run(), told.then(() => Promise.reject(new Error('stopped')))])
+    await Promise.race([
+      demonstration.run(),
+      stopped.then(() => Promise.reject(new Error('stopped'))),
+    ])
     say(demonstration.howToGoOn(process.pid))
     process.send?.(KEPT)
     process.disconnect()
-    await told
+    await stopped
     return 0
   } catch (error) {
     say(`\n${error instanceof Error ? error.message : String(error)}\n`)

@@ -1,9 +1,9 @@
 import { isDeepStrictEqual } from 'node:util'
 import { verifiedPayload } from '../support/access-token.ts'
 import { approveDevice } from '../support/approve.ts'
+import { deviceCodeIn } from '../support/oidc-gen-output.ts'
 import { noTerminalReason } from '../support/pseudo-terminal.ts'
 import { Sandbox } from '../support/sandbox.ts'
-import { deviceCodeIn } from '../support/shown-device-code.ts'
 import { startWlcgProvider, type WlcgProvider } from '../support/wlcg-provider.ts'
 import { ShellSession } from './shell-session.ts'
 
@@ -12,7 +12,7 @@ const CE = 'ce.example.org:9619'
 const SCOPE = 'compute.read compute.create'
 const JWT = /^ey[\w-]+\.[\w-]+\.[\w-]+$/m
 
-/** A provider, a home directory and a shell in which the commands of the guide are run. */
+/** A provider, a home directory and a shell that runs the commands of the README. */
 export class Demonstration {
   readonly #provider: WlcgProvider
   readonly #sandbox: Sandbox
@@ -35,14 +35,14 @@ export class Demonstration {
   static async start(write: (text: string) => void): Promise<Demonstration> {
     const provider = await startWlcgProvider({ trailingSlash: true })
     const sandbox = await Sandbox.create()
-    // As an administrator would make an issuer and its private authority known to everybody.
+    // As an administrator announces an issuer and its private authority.
     const known = [{ issuer: provider.issuer, cert_path: provider.caPath }]
     await sandbox.file('home/.config/oidc-agent/issuer.config', JSON.stringify(known))
     await sandbox.file('password', `${PASSWORD}\n`)
     return new Demonstration(provider, sandbox, await newShell(sandbox, write), write)
   }
 
-  /** @throws Error where anything is not as it should be. */
+  /** Runs the main job. @throws Error if a command or a check fails. */
   async run(): Promise<void> {
     this.#say(
       `An OpenID provider set up like a WLCG IAM runs at ${this.#provider.issuer}`,
@@ -59,7 +59,7 @@ export class Demonstration {
     this.#say('Another day, another shell:')
     await this.#shell.close()
     this.#shell = await newShell(this.#sandbox, this.#write)
-    // Told to end in between, there would be nobody else to end it.
+    // After a close in between, this shell would stay open.
     if (this.#isClosed) await this.#shell.close()
     await this.#startAgent()
     await this.#unlock()
@@ -75,7 +75,7 @@ export class Demonstration {
     this.#write(`${JSON.stringify(payload, undefined, 2)}\n`)
   }
 
-  /** What to type to go on by hand; `keeper` is the process to end when done. */
+  /** The commands to go on by hand; `keeper` is the pid of the process to end afterwards. */
   howToGoOn(keeper: number): string {
     const { PATH, OIDC_SOCK, OIDCD_PID } = this.#sandbox.env
     return [

@@ -2,27 +2,27 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { setTimeout as wait } from 'node:timers/promises'
 
-/** What is typed when the screen asks something; undefined: nothing yet. */
+/** The line to type at a question on the screen; undefined: no question yet. */
 export type Answerer = (screen: string) => string | undefined
 
 export interface ShellSessionOptions {
   readonly env: Readonly<Record<string, string>>
   readonly directory: string
-  /** True: in a terminal of its own, made by util-linux's `script`. */
+  /** True: in a pseudo-terminal made by util-linux's `script`. */
   readonly terminal: boolean
   readonly write: (text: string) => void
 }
 
-/** Longer than any command is silent that goes well. */
+/** No successful command is silent for longer. */
 const SILENCE_MS = 60_000
-/** What a running command is given to end by itself. */
+/** The time for a running command to end by itself. */
 const LAST_COMMAND_MS = 2000
-/** Ends each command's output; no command prints it, and it is not shown. */
+/** Marks the end of a command's output; no command prints it, and it is not shown. */
 const END = '\u001e'
 
 /**
- * One `sh` that runs one line after the other, as in a terminal session: what a line evaluates is
- * there for the next. Lines and outputs are shown as they come.
+ * One `sh` that runs one line after the other, as in a terminal session: a line sees the variables of
+ * earlier ones. Lines and outputs are shown at once.
  */
 export class ShellSession {
   readonly #child: ChildProcess
@@ -37,13 +37,13 @@ export class ShellSession {
 
   static async open(options: ShellSessionOptions): Promise<ShellSession> {
     const shell = new ShellSession(options)
-    // Until the echo is off, what is written comes back.
+    // Until the echo is off, the terminal repeats its input.
     while (options.terminal && !shell.#output.includes(END)) await shell.#moreOutput('stty')
     return shell
   }
 
   private constructor({ env, directory, terminal, write }: ShellSessionOptions) {
-    // Without echo: the lines are shown by us, with a prompt. Without onlcr: outputs as they are.
+    // Without echo: we show the lines, with a prompt. Without onlcr: outputs are unchanged.
     const quiet = `stty -echo -onlcr; printf '${END}'; exec sh`
     const command = terminal ? 'script' : 'sh'
     const args = terminal ? ['-qfec', quiet, '/dev/null'] : []
@@ -52,7 +52,7 @@ export class ShellSession {
       env: { ...env, PS1: '', PS2: '', SHELL: '/bin/sh' },
       cwd: directory,
       stdio: ['pipe', 'pipe', 'pipe'],
-      // Ctrl-C is for us, who end it in order.
+      // Ctrl-C reaches only this process, which closes the shell.
       detached: true,
     })
     this.#closed = once(this.#child, 'close')
@@ -68,15 +68,15 @@ export class ShellSession {
   }
 
   /**
-   * Shows and runs `line`; `answer` sees the output so far each time there is more of it.
-   * @throws Error where its status is not 0.
+   * Shows and runs `line`; `answer` gets the output so far whenever there is more.
+   * @throws Error if its status is not 0.
    */
   async run(line: string, answer: Answerer = () => undefined): Promise<string> {
     this.#write(`$ ${line}\n`)
     return this.#do(line, answer, this.#write)
   }
 
-  /** Runs `line` without showing anything of it. */
+  /** Runs `line` without showing it. */
   ask(line: string): Promise<string> {
     return this.#do(
       line,
@@ -96,7 +96,7 @@ export class ShellSession {
   async #type(line: string, answer: Answerer): Promise<string> {
     this.#output = ''
     this.#shown = 0
-    // In braces the line changes this shell; what it runs finds no input but the terminal's.
+    // In braces the line runs in this shell; its commands get no input but the terminal's.
     this.#child.stdin?.write(`{ ${line}\n} </dev/null; printf '${END}%s${END}' "$?"\n`)
     let answered = 0
     for (;;) {
@@ -115,14 +115,14 @@ export class ShellSession {
     }
   }
 
-  /** Ends the shell and what runs in it; agents, which have left its session, stay. */
+  /** Ends the shell and its commands; agents, which have their own session, stay. */
   async close(): Promise<void> {
     this.#isClosing = true
-    // An agent that is being started is not left half-way, of which nobody would know.
+    // Waits for an agent that is being started, which would otherwise stay unnoticed.
     const timeUp = wait(LAST_COMMAND_MS, undefined, { ref: false })
     await Promise.race([this.#running.catch(() => undefined), timeUp])
     const { pid, exitCode, signalCode } = this.#child
-    // Nothing less ends `script`. With it goes its terminal, which hangs up on all who use that.
+    // Only SIGKILL ends `script`. Its terminal then hangs up all its processes.
     if (pid !== undefined && exitCode === null && signalCode === null) process.kill(-pid, 'SIGKILL')
     await this.#closed
   }
@@ -147,7 +147,7 @@ export class ShellSession {
   }
 }
 
-/** The text without what moves a terminal's cursor or changes its colours (ECMA-48 CSI sequences). */
+/** The text without terminal control sequences (ECMA-48 CSI). */
 export function plain(text: string): string {
   return text.replace(CONTROL_SEQUENCE, '')
 }

@@ -1,11 +1,9 @@
 import { chmod, chown, readFile, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import { type Finished, outputOf } from '../support/command.ts'
-import { addAccount, startLoaded } from '../support/loaded.ts'
+import { type Finished, outputOf, secondUser } from '../support/command.ts'
 import { Sandbox } from '../support/sandbox.ts'
-import { secondUser } from '../support/second-user.ts'
-import { PASSWORD, seedAccount } from '../support/seed-account.ts'
+import { addAccount, PASSWORD, seedAccount, startLoaded } from '../support/seed-account.ts'
 import { startWlcgProvider, type WlcgProvider } from '../support/wlcg-provider.ts'
 
 let provider: WlcgProvider
@@ -14,7 +12,7 @@ let path: string
 
 beforeEach(async () => {
   provider = await startWlcgProvider()
-  // Root may read and write everything, so forbidden access is tried as another user.
+  // Root may read and write everything, so permissions are tested as another user.
   sandbox = await Sandbox.create(secondUser === undefined ? {} : { user: secondUser })
   path = join(sandbox.configDirectory, 'wlcg')
 })
@@ -35,8 +33,8 @@ async function refused(): Promise<string> {
   return stderr
 }
 
-describe('an account file that cannot be used', () => {
-  test('an account file that is truncated or empty is reported as malformed and left unchanged', async () => {
+describe('unusable account file', () => {
+  test('a truncated or empty account file is reported as malformed and left as it is', async () => {
     await seedAccount(sandbox, provider, 'wlcg')
     await sandbox.startAgent()
     const whole = await readFile(path, 'utf8')
@@ -57,7 +55,7 @@ describe('an account file that cannot be used', () => {
   })
 
   test.skipIf(secondUser === undefined && process.getuid?.() === 0)(
-    'an account file of another user is named in the error, with the reason',
+    'an unreadable account file is reported with its path and the reason',
     async () => {
       await seedAccount(sandbox, provider, 'wlcg')
       await sandbox.startAgent()
@@ -69,7 +67,7 @@ describe('an account file that cannot be used', () => {
     },
   )
 
-  test('an account without a file is reported as unknown, with the command to run', async () => {
+  test('a missing account file is reported as an unknown account, with the command to run', async () => {
     await sandbox.startAgent()
     const { status, stderr } = await sandbox.run('oidc-token', ['nobody'])
     expect(status).toBe(1)
@@ -81,7 +79,7 @@ describe('an account file that cannot be used', () => {
     expect(added).toMatchObject({ status: 1, stdout: '' })
   })
 
-  test('a command that finds no agent says how to start one', async () => {
+  test('oidc-token and oidc-add without an agent report how to start one', async () => {
     await seedAccount(sandbox, provider, 'wlcg')
     for (const command of ['oidc-token', 'oidc-add']) {
       const { status, stdout, stderr } = await sandbox.run(command, ['wlcg'])
@@ -97,7 +95,7 @@ describe('an account file that cannot be used', () => {
   })
 })
 
-describe('a new refresh token that cannot be saved', () => {
+describe('new refresh token that cannot be saved', () => {
   beforeEach(() => {
     provider.settings.rotate = true
   })
@@ -108,7 +106,7 @@ describe('a new refresh token that cannot be saved', () => {
     return finished.stderr
   }
 
-  /** Checks that the refresh token in the file works, with an agent that knows no other. */
+  /** Checks the refresh token in the file, with a new agent. */
   async function loadsAgain(): Promise<void> {
     outputOf(await sandbox.run('oidc-agent', ['-k']))
     await sandbox.startAgent()
@@ -116,7 +114,7 @@ describe('a new refresh token that cannot be saved', () => {
   }
 
   test.skipIf(secondUser === undefined && process.getuid?.() === 0)(
-    'a new refresh token that cannot be saved for lack of permission is used, reported, and saved by the next try',
+    'a refresh token that cannot be saved for lack of permission is reported with the access token and saved by the next request',
     async () => {
       await startLoaded(sandbox, provider)
       const before = await readFile(path, 'utf8')
@@ -132,7 +130,7 @@ describe('a new refresh token that cannot be saved', () => {
     },
   )
 
-  test('a new refresh token that cannot be saved for lack of space is used, reported, and saved by the next try', async () => {
+  test('a refresh token that cannot be saved for lack of space is reported with the access token and saved by the next request', async () => {
     await seedAccount(sandbox, provider, 'wlcg')
     // No file may grow beyond 0 bytes: every write fails as on a full disk, here with EFBIG.
     sandbox.adopt(outputOf(await sandbox.sh('ulimit -S -f 0; oidc-agent | cat')))

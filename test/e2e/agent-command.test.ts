@@ -38,7 +38,7 @@ async function startStaying(): Promise<{
 }
 
 describe('oidc-agent COMMAND', () => {
-  test('gives the command an agent, its outputs and its status, and takes the agent away', async () => {
+  test('oidc-agent COMMAND gives the command an agent, input and outputs, ends with its status, and ends the agent', async () => {
     const finished = await sandbox.run(
       'oidc-agent',
       [
@@ -55,26 +55,26 @@ describe('oidc-agent COMMAND', () => {
     expect(await socketDirectories()).toEqual([])
   })
 
-  test('with options before the command, and -- between', async () => {
+  test('oidc-agent takes options before "--" and the command', async () => {
     const socket = `${sandbox.home}/my.sock`
     const args = ['-a', socket, '--', 'sh', '-c', 'echo $OIDC_SOCK']
     expect(outputOf(await sandbox.run('oidc-agent', args))).toBe(`${socket}\n`)
   })
 
-  test('a signal that ends the command ends us, or is told as a shell does', async () => {
+  test('oidc-agent COMMAND ends by the signal that ended its command, or with 128 and its number as a shell does', async () => {
     const ended = (signal: string) => sandbox.run('oidc-agent', ['sh', '-c', `kill -${signal} $$`])
     expect(await ended('TERM')).toMatchObject({ status: null, signal: 'SIGTERM' })
     expect(await ended('KILL')).toMatchObject({ status: 128 + 9, signal: null })
   })
 
-  test('a command that is not there fails as in a shell, and leaves no agent', async () => {
+  test('oidc-agent with a missing command fails as a shell does, and leaves no agent', async () => {
     const { status, stderr } = await sandbox.run('oidc-agent', ['no-such-command'])
     expect(status).not.toBe(0)
     expect(stderr).toContain('no-such-command')
     expect(await socketDirectories()).toEqual([])
   })
 
-  test('SIGTERM to the launcher ends command and agent', async () => {
+  test('SIGTERM to oidc-agent COMMAND ends the command and the agent', async () => {
     const { launcher, agent, command, finished } = await startStaying()
     process.kill(launcher, 'SIGTERM')
     await Promise.all([processEnd(command), processEnd(agent)])
@@ -82,7 +82,7 @@ describe('oidc-agent COMMAND', () => {
     expect(await socketDirectories()).toEqual([])
   })
 
-  test('kill -9 of the launcher ends the agent', async () => {
+  test('SIGKILL of oidc-agent COMMAND ends the agent', async () => {
     const { launcher, agent, command } = await startStaying()
     process.kill(launcher, 'SIGKILL')
     await processEnd(agent)

@@ -37,15 +37,15 @@ function childrenOf(pid: number): number[] {
     .map(Number)
 }
 
-describe('starting', () => {
-  test('oidc-agent prints lines for sh, and accepts requests at once', async () => {
+describe('start of oidc-agent', () => {
+  test('the output of oidc-agent can be evaluated by sh, and the agent accepts connections at once', async () => {
     const { stdout } = await sandbox.sh(
       'eval "$(oidc-agent)"; oidc-add -a; echo "$OIDC_SOCK $OIDCD_PID"; env | grep -c ^OIDC; oidc-agent -k',
     )
     expect(stdout).toMatch(/^Agent pid (\d+)\n(.*\n)?\/.*\/oidc-agent\.\d+ \1\n2\n/)
   })
 
-  test('oidc-agent prints the lines of the C agent, in each form', async () => {
+  test('oidc-agent prints the lines of the C agent: plain, --quiet and --json', async () => {
     const plain = outputOf(await sandbox.run('oidc-agent'))
     expect(plain).toMatch(
       /^OIDC_SOCK=\/\S+\/oidc-[A-Za-z0-9]{6}\/oidc-agent\.\d+; export OIDC_SOCK;\nOIDCD_PID=\d+; export OIDCD_PID;\necho Agent pid \$OIDCD_PID\n$/,
@@ -61,7 +61,7 @@ describe('starting', () => {
     expect(await isAnswering(first)).toBe(true)
   })
 
-  test('the socket is accessible to its owner alone, and nothing is left when the agent ends', async () => {
+  test('the socket is for its owner only, and the agent removes it with directory and pid file at its end', async () => {
     const agent = await sandbox.startAgent(['--pid-file', join(sandbox.home, 'pid')])
     expect((await stat(agent.socketPath)).mode & 0o777).toBe(0o600)
     expect((await stat(dirname(agent.socketPath))).mode & 0o777).toBe(0o700)
@@ -76,7 +76,7 @@ describe('starting', () => {
     expect(await readdir(sandbox.env['TMPDIR'] ?? '')).toEqual([])
   })
 
-  test('a pid file that cannot be written is named in the error, and no agent is left', async () => {
+  test('oidc-agent names a pid file that cannot be written, and leaves no agent', async () => {
     const { status, stderr } = await sandbox.run('oidc-agent', ['--pid-file=/nowhere/pid'])
     expect(stderr).toBe('Error: cannot write /nowhere/pid: no such file or directory\n')
     expect(status).toBe(1)
@@ -87,7 +87,7 @@ describe('starting', () => {
     ['a path', 'one/two/my.sock', /\/one\/two\/my\.sock$/],
     ['a directory', 'one/', /\/one\/oidc-agent\.\d+$/],
     ['a random directory', 'one/oidc-XXXXXX/my.sock', /\/one\/oidc-(?!XXXXXX)\w{6}\/my\.sock$/],
-  ])('oidc-agent -a takes %s', async (_, wish, expected) => {
+  ])('oidc-agent -a accepts %s', async (_, wish, expected) => {
     for (const option of ['-a', '--socket-path', '--bind-address', '--bind_address']) {
       const agent = await sandbox.startAgent([option, `${sandbox.home}/${wish}`])
       expect(agent.socketPath).toMatch(expected)
@@ -98,7 +98,7 @@ describe('starting', () => {
     }
   })
 
-  test('oidc-agent replaces a stale socket and refuses one that is in use', async () => {
+  test('oidc-agent -a replaces a stale socket, and refuses a live one and other files', async () => {
     const path = join(sandbox.home, 'my.sock')
     const killed = await sandbox.startAgent(['-a', path])
     await sandbox.endAgent(killed, 'SIGKILL')
@@ -116,7 +116,7 @@ describe('starting', () => {
     expect(await readFile(file, 'utf8')).toBe('not a socket')
   })
 
-  test('oidc-agent refuses a socket path in a directory where other users can write', async () => {
+  test('oidc-agent -a refuses a directory that other users can write to', async () => {
     const open = join(sandbox.directory, 'open')
     await mkdir(open, { mode: 0o777 })
     outputOf(await sandbox.run('chmod', ['777', open]))
@@ -125,7 +125,7 @@ describe('starting', () => {
     expect(refused.stderr).toContain(`socket path location is not trustworthy: ${open}`)
   })
 
-  test('oidc-agent refuses a group that does not exist, and leaves no directory behind', async () => {
+  test('oidc-agent --with-group refuses an unknown group, and leaves no directory', async () => {
     const refused = await sandbox.run('oidc-agent', ['--with-group=no-such-group'])
     expect(refused).toMatchObject({ status: 1, stdout: '' })
     expect(refused.stderr).toContain('Group does not exist: no-such-group')
@@ -133,7 +133,7 @@ describe('starting', () => {
   })
 
   test.skipIf(process.platform !== 'linux')(
-    'an agent whose launcher is killed before the agent was announced ends',
+    'an agent ends if its launcher is killed before it has announced the agent',
     async () => {
       const path = join(sandbox.home, 'my.sock')
       const { child, finished } = sandbox.start('oidc-agent', ['-a', path])
@@ -147,7 +147,7 @@ describe('starting', () => {
     },
   )
 
-  test('oidc-agent -d stays in the foreground', async () => {
+  test('oidc-agent -d runs in the foreground until SIGINT', async () => {
     const log = join(sandbox.directory, 'log')
     const { child, finished } = sandbox.start('sh', ['-c', `exec oidc-agent -d -g 2>'${log}'`])
     let output = ''
@@ -165,7 +165,7 @@ describe('starting', () => {
   })
 })
 
-describe('-k', () => {
+describe('oidc-agent -k', () => {
   test('oidc-agent -k ends the agent and unsets the variables', async () => {
     const agent = await sandbox.startAgent()
     const killed = await sandbox.run('oidc-agent', ['-k'])
@@ -176,7 +176,7 @@ describe('-k', () => {
     expect(await exists(dirname(agent.socketPath))).toBe(false)
   })
 
-  test('oidc-agent -k fails and says so if there is no agent to end', async () => {
+  test('oidc-agent -k fails without an agent to end', async () => {
     const unset = await sandbox.run('oidc-agent', ['-k'])
     expect(unset).toMatchObject({ status: 1, stdout: '' })
     expect(unset.stderr).toContain('OIDCD_PID not set, cannot kill Agent')
@@ -186,7 +186,7 @@ describe('-k', () => {
   })
 })
 
-test('a bug that ends the agent leaves a line in its log, without the message', async () => {
+test('an uncaught error of the agent is logged with its name and stack, without its message', async () => {
   const bug = "process.on('SIGUSR2', () => { throw new RangeError('SECRET') })"
   const path = await sandbox.file('home/bug.cjs', bug)
   const agent = await sandbox.startAgent([], { env: { NODE_OPTIONS: `--require ${path}` } })
@@ -198,7 +198,7 @@ test('a bug that ends the agent leaves a line in its log, without the message', 
   expect(log).not.toContain('SECRET')
 })
 
-test('wrong lock passwords that wait for their reply do not delay the end of the agent', async () => {
+test('the agent ends on SIGTERM while delayed guesses of the lock password wait for their replies', async () => {
   const agent = await sandbox.startAgent()
   await exchange(agent.socketPath, '{"request":"lock","password":"pw"}')
   // The replies come one after the other, each later than the one before: 9 s for all of them.
@@ -212,8 +212,8 @@ test('wrong lock passwords that wait for their reply do not delay the end of the
   expect((await Promise.all(guesses)).at(-1)).toContain('the agent is shutting down')
 })
 
-describe('--status', () => {
-  test('oidc-agent --status reports options and accounts, as text and as JSON', async () => {
+describe('oidc-agent --status', () => {
+  test('oidc-agent --status prints options and accounts, as text and as JSON', async () => {
     await sandbox.startAgent(['-t', '3600', '--no-autoload'])
     const text = outputOf(await sandbox.run('oidc-agent', ['--status']))
     expect(text).toMatch(/3600/)
@@ -226,14 +226,14 @@ describe('--status', () => {
     })
   })
 
-  test('oidc-agent --status without an agent fails and says what to run', async () => {
+  test('oidc-agent --status without an agent fails and names the command to run', async () => {
     const { status, stdout, stderr } = await sandbox.run('oidc-agent', ['--status'])
     expect({ status, stdout }).toEqual({ status: 1, stdout: '' })
     expect(stderr).toMatch(/^Error: .+\n[\s\S]*oidc-agent/)
   })
 })
 
-describe('inspection of the agent', () => {
+describe('debugger of Node', () => {
   /** Whether a process listens on Node's debugger port, 9229 = 0x240D (proc_net_tcp(5)). */
   async function debuggerListens(): Promise<boolean> {
     const tables = await Promise.all(
@@ -243,7 +243,7 @@ describe('inspection of the agent', () => {
   }
 
   test.skipIf(process.platform !== 'linux')(
-    'SIGUSR1 opens no debugger port of the agent',
+    'SIGUSR1 does not open the debugger port of the agent',
     async () => {
       expect(await debuggerListens()).toBe(false)
       const plain = startCommand('node', ['-e', 'console.log(1); setInterval(() => {}, 1e6)'], {
@@ -265,7 +265,7 @@ describe('inspection of the agent', () => {
   )
 
   test.each(['--inspect=0', '--title=x --inspect-port=0 --inspect'])(
-    'an agent with NODE_OPTIONS=%s is refused',
+    'oidc-agent refuses to start with NODE_OPTIONS=%s',
     async (options) => {
       const refused = await sandbox.run('oidc-agent', [], { env: { NODE_OPTIONS: options } })
       expect(refused).toMatchObject({ stdout: '', signal: null })

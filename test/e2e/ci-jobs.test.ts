@@ -28,7 +28,7 @@ afterEach(async () => {
   platform = undefined
 })
 
-/** An account of a client that is known here. */
+/** An account with a client of the provider. */
 function account(fields: JsonObject): JsonObject {
   const { id, secret = '' } = issuer.addClient()
   const client = { client_id: id, client_secret: secret }
@@ -56,8 +56,8 @@ function job(
   return sandbox.run('oidc-agent', argv, { env: variables })
 }
 
-describe('an account from the environment', () => {
-  test('gives a token by client credentials, and is not left in the environment', async () => {
+describe('account from the environment', () => {
+  test('an account in OIDC_ACCOUNT_JSON gives a token by client credentials, and the job does not see the variable', async () => {
     const script = 'oidc-token ci && echo "$OIDCD_PID ${OIDC_ACCOUNT_JSON-unset}" && exit 5'
     const finished = await job(script, account({ grant: 'client_credentials' }))
     expect(finished, shown(finished)).toMatchObject({ status: 5, stderr: '' })
@@ -68,7 +68,7 @@ describe('an account from the environment', () => {
     expect(isRunning(Number(pid))).toBe(false)
   })
 
-  test('is read from the file that the variable names', async () => {
+  test('OIDC_ACCOUNT_JSON may name a file with the account', async () => {
     const path = await sandbox.file(
       'ci.json',
       JSON.stringify(account({ grant: 'client_credentials' })),
@@ -77,7 +77,7 @@ describe('an account from the environment', () => {
     expect(finished, shown(finished)).toMatchObject({ status: 0, stderr: '' })
   })
 
-  test("exchanges GitHub's ID token, fetched anew for each", async () => {
+  test("an account with the subject token source github exchanges GitHub's ID token, fetched for each exchange", async () => {
     const asked: string[] = []
     platform = await startLoopbackServer(undefined, (request, response) => {
       asked.push(`${request.headers.authorization ?? ''} ${request.url ?? ''}`)
@@ -101,7 +101,7 @@ describe('an account from the environment', () => {
     expect(asked).toEqual(Array(2).fill(`Bearer job-token /idtoken?${query}`))
   })
 
-  test("exchanges GitLab's ID token", async () => {
+  test("an account with a subject token variable exchanges GitLab's ID token", async () => {
     const finished = await job(
       'oidc-token ci',
       account({ grant: 'token-exchange', subject_token_env: 'WLCG_ID_TOKEN' }),
@@ -112,7 +112,7 @@ describe('an account from the environment', () => {
   })
 })
 
-/** Makes an account `ci` where no job runs, and gives what `-p` prints of it. */
+/** Makes an account `ci` outside of a job. Returns the output of `oidc-gen -p`. */
 async function madeElsewhere(...options: readonly string[]): Promise<string> {
   const { id, secret = '' } = issuer.addClient()
   await sandbox.startAgent()
@@ -132,8 +132,8 @@ async function madeElsewhere(...options: readonly string[]): Promise<string> {
   return printed.stdout
 }
 
-describe('an account that oidc-gen makes for a job elsewhere', () => {
-  test("is exchanged for GitHub's ID token there, of the audience that was named", async () => {
+describe('account made by oidc-gen for a job elsewhere', () => {
+  test("an account made with --skip-check exchanges GitHub's ID token for the named audience in the job", async () => {
     const source = ['--subject-token-source=github', '--subject-token-audience=https://other']
     const json = await madeElsewhere('--skip-check', ...source)
     expect(issuer.requestsTo('token')).toEqual([])
@@ -153,7 +153,7 @@ describe('an account that oidc-gen makes for a job elsewhere', () => {
     expect(asked).toEqual(['/idtoken?audience=https%3A%2F%2Fother'])
   })
 
-  test('changes its source: the agent does not go on with the one before', async () => {
+  test('the agent uses the new subject token source after oidc-gen has changed it', async () => {
     await madeElsewhere('--skip-check', '--subject-token-source=github')
     const file = await sandbox.file('token', await issuer.platformToken('pod'))
     const json = await madeElsewhere('--skip-check', `--subject-token-file=${file}`)
@@ -166,7 +166,7 @@ describe('an account that oidc-gen makes for a job elsewhere', () => {
     expect(payloadOf(token.stdout.trim())).toMatchObject({ sub: 'pod' })
   })
 
-  test('is told of --skip-check, which is for accounts without a login', async () => {
+  test('oidc-gen names --skip-check in a job account error, and refuses it for accounts with a login', async () => {
     await sandbox.startAgent()
     const common = ['--prompt=none', `--iss=${issuer.issuer}`, `--cp=${issuer.caPath}`] as const
     const client = ['--client-id=c', '--client-secret=s', '--scope=compute.read'] as const
@@ -183,12 +183,12 @@ describe('an account that oidc-gen makes for a job elsewhere', () => {
   })
 })
 
-describe('an account from a file', () => {
+describe('account from a file', () => {
   async function sealed(): Promise<string> {
     return sealAccountFile(account({ grant: 'client_credentials' }), await newFileKey(PASSWORD))
   }
 
-  test('is loaded with the password of --pw-file', async () => {
+  test('oidc-agent --load loads an account with the password of --pw-file', async () => {
     await sandbox.file('home/.config/oidc-agent/ci', await sealed())
     const password = await sandbox.file('password', `${PASSWORD}\n`)
     const finished = await job('oidc-token ci', undefined, {}, [
@@ -198,7 +198,7 @@ describe('an account from a file', () => {
     expect(finished, shown(finished)).toMatchObject({ status: 0, stderr: '' })
   })
 
-  test('and its password are taken from the credentials of a systemd unit', async () => {
+  test('oidc-agent --load takes account and password from the credentials of a systemd unit', async () => {
     const CREDENTIALS_DIRECTORY = join(sandbox.directory, 'credentials')
     await mkdir(CREDENTIALS_DIRECTORY)
     await sandbox.file('credentials/ci.account', await sealed(), 0o400)
@@ -216,7 +216,7 @@ describe('an account from a file', () => {
     expect(plain, shown(plain)).toMatchObject({ status: 0, stderr: '' })
   })
 
-  test('without its password is refused at once, with no agent left', async () => {
+  test('oidc-agent --load without the right password fails at once and leaves no agent', async () => {
     await sandbox.file('home/.config/oidc-agent/ci', await sealed())
     const wrong = await sandbox.file('password', 'wrong\n')
     for (const options of [['--load=ci'], ['--load=ci', `--pw-file=${wrong}`]]) {
@@ -228,22 +228,22 @@ describe('an account from a file', () => {
   })
 })
 
-describe('failures have statuses of their own', () => {
+describe('exit statuses with --non-interactive', () => {
   const good = { grant: 'client_credentials' }
 
   test.each([
-    ['no such account', 'oidc-token other', 11],
+    ['unknown account', 'oidc-token other', 11],
     ['no agent', 'OIDC_SOCK=/nonexistent oidc-token ci', 10],
-    ['a locked agent: no terminal for its password', 'oidc-add --lock', 12],
-    ['a scope that is refused', 'oidc-token -s no.such.scope ci', 14],
-    ['not what was asked for', 'oidc-token --strict -t 999999 ci', 16],
+    ['lock password without a terminal', 'oidc-add --lock', 12],
+    ['refused scope', 'oidc-token -s no.such.scope ci', 14],
+    ['token that is not as requested', 'oidc-token --strict -t 999999 ci', 16],
     ['wrong usage', 'oidc-token --no-such-option ci', 64],
     [
-      'a login that needs a person',
+      'login that needs a person',
       'oidc-gen --flow=device wlcg --iss="$ISS" --cp="$CA" --scope=openid --prompt=none --pw-env=PW',
       12,
     ],
-  ])('%s', async (_, script, status) => {
+  ])('%s: `%s` ends with status %i', async (_, script, status) => {
     const finished = await job(script, account(good), {
       ISS: issuer.issuer,
       CA: issuer.caPath,
@@ -254,7 +254,7 @@ describe('failures have statuses of their own', () => {
     expect(finished, shown(finished)).toMatchObject({ status })
   })
 
-  test('what cannot be loaded: the command is not run', async () => {
+  test('oidc-agent does not run the command if the account cannot be loaded, and ends with the status of the error', async () => {
     for (const [given, status] of [
       ['no JSON', 11],
       ['/nonexistent/ci.json', 11],
@@ -268,20 +268,20 @@ describe('failures have statuses of their own', () => {
     }
   })
 
-  test('a provider that is gone meanwhile', async () => {
+  test('oidc-token ends with status 13 if the provider cannot be reached', async () => {
     issuer.fault('token', { kind: 'reset' }, { times: 'always' })
     const finished = await job('oidc-token ci', account(good))
     expect(finished, shown(finished)).toMatchObject({ status: 13, stdout: '' })
   })
 
-  test('and are 1 as with the C tools elsewhere', async () => {
+  test('without --non-interactive oidc-token ends with status 1, as the C tools do', async () => {
     const finished = await sandbox.run('oidc-agent', ['--', 'sh', '-c', 'oidc-token other'])
     expect(finished, shown(finished)).toMatchObject({ status: 1 })
   })
 })
 
 test.skipIf(noTerminalReason !== undefined)(
-  'nobody is asked, even where there is a terminal',
+  'oidc-token under --non-interactive asks no question, even in a terminal',
   async () => {
     const text = await sealAccountFile(account({}), await newFileKey(PASSWORD))
     await sandbox.file('home/.config/oidc-agent/ci', text)

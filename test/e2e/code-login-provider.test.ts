@@ -5,9 +5,9 @@ import { type Issuer, startIssuer } from '../issuer/start-issuer.ts'
 import { logIn } from '../support/approve.ts'
 import { outputOf } from '../support/command.ts'
 import { freePort } from '../support/free-port.ts'
+import { startBrowserLogin } from '../support/oidc-gen-output.ts'
 import { Sandbox } from '../support/sandbox.ts'
 import { PASSWORD } from '../support/seed-account.ts'
-import { startBrowserLogin } from '../support/shown-address.ts'
 
 let issuer: Issuer
 let sandbox: Sandbox
@@ -31,7 +31,7 @@ afterEach(async () => {
   await issuer.close()
 })
 
-/** Logs in with a provider that answers as `dials` say; gives the page shown and what oidc-gen said. */
+/** Logs in at a provider with these settings. Returns the result page and the outputs of oidc-gen. */
 async function outcome(
   settings: Partial<Settings>,
 ): Promise<{ page: string; status: number | null; stdout: string; stderr: string }> {
@@ -48,7 +48,7 @@ async function files(): Promise<readonly string[]> {
   return (await readdir(sandbox.configDirectory)).filter((name) => !name.endsWith('.config'))
 }
 
-test('a provider that demands PKCE and names itself in its answer', async () => {
+test('a login by browser succeeds at a provider that requires PKCE and returns iss', async () => {
   const { page, status } = await outcome({ pkceRequired: true, pkceMethods: ['S256'] })
   expect(page).toContain('You are logged in')
   expect(status).toBe(0)
@@ -56,14 +56,14 @@ test('a provider that demands PKCE and names itself in its answer', async () => 
   expect(outputOf(await sandbox.run('oidc-token', ['acc']))).not.toBe('')
 })
 
-test('denied', async () => {
+test('a login by browser that the person denies is reported by page and oidc-gen, and nothing is saved', async () => {
   const { page, status, stderr } = await outcome({ person: 'denies' })
   expect(page).toContain('Access was not granted')
   expect([status, stderr]).toEqual([1, expect.stringContaining('Error: access_denied:')])
   expect(await files()).toEqual([])
 })
 
-test('a code of another provider is not used (RFC 9207)', async () => {
+test('a code with the iss of another provider is not exchanged (RFC 9207)', async () => {
   const { page, status, stderr } = await outcome({ issInAuthorizationResponse: 'wrong' })
   expect(page).toContain('The login failed')
   expect(status).toBe(1)
@@ -72,23 +72,26 @@ test('a code of another provider is not used (RFC 9207)', async () => {
   expect(await files()).toEqual([])
 })
 
-test.each(['wrong', 'absent'] as const)('a redirect whose state is %s is not ours', async (how) => {
-  issuer.set({ stateInAuthorizationResponse: how })
-  const { address, child, finished } = await startBrowserLogin(sandbox, client, {
-    OIDC_ENCRYPTION_PW: PASSWORD,
-  })
-  const { html } = await logIn({ address, caPem: issuer.caPem })
-  expect(html).toContain('No login waits for this')
-  expect(issuer.requestsTo('token')).toEqual([])
-  // It is still waiting; the right one would be let in.
-  issuer.set({ stateInAuthorizationResponse: 'same' })
-  const right = await logIn({ address, caPem: issuer.caPem })
-  expect(right.html).toContain('You are logged in')
-  expect((await finished).status).toBe(0)
-  expect(child.exitCode).toBe(0)
-})
+test.each(['wrong', 'absent'] as const)(
+  'a redirect with state %s is refused, and the login goes on waiting',
+  async (how) => {
+    issuer.set({ stateInAuthorizationResponse: how })
+    const { address, child, finished } = await startBrowserLogin(sandbox, client, {
+      OIDC_ENCRYPTION_PW: PASSWORD,
+    })
+    const { html } = await logIn({ address, caPem: issuer.caPem })
+    expect(html).toContain('No login waits for this')
+    expect(issuer.requestsTo('token')).toEqual([])
+    // The login still waits: a redirect with the right state is accepted.
+    issuer.set({ stateInAuthorizationResponse: 'same' })
+    const right = await logIn({ address, caPem: issuer.caPem })
+    expect(right.html).toContain('You are logged in')
+    expect((await finished).status).toBe(0)
+    expect(child.exitCode).toBe(0)
+  },
+)
 
-test('a provider whose token endpoint fails: said in both places', async () => {
+test('a failure of the token endpoint is reported by page and oidc-gen', async () => {
   issuer.fault('token', { kind: 'status', status: 500 })
   const { page, status, stderr } = await outcome({})
   expect(page).toContain('The login failed')

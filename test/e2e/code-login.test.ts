@@ -4,11 +4,15 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { logIn, redirectAfterLogin } from '../support/approve.ts'
 import { outputOf } from '../support/command.ts'
 import { freePort } from '../support/free-port.ts'
+import {
+  addressIn,
+  type StartedBrowserLogin,
+  startBrowserLogin,
+} from '../support/oidc-gen-output.ts'
 import { until } from '../support/process-table.ts'
 import { noTerminalReason, runInTerminal } from '../support/pseudo-terminal.ts'
 import { Sandbox } from '../support/sandbox.ts'
 import { PASSWORD, SCOPE } from '../support/seed-account.ts'
-import { addressIn, type StartedBrowserLogin, startBrowserLogin } from '../support/shown-address.ts'
 import { startWlcgProvider, type WlcgProvider } from '../support/wlcg-provider.ts'
 
 let provider: WlcgProvider
@@ -64,15 +68,15 @@ async function files(): Promise<string[]> {
   return (await readdir(sandbox.configDirectory)).filter((name) => !name.endsWith('.config'))
 }
 
-async function visit(address: string): Promise<number> {
+async function statusOf(address: string): Promise<number> {
   return fetch(address).then(
     ({ status }) => status,
     () => 0,
   )
 }
 
-describe('a login by browser', () => {
-  test('with a client registered for it: logged in, loaded, saved; the agent knows and tells no secret', async () => {
+describe('login by browser', () => {
+  test('a login by browser with a registered client loads and saves the account, and no secret is in outputs or logs', async () => {
     const agent = sandbox.start('oidc-agent', ['-d', '-g', '--log-stderr'])
     let said = ''
     let log = ''
@@ -96,7 +100,7 @@ describe('a login by browser', () => {
 
     expect(await files()).toEqual(['wlcg'])
     expect(outputOf(await sandbox.run('oidc-token', ['-f', 'wlcg']))).toMatch(/^ey\S+\n$/)
-    expect(await visit(redirect.href)).toBe(0)
+    expect(await statusOf(redirect.href)).toBe(0)
 
     const code = redirect.searchParams.get('code') ?? 'none'
     const file = outputOf(await sandbox.run('oidc-gen', ['-p', 'wlcg', '--pw-env'], { env }))
@@ -108,13 +112,13 @@ describe('a login by browser', () => {
       expect(secret?.length).toBeGreaterThan(10)
       expect(shown).not.toContain(secret)
     }
-    // The state is who-waits' own: it stands in the address only.
+    // The state is secret too: it is only in the address.
     expect(log).not.toContain(login.state)
     agent.child.kill('SIGTERM')
     await agent.finished
   })
 
-  test('what is registered is what the flow needs', async () => {
+  test('a login by browser registers the grants and redirect URIs of the code flow', async () => {
     await sandbox.startAgent()
     const { child, finished } = await start('-w', 'code', ...at(), ...bySelf)
     const registration = provider.counters.requests.find(({ path }) => path === '/reg')
@@ -128,7 +132,7 @@ describe('a login by browser', () => {
   test.each([
     ['given', 'of the person'],
     ['everybody', ''],
-  ])('with the client %s', async (client, secret) => {
+  ])('a login by browser succeeds with the client "%s", secret "%s"', async (client, secret) => {
     await sandbox.startAgent()
     const { address, finished } = await start(...given(client, secret))
     const { html } = await logIn({ address, caPem: provider.caPem })
@@ -137,7 +141,7 @@ describe('a login by browser', () => {
     expect(outputOf(await sandbox.run('oidc-token', ['-f', 'wlcg']))).toMatch(/^ey\S+\n$/)
   })
 
-  test('denied: the page and oidc-gen say so, nothing is kept', async () => {
+  test('a denied login by browser is reported by page and oidc-gen, and nothing is saved', async () => {
     await sandbox.startAgent()
     const { address, redirectUri, finished } = await start(...given())
     const { html } = await logIn({ address, caPem: provider.caPem, denies: true })
@@ -148,31 +152,31 @@ describe('a login by browser', () => {
     expect(stderr).toMatch(/^Error: access_denied: the person said no\n.*run oidc-gen again\.$/m)
     expect(await files()).toEqual([])
     expect(outputOf(await sandbox.run('oidc-add', ['-a'])).trim()).toBe('')
-    expect(await visit(redirectUri)).toBe(0)
+    expect(await statusOf(redirectUri)).toBe(0)
   })
 
-  test('Ctrl-C gives the port back and deletes the client', async () => {
+  test('Ctrl-C during a login by browser closes the port and deletes the client', async () => {
     await sandbox.startAgent()
     const { child, finished, redirectUri } = await start('-w', 'code', ...at(), ...bySelf)
-    expect(await visit(redirectUri)).toBe(400)
+    expect(await statusOf(redirectUri)).toBe(400)
     child.kill('SIGINT')
     expect((await finished).signal).toBe('SIGINT')
-    expect(await visit(redirectUri)).toBe(0)
+    expect(await statusOf(redirectUri)).toBe(0)
     const deleted = provider.counters.requests.filter(({ method }) => method === 'DELETE')
     expect(deleted).toHaveLength(1)
     expect(await files()).toEqual([])
   })
 
-  test('an agent that ends leaves no web server', async () => {
+  test('the web server of a login ends with the agent', async () => {
     const agent = await sandbox.startAgent()
     const { redirectUri, finished } = await start(...given())
-    expect(await visit(redirectUri)).toBe(400)
+    expect(await statusOf(redirectUri)).toBe(400)
     await sandbox.endAgent(agent)
-    expect(await visit(redirectUri)).toBe(0)
+    expect(await statusOf(redirectUri)).toBe(0)
     expect((await finished).status).toBe(1)
   })
 
-  test('--only-at prints a token and keeps nothing', async () => {
+  test('oidc-gen --only-at prints a token by browser and saves nothing', async () => {
     await sandbox.startAgent()
     const { address, finished } = await start('--only-at', ...given())
     await logIn({ address, caPem: provider.caPem })
@@ -181,11 +185,11 @@ describe('a login by browser', () => {
   })
 })
 
-describe('a browser that cannot come back', () => {
+describe('redirect that does not reach the agent', () => {
   test.each([
     ['--no-webserver', /manual redirect/],
     ['--no-webserver --redirect-uri=edu.kit.data.oidc-agent:/redirect', /custom scheme/],
-  ])('%s: another oidc-gen completes the login', async (options, hint) => {
+  ])('with %s another oidc-gen completes the login', async (options, hint) => {
     await sandbox.startAgent()
     const { address, finished } = await start(...given(), ...options.split(' '))
     const first = await finished
@@ -194,7 +198,7 @@ describe('a browser that cannot come back', () => {
     expect(await files()).toEqual([])
     const redirect = await redirectAfterLogin({ address, caPem: provider.caPem })
     const exchange = [`--codeExchange=${redirect.href}`, '--pw-env']
-    // In a session that knows no agent: the state says where it is.
+    // In a session without OIDC_SOCK: the state names the agent's socket.
     const second = await sandbox.run('oidc-gen', exchange, { env: { ...env, OIDC_SOCK: '' } })
     expect(outputOf(second)).toContain('Everything setup correctly!')
     expect(await files()).toEqual(['wlcg'])
@@ -208,7 +212,7 @@ describe('a browser that cannot come back', () => {
     ])
   })
 
-  test('--state fetches the account of a login whose oidc-gen is gone', async () => {
+  test('oidc-gen --state fetches the account of a login whose oidc-gen was killed', async () => {
     await sandbox.startAgent()
     const { address, state, child, finished } = await start(...given())
     child.kill('SIGKILL')
@@ -224,7 +228,7 @@ describe('a browser that cannot come back', () => {
   test.each([
     ['http://localhost:4242/?code=x', 'Uri does not contain a state'],
     ['http://localhost:4242/?state=0:0abc:3:abc', 'Uri does not contain a code'],
-  ])('--codeExchange=%s', async (uri, error) => {
+  ])('oidc-gen --codeExchange=%s fails with "%s"', async (uri, error) => {
     await sandbox.startAgent()
     const { status, stderr } = await sandbox.run('oidc-gen', [`--codeExchange=${uri}`])
     expect(status).toBe(1)
@@ -232,7 +236,7 @@ describe('a browser that cannot come back', () => {
   })
 
   test.skipIf(noTerminalReason !== undefined)(
-    `the address is pasted in the terminal${noTerminalReason === undefined ? '' : ` (skipped: ${noTerminalReason})`}`,
+    `the redirect address can be pasted in the terminal${noTerminalReason === undefined ? '' : ` (skipped: ${noTerminalReason})`}`,
     async () => {
       await sandbox.startAgent()
       const options = given().filter(
@@ -260,7 +264,7 @@ describe('a browser that cannot come back', () => {
   )
 })
 
-describe('where a browser can be shown', () => {
+describe('desktop with a browser', () => {
   async function fakeBrowser(): Promise<{ env: Record<string, string>; opened: string }> {
     const directory = join(sandbox.directory, 'fake')
     await mkdir(directory)
@@ -275,7 +279,7 @@ describe('where a browser can be shown', () => {
     return { env: { ...env, DISPLAY: ':9', PATH: `${directory}:${path}` }, opened }
   }
 
-  test('the flow is code, and the browser is opened with the address as its one argument', async () => {
+  test('oidc-gen on a desktop uses the code flow, and opens the browser with the address as its only argument', async () => {
     await sandbox.startAgent()
     const { env: desktop, opened } = await fakeBrowser()
     const options = given().filter((option) => !['-w', 'code', '--no-url-call'].includes(option))
@@ -285,7 +289,7 @@ describe('where a browser can be shown', () => {
     expect(outputOf(await login.finished)).toContain('Everything setup correctly!')
   })
 
-  test('--no-url-call opens none', async () => {
+  test('oidc-gen --no-url-call does not open a browser', async () => {
     await sandbox.startAgent()
     const { env: desktop, opened } = await fakeBrowser()
     const login = await startBrowserLogin(sandbox, [...given(), 'wlcg'], desktop)

@@ -1,9 +1,8 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { payloadOf } from '../support/access-token.ts'
 import { outputOf } from '../support/command.ts'
-import { addAccount, startLoaded, tokenFrom } from '../support/loaded.ts'
 import { Sandbox, type SandboxAgent } from '../support/sandbox.ts'
-import { seedAccount } from '../support/seed-account.ts'
+import { addAccount, seedAccount, startLoaded, tokenFrom } from '../support/seed-account.ts'
 import { startWlcgProvider, type WlcgProvider } from '../support/wlcg-provider.ts'
 
 let provider: WlcgProvider
@@ -25,8 +24,8 @@ function refreshes(): number {
   return provider.counters.tokenRequests['refresh_token'] ?? 0
 }
 
-describe('many at once', () => {
-  test('who wants the same gets it from one refresh', async () => {
+describe('concurrent clients', () => {
+  test('50 concurrent requests for the same token need one refresh', async () => {
     provider.settings.latencyMs = 200
     const before = refreshes()
     const tokens = await Promise.all(
@@ -38,7 +37,7 @@ describe('many at once', () => {
     expect(refreshes()).toBe(before + 1)
   })
 
-  test('who wants different things does not wait in line', async () => {
+  test('24 concurrent requests for different audiences are refreshed at the same time', async () => {
     provider.settings.latencyMs = 200
     provider.counters.mostAtOnce = 0
     const audiences = Array.from({ length: 24 }, (_, index) => `se${index}.example.org`)
@@ -48,7 +47,7 @@ describe('many at once', () => {
     expect(provider.counters.mostAtOnce).toBeGreaterThan(12)
   })
 
-  test('processes too', async () => {
+  test('concurrent oidc-token processes get tokens for their own audience', async () => {
     const audiences = Array.from({ length: 10 }, (_, index) => `ce${index}.example.org:9619`)
     const all = await Promise.all(
       audiences.map((audience) => sandbox.run('oidc-token', ['--aud', audience, 'wlcg'])),
@@ -56,7 +55,7 @@ describe('many at once', () => {
     expect(all.map((one) => payloadOf(outputOf(one)).aud)).toEqual(audiences)
   })
 
-  test('a dead provider delays only those who ask it', async () => {
+  test('a provider that does not respond delays only the requests for its own accounts', async () => {
     const dead = await startWlcgProvider()
     try {
       await seedAccount(sandbox, dead, 'dead')

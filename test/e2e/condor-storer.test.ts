@@ -5,8 +5,8 @@ import { tokenOfUseFile } from '../../cli/oidc-token/inspect/source.ts'
 import { payloadOf } from '../support/access-token.ts'
 import { shown } from '../support/command.ts'
 import { storedCredential, writeStoreCred } from '../support/condor-store-cred.ts'
-import { startLoaded } from '../support/loaded.ts'
 import { Sandbox } from '../support/sandbox.ts'
+import { startLoaded } from '../support/seed-account.ts'
 import { startWlcgProvider, type WlcgProvider } from '../support/wlcg-provider.ts'
 
 const CE = 'ce.example.org:9619'
@@ -25,7 +25,7 @@ afterEach(async () => {
   await provider.close()
 })
 
-test('what condor_submit asks for comes from the agent and is what a job reads', async () => {
+test('oidc-condor-storer stores the tokens that condor_submit requests, in the form that a job reads', async () => {
   const pool = sandbox.directory
   await writeStoreCred(pool)
   const argument = `wlcg&handle=ce&scopes=compute.read&audience=${CE}`

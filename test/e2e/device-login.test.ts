@@ -2,10 +2,10 @@ import { readdir } from 'node:fs/promises'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { approveDevice, denyDevice } from '../support/approve.ts'
 import { outputOf, type Started, shown as transcript } from '../support/command.ts'
+import { deviceCodeIn, type ShownDeviceCode } from '../support/oidc-gen-output.ts'
 import { until } from '../support/process-table.ts'
 import { Sandbox } from '../support/sandbox.ts'
 import { PASSWORD, SCOPE } from '../support/seed-account.ts'
-import { deviceCodeIn, type ShownDeviceCode } from '../support/shown-device-code.ts'
 import { startWlcgProvider, type WlcgProvider } from '../support/wlcg-provider.ts'
 
 let provider: WlcgProvider
@@ -79,8 +79,8 @@ async function loaded(): Promise<string> {
   return outputOf(await sandbox.run('oidc-add', ['-a'])).trim()
 }
 
-describe('a login by device code', () => {
-  test('denied: says so, keeps nothing', async () => {
+describe('login by device code', () => {
+  test('a denied login by device code is reported, and nothing is saved', async () => {
     const { finished, shown } = await startLogin(...bySelf)
     await denyDevice({ ...shown, caPem: provider.caPem })
     const { status, stderr } = await finished
@@ -90,7 +90,7 @@ describe('a login by device code', () => {
     expect(await loaded()).toBe('')
   })
 
-  test('not approved in time: says so, keeps nothing', async () => {
+  test('a login by device code that is not approved in time is reported, and nothing is saved', async () => {
     provider.settings.deviceCodeSeconds = 2
     const { finished } = await startLogin(...bySelf)
     const { status, stderr } = await finished
@@ -100,7 +100,7 @@ describe('a login by device code', () => {
   })
 
   test.each(['SIGINT', 'SIGHUP', 'SIGTERM'] as const)(
-    '%s while it waits ends it by that signal, with its client deleted, and nothing else',
+    '%s ends oidc-gen while it waits for the approval, and the registered client is deleted',
     async (signal) => {
       const { child, finished } = await startLogin(...bySelf)
       child.kill(signal)
@@ -112,7 +112,7 @@ describe('a login by device code', () => {
     },
   )
 
-  test('with a given client, and with a public one', async () => {
+  test('a login by device code succeeds with a given client and with a public one, without a registration', async () => {
     for (const options of [given, ['--pub', '--client-id=everybody']]) {
       const { finished, shown } = await startLogin(...bySelf, ...options)
       await approveDevice({ ...shown, caPem: provider.caPem })
@@ -126,7 +126,7 @@ describe('a login by device code', () => {
     expect(registrations).toEqual([])
   })
 
-  test('--only-at prints a token and keeps nothing', async () => {
+  test('oidc-gen --only-at prints a token by device code and saves nothing', async () => {
     const { finished, shown } = await startLogin('--only-at', ...given, ...bySelf)
     await approveDevice({ ...shown, caPem: provider.caPem })
     expect(outputOf(await finished)).toMatch(/^ey[\w.-]+\n$/m)
@@ -134,7 +134,7 @@ describe('a login by device code', () => {
     expect(await loaded()).toBe('')
   })
 
-  test('what is registered is what the flow needs', async () => {
+  test('a login by device code registers the grants of the device flow', async () => {
     const { child, finished } = await startLogin(...bySelf)
     const registration = provider.counters.requests.find(({ path }) => path === '/reg')
     const asked = JSON.parse(registration?.body ?? '{}') as Record<string, unknown>

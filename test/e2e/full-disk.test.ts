@@ -23,7 +23,7 @@ afterEach(async () => {
 })
 
 test.skipIf(reason !== undefined)(
-  `a new refresh token on a full disk is used, reported, and saved by the next try${reason === undefined ? '' : ` (skipped: ${reason})`}`,
+  `a refresh token that cannot be saved on a full disk is reported with the access token and saved by the next request${reason === undefined ? '' : ` (skipped: ${reason})`}`,
   async () => {
     await seedAccount(sandbox, provider, 'wlcg')
     const disk = join(sandbox.directory, 'disk')
@@ -37,7 +37,7 @@ test.skipIf(reason !== undefined)(
       oidc-add --pw-env wlcg
       cp "$OIDC_CONFIG_DIR/wlcg" ../before
       dd if=/dev/zero of="$OIDC_CONFIG_DIR/full.log" bs=1k 2>/dev/null
-      oidc-token -f wlcg >/dev/null 2>../told; echo "full: $?"
+      oidc-token -f wlcg >/dev/null 2>../warning; echo "full: $?"
       cmp "$OIDC_CONFIG_DIR/wlcg" ../before && echo "file as before"
       rm "$OIDC_CONFIG_DIR/full.log"
       oidc-token -f wlcg >/dev/null; echo "space again: $?"
@@ -46,7 +46,7 @@ test.skipIf(reason !== undefined)(
       eval "$(oidc-agent)" >/dev/null
       oidc-add --pw-env wlcg
       oidc-agent -k >/dev/null
-      cat ../told`
+      cat ../warning`
     const env = { OIDC_CONFIG_DIR: disk, OIDC_ENCRYPTION_PW: PASSWORD }
     const finished = await sandbox.run('unshare', ['-m', 'sh', '-c', script], { env })
     expect(outputOf(finished)).toMatch(

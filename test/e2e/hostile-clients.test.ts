@@ -35,8 +35,8 @@ async function ask(bytes: string): Promise<unknown> {
   return JSON.parse(await exchange(agent.socketPath, bytes))
 }
 
-describe('clients that do not behave', () => {
-  test('300 silent and vanishing ones delay nobody, and are dropped', async () => {
+describe('hostile clients', () => {
+  test('300 silent and vanishing clients delay no other client, and the silent ones are disconnected', async () => {
     const clients = await Promise.all(
       Array.from({ length: 300 }, () => RawClient.open(agent.socketPath)),
     )
@@ -57,7 +57,7 @@ describe('clients that do not behave', () => {
     expect(await ask(CHECK)).toEqual(SUCCESS)
   })
 
-  test('a client that leaves before its answer takes nobody with it', async () => {
+  test('a client that disconnects before its reply does not cancel the same request of another client', async () => {
     provider.settings.latencyMs = 300
     const wish = '{"request":"access_token","account":"wlcg","audience":"leaving.example"}'
     const leaving = await RawClient.open(agent.socketPath)
@@ -68,13 +68,13 @@ describe('clients that do not behave', () => {
     provider.settings.latencyMs = 0
   })
 
-  test('a request in 1-byte pieces is read whole', async () => {
+  test('a request in 1-byte pieces is read completely', async () => {
     const client = await RawClient.open(agent.socketPath)
     for (const letter of TOKEN) await client.send(letter)
     expect(JSON.parse(await client.reply())).toMatchObject(SUCCESS)
   })
 
-  test('a sealed request in 1-byte pieces is read whole', async () => {
+  test('an encrypted request in 1-byte pieces is read completely', async () => {
     const sodium = await loadSodium()
     const keys = newKeyPair()
     const client = await RawClient.open(agent.socketPath)
@@ -86,16 +86,16 @@ describe('clients that do not behave', () => {
     expect(JSON.parse(channel.open(reply))).toMatchObject(SUCCESS)
   })
 
-  test('of two glued messages the first is answered', async () => {
+  test('of two messages in one piece the agent answers only the first', async () => {
     expect(await ask(`${CHECK}{"request":"remove_all"}`)).toEqual(SUCCESS)
     expect(await ask('{"request":"loaded_accounts"}')).toMatchObject({ info: ['wlcg'] })
   })
 
-  test('line ends and a trailing NUL belong to no message', async () => {
+  test('line ends and a trailing NUL around a message are ignored', async () => {
     expect(await ask(`\r\n ${CHECK}\n\0`)).toEqual(SUCCESS)
   })
 
-  test('a message of 1 MiB is answered, a longer one refused', async () => {
+  test('a message of 1 MiB is answered, and a longer one is refused', async () => {
     const padded = (bytes: number): string =>
       `{"request":"check","padding":"${'x'.repeat(bytes - CHECK.length - ',"padding":""'.length)}"}`
     expect(padded(MAX_MESSAGE_BYTES)).toHaveLength(MAX_MESSAGE_BYTES)
@@ -104,7 +104,7 @@ describe('clients that do not behave', () => {
     expect(await ask(CHECK)).toEqual(SUCCESS)
   })
 
-  test('garbage is answered with an error, never with silence', async () => {
+  test('garbage is always answered with an error', async () => {
     const pieces = ['hello', '[]', '{]', 'null', '{"request":1}', '{}', '{"request":"no such"}']
     for (const piece of pieces) {
       const client = await RawClient.open(agent.socketPath)
@@ -123,7 +123,7 @@ describe('clients that do not behave', () => {
     expect(await ask(CHECK)).toEqual(SUCCESS)
   })
 
-  test('the C peer’s texts for a session that breaks off', async () => {
+  test('a session that breaks off is answered with the texts of the C agent', async () => {
     const silent = await RawClient.open(agent.socketPath)
     silent.end()
     expect(JSON.parse(await silent.reply())).toMatchObject({

@@ -3,8 +3,8 @@ import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { JsonObject } from '../../protocol/wire/messages.ts'
 import { type Finished, outputOf, shown } from '../support/command.ts'
-import { startLoaded } from '../support/loaded.ts'
 import { Sandbox } from '../support/sandbox.ts'
+import { startLoaded } from '../support/seed-account.ts'
 import { startWlcgProvider, type WlcgProvider } from '../support/wlcg-provider.ts'
 
 const SE = 'https://se.example.org'
@@ -29,7 +29,7 @@ function inspect(...args: readonly string[]): Promise<Finished> {
 }
 
 describe('oidc-token --inspect', () => {
-  test('verifies a token of the account, by keys the agent trusts the issuer for', async () => {
+  test("oidc-token --inspect --verify checks the signature of an account's token with the keys of its issuer", async () => {
     const said = await inspect('--verify', `--aud=${SE}`, '-s', 'storage.read:/data', 'wlcg')
     expect(said.status, shown(said)).toBe(0)
     expect(said.stdout).toMatch(/^ok +signature +by key wlcg-1 of the issuer$/m)
@@ -43,16 +43,19 @@ describe('oidc-token --inspect', () => {
     [`${SE}/`, 'storage.read:/data', 'read https://se.example.org/data/x', 1],
     [CE, 'compute.read', `query condor://${CE}`, 0],
     [CE, 'compute.create', `submit condor://${CE}`, 1],
-  ])('--aud=%s -s %s: %s: %i', async (aud, scope, use, status) => {
-    const [op = '', url = ''] = use.split(' ')
-    const wanted = [`--aud=${aud}`, '-s', scope, `--for=${url}`, '--op', op]
-    const said = await inspect(...wanted, 'wlcg')
-    expect(said.status, shown(said)).toBe(status)
-    const answer = status === 0 ? 'should do' : 'will not do'
-    expect(said.stdout).toContain(`This token ${answer} for: ${use}`)
-  })
+  ])(
+    'oidc-token --inspect --for with --aud=%s -s %s: "%s" ends with status %i',
+    async (aud, scope, use, status) => {
+      const [op = '', url = ''] = use.split(' ')
+      const wanted = [`--aud=${aud}`, '-s', scope, `--for=${url}`, '--op', op]
+      const said = await inspect(...wanted, 'wlcg')
+      expect(said.status, shown(said)).toBe(status)
+      const answer = status === 0 ? 'should do' : 'will not do'
+      expect(said.stdout).toContain(`This token ${answer} for: ${use}`)
+    },
+  )
 
-  test('finds the kept token, tells a forged one, and sends none of them anywhere', async () => {
+  test('oidc-token --inspect finds the managed token file, detects a forged token, and sends no token anywhere', async () => {
     outputOf(await sandbox.run('oidc-token', ['--file', `--aud=${SE}`, 'wlcg']))
     const before = provider.counters.requests.length
     const found = await inspect('--json', '--verify')
@@ -69,7 +72,7 @@ describe('oidc-token --inspect', () => {
     expect(provider.counters.requests).toHaveLength(before + 2)
   })
 
-  test('by an authority that only the person knows', async () => {
+  test('oidc-token --inspect --verify trusts the authority of --cert-path', async () => {
     const stranger = await startWlcgProvider()
     try {
       const input = stranger.sign({ iss: stranger.issuer, sub: 'alice' })
@@ -83,7 +86,7 @@ describe('oidc-token --inspect', () => {
     }
   })
 
-  test('with the provider gone says that, and the rest', async () => {
+  test('oidc-token --inspect --verify without the provider reports that, and all other checks', async () => {
     await provider.down()
     const said = await inspect('--verify')
     await provider.up()

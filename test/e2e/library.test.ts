@@ -4,8 +4,8 @@ import { dirname, join } from 'node:path'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { payloadOf } from '../support/access-token.ts'
 import { outputOf, runCommand, shown } from '../support/command.ts'
-import { startLoaded } from '../support/loaded.ts'
 import { Sandbox } from '../support/sandbox.ts'
+import { startLoaded } from '../support/seed-account.ts'
 import { startWlcgProvider, type WlcgProvider } from '../support/wlcg-provider.ts'
 
 const ROOT = join(import.meta.dirname, '..', '..')
@@ -14,7 +14,7 @@ let shop: string
 let tarball: string
 let provider: WlcgProvider
 let sandbox: Sandbox
-/** The package as it is installed. */
+/** The directory of the installed package. */
 let installed: string
 
 beforeAll(async () => {
@@ -28,7 +28,7 @@ beforeAll(async () => {
 
 afterAll(() => rm(shop, { recursive: true }))
 
-/** A project of its own, which has this package among its dependencies. */
+/** A project with this package among its dependencies. */
 beforeEach(async () => {
   provider = await startWlcgProvider()
   sandbox = await Sandbox.create()
@@ -47,7 +47,7 @@ afterEach(async () => {
   await provider.close()
 })
 
-describe("the package by its own name, 'oidc-agent-ts'", () => {
+describe('package oidc-agent-ts', () => {
   const use = `
     const { token, expiresAt, issuer } = await getAccessToken({
       account: 'wlcg', audience: ['se.example'], signal: AbortSignal.timeout(20_000),
@@ -62,7 +62,7 @@ describe("the package by its own name, 'oidc-agent-ts'", () => {
       'require.cjs',
       `const { AgentError, getAccessToken } = require('oidc-agent-ts')\nvoid (async () => {${use}})()`,
     ],
-  ])('gives a token: %s', async (name, source) => {
+  ])('the installed package gives a token to %s', async (name, source) => {
     await startLoaded(sandbox, provider)
     const path = await sandbox.file(`project/${name}`, source)
     const said = JSON.parse(outputOf(await sandbox.run(process.execPath, [path]))) as {
@@ -83,8 +83,10 @@ describe("the package by its own name, 'oidc-agent-ts'", () => {
     ['node16', 'node16'],
     ['nodenext', 'nodenext'],
     ['esnext', 'bundler'],
-  ])('has types a strict project compiles against: %s, %s', async (module, moduleResolution) => {
-    const program = `
+  ])(
+    'a strict project with module %s and moduleResolution %s compiles against the types of the package',
+    async (module, moduleResolution) => {
+      const program = `
       import { type AccessToken, AgentError, type ErrorCode, getAccessToken } from 'oidc-agent-ts'
       const wanted: AccessToken = await getAccessToken({ account: 'wlcg', scope: ['a'] })
       const until: number | undefined = wanted.expiresAt
@@ -97,29 +99,30 @@ describe("the package by its own name, 'oidc-agent-ts'", () => {
       const wrong: ErrorCode = 'no-such-code'
       void wrong
       export {}`
-    await sandbox.file('project/program.mts', program)
-    const compilerOptions = {
-      strict: true,
-      exactOptionalPropertyTypes: true,
-      noEmit: true,
-      target: 'es2022',
-      lib: ['es2022'],
-      module,
-      moduleResolution,
-      types: ['node'],
-      skipLibCheck: false,
-    }
-    const config = await sandbox.file(
-      'project/tsconfig.json',
-      JSON.stringify({ compilerOptions, files: ['program.mts'] }),
-    )
-    const tsc = join(ROOT, 'node_modules', 'typescript', 'bin', 'tsc')
-    const finished = await sandbox.run(process.execPath, [tsc, '-p', config])
-    expect(finished, shown(finished)).toMatchObject({ status: 0, stdout: '' })
-  })
+      await sandbox.file('project/program.mts', program)
+      const compilerOptions = {
+        strict: true,
+        exactOptionalPropertyTypes: true,
+        noEmit: true,
+        target: 'es2022',
+        lib: ['es2022'],
+        module,
+        moduleResolution,
+        types: ['node'],
+        skipLibCheck: false,
+      }
+      const config = await sandbox.file(
+        'project/tsconfig.json',
+        JSON.stringify({ compilerOptions, files: ['program.mts'] }),
+      )
+      const tsc = join(ROOT, 'node_modules', 'typescript', 'bin', 'tsc')
+      const finished = await sandbox.run(process.execPath, [tsc, '-p', config])
+      expect(finished, shown(finished)).toMatchObject({ status: 0, stdout: '' })
+    },
+  )
 })
 
-test('what is packed holds the commands, and every page that its pages refer to', async () => {
+test('the packed package contains the commands, and every page that its pages link to', async () => {
   const manifest = JSON.parse(await readFile(join(installed, 'package.json'), 'utf8')) as {
     readonly version: string
     readonly bin: Readonly<Record<string, string>>

@@ -1,11 +1,11 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { payloadOf, verifiedPayload } from '../support/access-token.ts'
 import { outputOf, shown } from '../support/command.ts'
+import { approveWhenShown } from '../support/oidc-gen-output.ts'
 import { isRunning } from '../support/process-table.ts'
 import { noTerminalReason, runInTerminal } from '../support/pseudo-terminal.ts'
 import { Sandbox } from '../support/sandbox.ts'
 import { PASSWORD, SCOPE } from '../support/seed-account.ts'
-import { approveWhenShown } from '../support/shown-device-code.ts'
 import { startWlcgProvider, type WlcgProvider } from '../support/wlcg-provider.ts'
 
 const CE = 'ce.example.org:9619'
@@ -25,8 +25,8 @@ afterEach(async () => {
   await provider.close()
 })
 
-describe('from a fresh machine to a token for one computing element', () => {
-  test('options alone lead from a fresh machine to a token without a terminal, and on another day in another shell', async () => {
+describe('main job', () => {
+  test('a login with options only gives a token for a computing element, and another agent loads the account later', async () => {
     const passwordFile = await sandbox.file('password', `${PASSWORD}\n`)
     await sandbox.startAgent()
     const gen = sandbox.start('oidc-gen', [
@@ -63,7 +63,7 @@ describe('from a fresh machine to a token for one computing element', () => {
   })
 
   test.skipIf(noTerminalReason !== undefined)(
-    `the commands of the guide lead from a fresh machine to a token on a terminal${noTerminalReason === undefined ? '' : ` (skipped: ${noTerminalReason})`}`,
+    `a login in a terminal, as in the README, gives a token for a computing element${noTerminalReason === undefined ? '' : ` (skipped: ${noTerminalReason})`}`,
     async () => {
       await sandbox.startAgent()
       const gen = await runInTerminal(

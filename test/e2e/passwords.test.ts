@@ -1,10 +1,15 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { callAgent } from '../../protocol/client/call.ts'
 import { outputOf } from '../support/command.ts'
-import { addAccount, startLoaded, tokenFrom } from '../support/loaded.ts'
 import { noTerminalReason, runInTerminal } from '../support/pseudo-terminal.ts'
 import { Sandbox, type SandboxAgent } from '../support/sandbox.ts'
-import { PASSWORD, seedAccount } from '../support/seed-account.ts'
+import {
+  addAccount,
+  PASSWORD,
+  seedAccount,
+  startLoaded,
+  tokenFrom,
+} from '../support/seed-account.ts'
 import { startWlcgProvider, type WlcgProvider } from '../support/wlcg-provider.ts'
 
 let provider: WlcgProvider
@@ -26,8 +31,8 @@ async function loaded(): Promise<string> {
 
 const onlyWithTerminal = noTerminalReason === undefined ? '' : ` (skipped: ${noTerminalReason})`
 
-describe('the password of an account file', () => {
-  test('wrong, and nobody to ask: fails, nothing is loaded', async () => {
+describe('password of an account file', () => {
+  test('oidc-add with a wrong password and without a terminal fails and loads nothing', async () => {
     await seedAccount(sandbox, provider, 'wlcg')
     await sandbox.startAgent()
     const env = { OIDC_ENCRYPTION_PW: 'wrong' }
@@ -37,7 +42,7 @@ describe('the password of an account file', () => {
     expect(provider.counters.tokenRequests['refresh_token']).toBeUndefined()
   })
 
-  test('from each source', async () => {
+  test('oidc-add takes the password from --pw-env, --pw-file and --pw-cmd', async () => {
     await seedAccount(sandbox, provider, 'wlcg')
     await sandbox.startAgent()
     const file = await sandbox.file('password', `${PASSWORD}\nsecond line\n`)
@@ -54,7 +59,7 @@ describe('the password of an account file', () => {
   })
 
   test.skipIf(noTerminalReason !== undefined)(
-    `wrong three times: asked three times, then an end${onlyWithTerminal}`,
+    `oidc-add asks three times for the password, then fails${onlyWithTerminal}`,
     async () => {
       await seedAccount(sandbox, provider, 'wlcg')
       await sandbox.startAgent()
@@ -71,7 +76,7 @@ describe('the password of an account file', () => {
   )
 
   test.skipIf(noTerminalReason !== undefined)(
-    `in a terminal oidc-token asks for it, loads, prints the token only${onlyWithTerminal}`,
+    `oidc-token in a terminal asks for the password, loads the account, and prints only the token${onlyWithTerminal}`,
     async () => {
       await seedAccount(sandbox, provider, 'wlcg')
       await sandbox.startAgent()
@@ -86,7 +91,7 @@ describe('the password of an account file', () => {
   )
 
   test.skipIf(noTerminalReason !== undefined)(
-    `Ctrl-C at the question ends the command and leaves the terminal as it was${onlyWithTerminal}`,
+    `Ctrl-C at the password question ends the command and restores the terminal${onlyWithTerminal}`,
     async () => {
       await seedAccount(sandbox, provider, 'wlcg')
       await sandbox.startAgent()
@@ -103,12 +108,12 @@ describe('the password of an account file', () => {
   )
 })
 
-describe('the lock', () => {
+describe('lock of the agent', () => {
   async function lock(agent: SandboxAgent, request: 'lock' | 'unlock', password: string) {
     return callAgent({ kind: 'unix', path: agent.socketPath }, { request, password })
   }
 
-  test('keeps everything in until the same password opens it', async () => {
+  test('a locked agent refuses requests until it is unlocked with the same password', async () => {
     const { agent } = await startLoaded(sandbox, provider)
     await lock(agent, 'lock', 'sesame')
     for (const [command, ...args] of [
@@ -129,7 +134,7 @@ describe('the lock', () => {
   })
 
   test.skipIf(noTerminalReason !== undefined)(
-    `is asked for twice to lock and once to unlock${onlyWithTerminal}`,
+    `oidc-add asks twice for the lock password to lock, and once to unlock${onlyWithTerminal}`,
     async () => {
       await startLoaded(sandbox, provider)
       const enter = (answer: string) => ({ question: 'Enter lock password', answer })
@@ -150,8 +155,8 @@ describe('the lock', () => {
   )
 })
 
-describe('the lifetime of an account', () => {
-  test('given to oidc-add or to the agent, ends its stay', async () => {
+describe('lifetime of an account', () => {
+  test('an account is unloaded after the lifetime given to oidc-add or to the agent', async () => {
     await seedAccount(sandbox, provider, 'wlcg')
     await seedAccount(sandbox, provider, 'other')
     await seedAccount(sandbox, provider, 'staying')

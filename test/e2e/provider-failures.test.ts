@@ -1,25 +1,25 @@
 import { readdir } from 'node:fs/promises'
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
-import type { Refusals } from '../issuer/error-responses.ts'
 import type { Fault } from '../issuer/faults.ts'
+import type { ErrorResponses } from '../issuer/response.ts'
 import { startIssuer } from '../issuer/start-issuer.ts'
 import { CliFixture } from '../support/cli-fixture.ts'
 import { shown } from '../support/command.ts'
 
-let desk: CliFixture
+let cli: CliFixture
 
-/** An account that has logged in; the rows below share it, as one that is in use for long. */
+/** Logs in once; the cases below share the account. */
 async function open(mode: 'conforming' | 'iam'): Promise<void> {
-  desk = await CliFixture.open({ mode })
-  const { id, secret = '' } = desk.issuer.addClient()
+  cli = await CliFixture.open({ mode })
+  const { id, secret = '' } = cli.issuer.addClient()
   const scope = '--scope=openid wlcg compute.read storage.read:/'
   const client = [`--client-id=${id}`, `--client-secret=${secret}`] as const
-  await desk.login('wlcg', '-w', 'device', scope, ...client)
+  await cli.login('wlcg', '-w', 'device', scope, ...client)
 }
 
-/** What the person reads, once `HOST` stands for the provider. */
-async function told(...args: readonly string[]): Promise<string> {
-  return (await desk.refusal(...args, 'wlcg')).replaceAll(hostOf(desk.issuer.origin), 'HOST')
+/** The error of oidc-token, with `HOST` in place of the provider's host. */
+async function reportedError(...args: readonly string[]): Promise<string> {
+  return (await cli.tokenError(...args, 'wlcg')).replaceAll(hostOf(cli.issuer.origin), 'HOST')
 }
 
 function hostOf(origin: string): string {
@@ -33,16 +33,16 @@ const broken =
   'The provider failed. Try again later. If the failure persists, report it to the administrators of the provider.\n'
 const later = 'The provider is overloaded or under maintenance. Try again later.\n'
 
-describe('what goes wrong is told, and the next request is good', () => {
+describe('faults of the token endpoint', () => {
   beforeAll(() => open('conforming'))
   afterAll(async () => {
-    await desk.checkSecrecy()
-    expect((await readdir(desk.sandbox.home)).filter((name) => !name.startsWith('.'))).toEqual([])
-    await desk.close()
+    await cli.checkSecrecy()
+    expect((await readdir(cli.sandbox.home)).filter((name) => !name.startsWith('.'))).toEqual([])
+    await cli.close()
   })
-  afterEach(() => desk.token('-f', 'wlcg'))
+  afterEach(() => cli.token('-f', 'wlcg'))
 
-  const rows: readonly (readonly [Fault, string | RegExp])[] = [
+  const cases: readonly (readonly [Fault, string | RegExp])[] = [
     [{ kind: 'status', status: 500 }, `Error: HOST answered 500 with an empty body\n${broken}`],
     [
       { kind: 'status', status: 500, body: { error: 'server_error' } },
@@ -98,14 +98,17 @@ describe('what goes wrong is told, and the next request is good', () => {
       `Error: invalid_grant: [2J$(touch pwned)\n${relogin}`,
     ],
   ]
-  test.each(rows)('%j', async (fault, expected) => {
-    desk.issuer.fault('token', fault)
-    const said = await told('-f')
-    if (typeof expected === 'string') expect(said).toBe(expected)
-    else expect(said).toMatch(expected)
-  })
+  test.each(cases)(
+    'the fault %j is reported, and the next request succeeds',
+    async (fault, expected) => {
+      cli.issuer.fault('token', fault)
+      const said = await reportedError('-f')
+      if (typeof expected === 'string') expect(said).toBe(expected)
+      else expect(said).toMatch(expected)
+    },
+  )
 
-  const refusals: readonly (readonly [keyof Refusals, string])[] = [
+  const errorResponses: readonly (readonly [keyof ErrorResponses, string])[] = [
     ['refreshTokenDead', `Error: invalid_grant: unknown, revoked or expired\n${relogin}`],
     [
       'userInactive',
@@ -133,180 +136,191 @@ describe('what goes wrong is told, and the next request is good', () => {
       'Error: invalid_target: resource was not granted\nThe provider gives this account no',
     ],
   ]
-  test.each(refusals)('refused: %s', async (reason, expected) => {
-    desk.issuer.fault('token', { kind: 'refusal', reason, about: 'it' })
-    expect(await told('-f')).toContain(expected)
-  })
+  test.each(errorResponses)(
+    'the error response %s is reported, and the next request succeeds',
+    async (reason, expected) => {
+      cli.issuer.fault('token', { kind: 'error-response', reason, about: 'it' })
+      expect(await reportedError('-f')).toContain(expected)
+    },
+  )
 
-  test('rate limited for a second: waited for', async () => {
-    desk.issuer.fault('token', { kind: 'status', status: 429, headers: { 'retry-after': '1' } })
-    await desk.token('-f', 'wlcg')
+  test('a 429 with a Retry-After of one second is retried', async () => {
+    cli.issuer.fault('token', { kind: 'status', status: 429, headers: { 'retry-after': '1' } })
+    await cli.token('-f', 'wlcg')
   })
 
   test.each([
     [
-      { audienceAnswered: 'elsewhere' },
+      { audienceReturned: 'elsewhere' },
       'the token is not for the audience https://here but for elsewhere',
     ],
-    [{ scopeAnswered: 'openid' }, 'the provider did not grant the scope compute.read'],
-  ] as const)('%j: said; with --strict refused', async (settings, difference) => {
-    const { audienceAnswered, scopeAnswered } = desk.issuer.settings()
-    desk.issuer.set(settings)
-    const wish = ['-f', '--aud=https://here', '-s', 'compute.read'] as const
-    const loose = await desk.run('oidc-token', ...wish, 'wlcg')
-    expect({ status: loose.status, stderr: loose.stderr }).toEqual({
-      status: 0,
-      stderr: `${difference}\n`,
-    })
-    expect(await told('--strict', ...wish)).toBe(
-      `Error: the token is not what was asked for: ${difference}\n`,
-    )
-    desk.issuer.set({ audienceAnswered, scopeAnswered })
-  })
+    [{ scopeReturned: 'openid' }, 'the provider did not grant the scope compute.read'],
+  ] as const)(
+    'a token response with %j is reported, and an error with --strict',
+    async (settings, difference) => {
+      const { audienceReturned, scopeReturned } = cli.issuer.settings()
+      cli.issuer.set(settings)
+      const wish = ['-f', '--aud=https://here', '-s', 'compute.read'] as const
+      const loose = await cli.run('oidc-token', ...wish, 'wlcg')
+      expect({ status: loose.status, stderr: loose.stderr }).toEqual({
+        status: 0,
+        stderr: `${difference}\n`,
+      })
+      expect(await reportedError('--strict', ...wish)).toBe(
+        `Error: the token is not what was asked for: ${difference}\n`,
+      )
+      cli.issuer.set({ audienceReturned, scopeReturned })
+    },
+  )
 
-  test('tokens that live shorter than asked for', async () => {
-    // Seconds pass between the answer and the look at it.
+  test('a shorter lifetime than requested is reported, and an error with --strict', async () => {
+    // Seconds pass between the response and the check.
     const short = /the provider's tokens live 3(?:600|5\d\d) s, less than the 9000 s asked for\n$/
-    const { status, stderr } = await desk.run('oidc-token', '-t', '9000', 'wlcg')
+    const { status, stderr } = await cli.run('oidc-token', '-t', '9000', 'wlcg')
     expect(status).toBe(0)
     expect(stderr).toMatch(short)
-    expect(await told('--strict', '-t', '9000')).toMatch(short)
+    expect(await reportedError('--strict', '-t', '9000')).toMatch(short)
   })
 
-  test('a token whose expiry is in itself only is kept until then', async () => {
-    desk.issuer.set({ expiresInShown: false })
-    const { exp } = await desk.claims('-f', 'wlcg')
-    const { stdout } = await desk.run('oidc-token', '-e', 'wlcg')
+  test('the expiry of a token without expires_in is its exp', async () => {
+    cli.issuer.set({ expiresInShown: false })
+    const { exp } = await cli.claims('-f', 'wlcg')
+    const { stdout } = await cli.run('oidc-token', '-e', 'wlcg')
     expect(stdout).toBe(`${exp ?? 0}\n`)
-    desk.issuer.set({ expiresInShown: true })
+    cli.issuer.set({ expiresInShown: true })
   })
 
   test.each([
     [600, "this machine's clock is 600 s behind the provider's"],
     [-600, "this machine's clock is 600 s ahead of the provider's"],
-  ])('clocks %d s apart', async (clockOffsetSeconds, expected) => {
-    desk.issuer.set({ clockOffsetSeconds })
-    const { status, stderr } = await desk.run('oidc-token', '-f', 'wlcg')
+  ])('a clock skew of %d s is reported', async (clockOffsetSeconds, expected) => {
+    cli.issuer.set({ clockOffsetSeconds })
+    const { status, stderr } = await cli.run('oidc-token', '-f', 'wlcg')
     expect(status).toBe(0)
     expect(stderr).toContain(expected)
-    desk.issuer.set({ clockOffsetSeconds: 0 })
+    cli.issuer.set({ clockOffsetSeconds: 0 })
   })
 
   test.each([
     ['expired', 'certificate has expired'],
     ['foreign', 'unable to verify the first certificate'],
     ['other host', "Hostname/IP does not match certificate's altnames"],
-  ] as const)('a certificate: %s', async (choice, reason) => {
-    desk.issuer.present(choice)
-    await desk.issuer.down()
-    await desk.issuer.up()
-    const said = await told('-f')
-    expect(said).toMatch(/^Error: error with ssl cert: HOST is not trusted: /)
-    expect(said).toContain(reason)
-    expect(said).toMatch(/subject CN=.*; issuer CN=.*; valid /)
-    desk.issuer.present('good')
-    await desk.issuer.down()
-    await desk.issuer.up()
-  })
+  ] as const)(
+    'the certificate "%s" of the provider is refused with "%s"',
+    async (choice, reason) => {
+      cli.issuer.present(choice)
+      await cli.issuer.down()
+      await cli.issuer.up()
+      const said = await reportedError('-f')
+      expect(said).toMatch(/^Error: error with ssl cert: HOST is not trusted: /)
+      expect(said).toContain(reason)
+      expect(said).toMatch(/subject CN=.*; issuer CN=.*; valid /)
+      cli.issuer.present('good')
+      await cli.issuer.down()
+      await cli.issuer.up()
+    },
+  )
 
-  test('down: what is in memory is still given out', async () => {
-    await desk.issuer.down()
-    expect(await told('-f')).toBe(
+  test('a cached token is returned while the provider cannot be reached', async () => {
+    await cli.issuer.down()
+    expect(await reportedError('-f')).toBe(
       'Error: could not connect to url: https://HOST refused the connection (ECONNREFUSED)\n',
     )
-    await desk.token('wlcg')
-    await desk.issuer.up()
+    await cli.token('wlcg')
+    await cli.issuer.up()
   })
 })
 
 describe('INDIGO IAM', () => {
   beforeAll(() => open('iam'))
   afterAll(async () => {
-    await desk.checkSecrecy()
-    await desk.close()
+    await cli.checkSecrecy()
+    await cli.close()
   })
 
-  test('a policy to sign, a user suspended: the login stays good', async () => {
-    desk.issuer.set({ user: 'has a policy to sign' })
-    expect(await told('-f')).toMatch(
+  test('the refresh token survives a policy to sign and a suspended user', async () => {
+    cli.issuer.set({ user: 'has a policy to sign' })
+    expect(await reportedError('-f')).toMatch(
       /^Error: invalid_grant: User .* needs to sign AUP .*\nSign in at https:\/\/HOST\/? and accept its terms of use; then try again\./,
     )
-    desk.issuer.set({ user: 'inactive' })
-    expect(await told('-f')).toMatch(
+    cli.issuer.set({ user: 'inactive' })
+    expect(await reportedError('-f')).toMatch(
       /^Error: unauthorized: User .* is not active\.\nThe provider has suspended/,
     )
-    desk.issuer.set({ user: 'active' })
-    await desk.token('-f', 'wlcg')
+    cli.issuer.set({ user: 'active' })
+    await cli.token('-f', 'wlcg')
   })
 
-  test('scopes that a policy drops without a word', async () => {
-    desk.issuer.set({ scopesWithheld: ['storage.'] })
-    const { status, stderr } = await desk.run('oidc-token', '-s', 'storage.read:/x', 'wlcg')
+  test('scopes that IAM silently drops are reported, and an error with --strict', async () => {
+    cli.issuer.set({ scopesWithheld: ['storage.'] })
+    const { status, stderr } = await cli.run('oidc-token', '-s', 'storage.read:/x', 'wlcg')
     expect(status).toBe(0)
     expect(stderr).toBe('the provider did not grant the scope storage.read:/x\n')
-    expect(await told('--strict', '-s', 'storage.read:/y')).toContain('did not grant the scope')
-    desk.issuer.set({ scopesWithheld: [] })
+    expect(await reportedError('--strict', '-s', 'storage.read:/y')).toContain(
+      'did not grant the scope',
+    )
+    cli.issuer.set({ scopesWithheld: [] })
   })
 
-  test('a dead refresh token: its text, which has the token in it, is shown without; a login mends it', async () => {
-    const refreshToken = String((await desk.account('wlcg'))['refresh_token'])
-    desk.issuer.age(40 * 86_400)
-    const said = await told('-f')
+  test('a dead refresh token is reported without the token in the text of IAM, and a new login replaces it', async () => {
+    const refreshToken = String((await cli.account('wlcg'))['refresh_token'])
+    cli.issuer.age(40 * 86_400)
+    const said = await reportedError('-f')
     expect(said).toMatch(/^Error: invalid_token: Invalid refresh token: /)
     expect(said).toContain(relogin)
     expect(said).not.toContain(refreshToken)
-    const mended = await desk.gen('wlcg', '--reauthenticate', '-w', 'device')
+    const mended = await cli.gen('wlcg', '--reauthenticate', '-w', 'device')
     expect(mended.status, shown(mended)).toBe(0)
-    await desk.token('-f', 'wlcg')
+    await cli.token('-f', 'wlcg')
   })
 })
 
-describe('logins', () => {
+describe('failing logins', () => {
   beforeAll(async () => {
-    desk = await CliFixture.open({ mode: 'iam' })
+    cli = await CliFixture.open({ mode: 'iam' })
   })
-  afterAll(() => desk.close())
+  afterAll(() => cli.close())
 
   async function failed(...options: readonly string[]): Promise<string> {
-    const finished = await desk.gen('new', '-w', 'device', '--scope=openid', ...options)
+    const finished = await cli.gen('new', '-w', 'device', '--scope=openid', ...options)
     expect(finished.status, shown(finished)).toBe(1)
-    expect(await readdir(desk.sandbox.configDirectory)).toEqual([])
-    return finished.stderr.replaceAll(hostOf(desk.issuer.origin), 'HOST')
+    expect(await readdir(cli.sandbox.configDirectory)).toEqual([])
+    return finished.stderr.replaceAll(hostOf(cli.issuer.origin), 'HOST')
   }
 
-  test('another issuer in its document', async () => {
-    desk.issuer.set({ issuerPublished: 'https://evil.example/' })
+  test('a login fails if the discovery document names another issuer', async () => {
+    cli.issuer.set({ issuerPublished: 'https://evil.example/' })
     expect(await failed()).toMatch(/^Error: .*evil\.example/)
-    desk.issuer.set({ issuerPublished: undefined })
+    cli.issuer.set({ issuerPublished: undefined })
   })
 
-  test('a client that nobody knows: no words come, ours do', async () => {
+  test('a login with an unknown client is reported with a hint, although the response of IAM is empty', async () => {
     expect(await failed('-m', '--client-id=nobody', '--client-secret=x')).toMatch(
       /Error: HOST answered 404 with an empty body\nProbably the OIDC client has been deleted.*oidc-gen new --iss=https:\/\/HOST/s,
     )
   })
 
-  test('a scope that the client may not have', async () => {
-    desk.issuer.fault('device', { kind: 'refusal', reason: 'deviceScope', about: 'it' })
+  test('a login with a scope that the client may not have is reported with a hint', async () => {
+    cli.issuer.fault('device', { kind: 'error-response', reason: 'deviceScope', about: 'it' })
     expect(await failed()).toMatch(/Error: invalid_scope: .*\nWe cannot .*oidc-gen -m new\n/s)
   })
 
-  test('a provider that stumbles while the person logs in', async () => {
-    desk.issuer.fault('token', { kind: 'html', status: 503 })
-    desk.issuer.fault('token', { kind: 'status', status: 500, body: { error: 'server_error' } })
-    await desk.login('stumbles', '-w', 'device', '--scope=openid', '--no-save')
+  test('a login by device code survives temporary errors of the polls', async () => {
+    cli.issuer.fault('token', { kind: 'html', status: 503 })
+    cli.issuer.fault('token', { kind: 'status', status: 500, body: { error: 'server_error' } })
+    await cli.login('stumbles', '-w', 'device', '--scope=openid', '--no-save')
   })
 
-  test('a code that shows escape sequences and forged lines', async () => {
-    desk.issuer.fault('device', { kind: 'hostile', except: ['device_code'] })
-    const { stderr } = await desk.gen('new', '-w', 'device', '--scope=openid')
+  test('escape sequences and commands in a device authorization response are removed', async () => {
+    cli.issuer.fault('device', { kind: 'hostile', except: ['device_code'] })
+    const { stderr } = await cli.gen('new', '-w', 'device', '--scope=openid')
     expect(stderr).not.toMatch(/[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u202e]/)
-    expect(await readdir(desk.sandbox.home)).not.toContain('pwned')
+    expect(await readdir(cli.sandbox.home)).not.toContain('pwned')
   })
 })
 
-test('a provider that hangs keeps nobody else waiting, and not for ever', async () => {
-  desk = await CliFixture.open({ mode: 'conforming' })
+test('a provider that hangs does not delay other accounts, and its requests end after 15 s', async () => {
+  cli = await CliFixture.open({ mode: 'conforming' })
   const other = await startIssuer({ mode: 'conforming' })
   try {
     const robot = (issuer: typeof other): readonly string[] => {
@@ -316,24 +330,24 @@ test('a provider that hangs keeps nobody else waiting, and not for ever', async 
         ...[`--client-secret=${secret}`, `--iss=${issuer.origin}`, `--cp=${issuer.caPath}`],
       ]
     }
-    await desk.login('hangs', ...robot(desk.issuer))
-    await desk.login('lives', ...robot(other))
-    desk.issuer.fault('token', { kind: 'hang-before-headers' })
-    desk.issuer.fault('token', { kind: 'hang-after-headers' })
-    const before = desk.run('oidc-token', '-f', '--aud=a', 'hangs')
-    const after = desk.run('oidc-token', '-f', '--aud=b', 'hangs')
-    await desk.issuer.received('token', 3)
+    await cli.login('hangs', ...robot(cli.issuer))
+    await cli.login('lives', ...robot(other))
+    cli.issuer.fault('token', { kind: 'hang-before-headers' })
+    cli.issuer.fault('token', { kind: 'hang-after-headers' })
+    const before = cli.run('oidc-token', '-f', '--aud=a', 'hangs')
+    const after = cli.run('oidc-token', '-f', '--aud=b', 'hangs')
+    await cli.issuer.received('token', 3)
     const startedAt = performance.now()
-    await desk.token('-f', 'lives')
-    await desk.token('hangs')
+    await cli.token('-f', 'lives')
+    await cli.token('hangs')
     expect(performance.now() - startedAt).toBeLessThan(8000)
     for (const { status, stderr } of await Promise.all([before, after])) {
       expect(status).toBe(1)
       expect(stderr).toMatch(/^Error: .*localhost:\d+.* 15 s/)
     }
-    await desk.token('-f', '--aud=a', 'hangs')
+    await cli.token('-f', '--aud=a', 'hangs')
   } finally {
-    await desk.close()
+    await cli.close()
     await other.close()
   }
 })

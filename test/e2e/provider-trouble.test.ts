@@ -4,9 +4,8 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { newFileKey, sealAccountFile } from '../../protocol/storage/account-file.ts'
 import { createAuthority } from '../support/certificates.ts'
 import { outputOf } from '../support/command.ts'
-import { startLoaded } from '../support/loaded.ts'
 import { Sandbox } from '../support/sandbox.ts'
-import { PASSWORD, seedAccount } from '../support/seed-account.ts'
+import { PASSWORD, seedAccount, startLoaded } from '../support/seed-account.ts'
 import { startWlcgProvider, type WlcgProvider } from '../support/wlcg-provider.ts'
 
 const TOKEN_PATH = '/token'
@@ -24,7 +23,7 @@ afterEach(async () => {
   await provider.close()
 })
 
-/** Has the token endpoint answered by `answer` instead. */
+/** Replaces the responses of the token endpoint. */
 function answerTokens(answer: (response: ServerResponse) => void): void {
   provider.settings.onRequest = (request, response) => {
     if (request.url !== TOKEN_PATH) return false
@@ -40,7 +39,7 @@ async function failure(): Promise<string> {
   return stderr
 }
 
-/** A test that begins with an account in good order, and ends with it. */
+/** A test with an account that works before and after. */
 function trouble(title: string, happens: () => Promise<void>): void {
   test(title, async () => {
     await startLoaded(sandbox, provider)
@@ -49,30 +48,33 @@ function trouble(title: string, happens: () => Promise<void>): void {
   })
 }
 
-describe('a provider in trouble is named, and used again when it is well', () => {
-  trouble('down', async () => {
+describe('provider in trouble', () => {
+  trouble('a provider that is down is named, and used again afterwards', async () => {
     await provider.down()
     expect(await failure()).toContain(new URL(provider.issuer).host)
-    // What is in memory is still good.
+    // The cached token is still returned.
     expect(outputOf(await sandbox.run('oidc-token', ['wlcg']))).toMatch(/^ey\S+\n$/)
     await provider.up()
   })
 
-  trouble('too slow', async () => {
-    answerTokens(() => undefined)
-    const startedAt = performance.now()
-    expect(await failure()).toContain(new URL(provider.issuer).host)
-    expect(performance.now() - startedAt).toBeLessThan(20_000)
-    provider.settings.onRequest = undefined
-  })
+  trouble(
+    'a provider that does not respond in time is named, and used again afterwards',
+    async () => {
+      answerTokens(() => undefined)
+      const startedAt = performance.now()
+      expect(await failure()).toContain(new URL(provider.issuer).host)
+      expect(performance.now() - startedAt).toBeLessThan(20_000)
+      provider.settings.onRequest = undefined
+    },
+  )
 
-  trouble('slow, but in time', async () => {
+  trouble('a slow response in time is accepted', async () => {
     provider.settings.latencyMs = 3000
     expect(outputOf(await sandbox.run('oidc-token', ['-f', 'wlcg']))).toMatch(/^ey\S+\n$/)
     provider.settings.latencyMs = 0
   })
 
-  trouble('answering HTML', async () => {
+  trouble('an HTML response is reported, and the provider used again afterwards', async () => {
     answerTokens((response) => {
       response.writeHead(200, { 'content-type': 'text/html' }).end('<html>captive portal</html>')
     })
@@ -80,13 +82,13 @@ describe('a provider in trouble is named, and used again when it is well', () =>
     provider.settings.onRequest = undefined
   })
 
-  trouble('500, then 200', async () => {
+  trouble('a 500 is reported, and the provider used again afterwards', async () => {
     answerTokens((response) => response.writeHead(500).end())
     expect(await failure()).toMatch(/^Error: localhost:\d+ answered 500/)
     provider.settings.onRequest = undefined
   })
 
-  trouble('an answer without end', async () => {
+  trouble('an endless response fails, and the provider is used again afterwards', async () => {
     answerTokens((response) => {
       response.writeHead(200, { 'content-type': 'application/json' })
       const more = (): void => {
@@ -99,7 +101,7 @@ describe('a provider in trouble is named, and used again when it is well', () =>
     provider.settings.onRequest = undefined
   })
 
-  trouble('redirecting the token endpoint', async () => {
+  trouble('a redirect of the token endpoint is not followed', async () => {
     let followed = 0
     provider.settings.onRequest = (request, response) => {
       if (request.url === '/elsewhere') followed += 1
@@ -112,7 +114,7 @@ describe('a provider in trouble is named, and used again when it is well', () =>
     provider.settings.onRequest = undefined
   })
 
-  trouble('its own error', async () => {
+  trouble('an error response is reported, and the provider used again afterwards', async () => {
     answerTokens((response) => {
       const body = { error: 'invalid_scope', error_description: 'Up-scoping is not allowed.' }
       response.writeHead(400, { 'content-type': 'application/json' }).end(JSON.stringify(body))
@@ -121,7 +123,7 @@ describe('a provider in trouble is named, and used again when it is well', () =>
     provider.settings.onRequest = undefined
   })
 
-  trouble('a scope it does not grant', async () => {
+  trouble('a scope that the provider does not grant is reported', async () => {
     const { status, stderr } = await sandbox.run('oidc-token', ['-s', 'compute.modify', 'wlcg'])
     expect(status).toBe(1)
     expect(stderr).toMatch(/^Error: invalid_scope: /)
@@ -139,14 +141,14 @@ describe('certificates', () => {
     return stderr
   }
 
-  test('of an authority nobody knows', async () => {
+  test('a certificate of an unknown authority is refused and named', async () => {
     await seedAccount(sandbox, provider, 'wlcg')
     const other = createAuthority()
     await writeFile(provider.caPath, other.pem)
     expect(await refusal()).toMatch(/unable to|self.signed|issuer/i)
   })
 
-  test('that has expired', async () => {
+  test('an expired certificate is refused and named', async () => {
     const authority = createAuthority()
     const yesterday = new Date(Date.now() - 86_400_000)
     const expired = await startWlcgProvider({

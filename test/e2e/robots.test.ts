@@ -3,9 +3,9 @@ import type { ClientMetadata } from 'oidc-provider'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { fieldText } from '../../cli/oidc-gen/account-json.ts'
 import { outputOf, shown } from '../support/command.ts'
-import { newTestKeyPair } from '../support/key-pair.ts'
 import { Sandbox } from '../support/sandbox.ts'
 import { newAccount, PASSWORD, SCOPE } from '../support/seed-account.ts'
+import { newTestKeyPair } from '../support/signing-key.ts'
 import { startWlcgProvider, type WlcgProvider } from '../support/wlcg-provider.ts'
 
 const { privateKey, publicKey } = newTestKeyPair()
@@ -64,15 +64,15 @@ async function claims(...args: readonly string[]): Promise<JWTPayload> {
   return decodeJwt(outputOf(await sandbox.run('oidc-token', [...args, 'wlcg'])).trim())
 }
 
-/** A token, an audience, fewer scopes: as for people. */
+/** Checks a token, an audience, and fewer scopes. */
 async function works(subject: string): Promise<void> {
   expect((await claims()).sub).toBe(subject)
   expect((await claims('--aud=https://se.example')).aud).toBe('https://se.example')
   expect((await claims('-s', 'compute.read'))['scope']).toBe('compute.read')
 }
 
-describe('a real provider, without a browser', () => {
-  test('client credentials, by secret', async () => {
+describe('oidc-provider without a browser', () => {
+  test('a robot with a client secret gets tokens by client credentials', async () => {
     await gen(
       ...['-w', 'client_credentials', '--scope=compute.read compute.create'],
       ...['--client-id=robot', '--client-secret=of the robot', 'wlcg'],
@@ -80,7 +80,7 @@ describe('a real provider, without a browser', () => {
     await works('robot')
   })
 
-  test('client credentials, by private key', async () => {
+  test('a robot with a private key gets tokens by client credentials', async () => {
     const pem = privateKey.export({ type: 'pkcs8', format: 'pem' }).toString()
     await gen(
       ...['-w', 'client_credentials', '--scope=compute.read compute.create'],
@@ -89,7 +89,7 @@ describe('a real provider, without a browser', () => {
     await works('robot-with-key')
   })
 
-  test('a refresh token from elsewhere', async () => {
+  test('oidc-gen --rt makes an account from a refresh token of another login', async () => {
     const account = await newAccount(provider, 'elsewhere')
     const given = [
       ['--rt', 'refresh_token'],

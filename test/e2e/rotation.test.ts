@@ -3,17 +3,22 @@ import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { unlockAccountFile } from '../../protocol/storage/account-file.ts'
 import { outputOf } from '../support/command.ts'
-import { addAccount, startLoaded, tokenFrom } from '../support/loaded.ts'
+import { approveWhenShown } from '../support/oidc-gen-output.ts'
 import { Sandbox, type SandboxAgent } from '../support/sandbox.ts'
-import { PASSWORD, seedAccount } from '../support/seed-account.ts'
-import { approveWhenShown } from '../support/shown-device-code.ts'
+import {
+  addAccount,
+  PASSWORD,
+  seedAccount,
+  startLoaded,
+  tokenFrom,
+} from '../support/seed-account.ts'
 import { startWlcgProvider, type WlcgProvider } from '../support/wlcg-provider.ts'
 
 let provider: WlcgProvider
 let sandbox: Sandbox
 
 beforeEach(async () => {
-  // A second use of any refresh token revokes the whole grant: after one mistake nothing works.
+  // A second use of any refresh token revokes the grant: one mistake fails the test.
   provider = await startWlcgProvider({ rotate: true })
   sandbox = await Sandbox.create()
 })
@@ -35,7 +40,7 @@ async function restarted(agent: SandboxAgent, signal: NodeJS.Signals): Promise<S
   return next
 }
 
-test('no refresh token is lost over 100 refreshes, an orderly restart and two kills of the agent', async () => {
+test('no rotated refresh token is lost over 100 refreshes, a restart and two kills', async () => {
   const { account, agent: first } = await startLoaded(sandbox, provider)
   let agent = first
   const restartBefore = new Map<number, NodeJS.Signals>([
@@ -54,7 +59,7 @@ test('no refresh token is lost over 100 refreshes, an orderly restart and two ki
   const kept = await refreshTokenInFile()
   expect(kept).not.toBe(account['refresh_token'])
 
-  // The provider accepts the refresh token in the file next.
+  // The provider accepts the refresh token in the file.
   await sandbox.endAgent(agent, 'SIGKILL')
   await sandbox.startAgent()
   await addAccount(sandbox, 'wlcg')
@@ -62,7 +67,7 @@ test('no refresh token is lost over 100 refreshes, an orderly restart and two ki
   expect(outputOf(await sandbox.run('oidc-token', ['-f', 'wlcg']))).toMatch(/^ey\S+\n$/)
 })
 
-test('tokens for 50 audiences at once use 50 rotating refresh tokens, one after the other', async () => {
+test('50 concurrent audiences use 50 rotated refresh tokens, one after the other', async () => {
   const { agent } = await startLoaded(sandbox, provider)
   provider.counters.requests.length = 0
   const audiences = Array.from({ length: 50 }, (_, index) => `se${index}.example.org`)
@@ -72,7 +77,7 @@ test('tokens for 50 audiences at once use 50 rotating refresh tokens, one after 
   expect(sent).not.toContain(await refreshTokenInFile())
 })
 
-test('an agent that ends while a refresh is under way saves the new refresh token', async () => {
+test('an agent that ends during a refresh saves the new refresh token', async () => {
   const { agent } = await startLoaded(sandbox, provider)
   provider.settings.latencyMs = 500
   const { length } = provider.counters.requests
@@ -85,7 +90,7 @@ test('an agent that ends while a refresh is under way saves the new refresh toke
   await addAccount(sandbox, 'wlcg')
 })
 
-test('two agents with accounts of their own do not disturb each other', async () => {
+test('two agents with different accounts do not disturb each other', async () => {
   const { agent: one } = await startLoaded(sandbox, provider)
   await seedAccount(sandbox, provider, 'other')
   const two = await sandbox.startAgent()

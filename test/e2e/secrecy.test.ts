@@ -2,10 +2,9 @@ import { readdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { type Finished, outputOf, shown } from '../support/command.ts'
-import { addAccount, startLoaded } from '../support/loaded.ts'
+import { approveWhenShown } from '../support/oidc-gen-output.ts'
 import { Sandbox } from '../support/sandbox.ts'
-import { PASSWORD, seedAccount } from '../support/seed-account.ts'
-import { approveWhenShown } from '../support/shown-device-code.ts'
+import { addAccount, PASSWORD, seedAccount, startLoaded } from '../support/seed-account.ts'
 import { startWlcgProvider, type WlcgProvider } from '../support/wlcg-provider.ts'
 
 let provider: WlcgProvider
@@ -59,7 +58,7 @@ function watchCommandLines(): { stop: () => Promise<string> } {
 
 describe('secrets', () => {
   test.skipIf(process.platform !== 'linux')(
-    'are in no output, no log, no command line',
+    'no secret is in an output, a log or a command line',
     async () => {
       const commandLines = watchCommandLines()
       const log = join(sandbox.directory, 'log')
@@ -130,7 +129,7 @@ describe('secrets', () => {
     },
   )
 
-  test('go where they are meant to only: files are their owner’s', async () => {
+  test('all files of the agent are readable only by their owner', async () => {
     await startLoaded(sandbox, provider)
     outputOf(await sandbox.run('oidc-token', ['-f', 'wlcg']))
     const modes = outputOf(await sandbox.sh('find . ../tmp -type f -printf "%m %f\\n"'))
@@ -139,10 +138,10 @@ describe('secrets', () => {
   })
 })
 
-describe('what is evaluated by sh', () => {
+describe('output evaluated by sh', () => {
   const HOSTILE = `a'; touch pwned; '$(touch pwned)\`touch pwned\`; touch pwned #`
 
-  test('a hostile provider cannot put commands there', async () => {
+  test('a hostile provider cannot put commands into the output that sh evaluates', async () => {
     provider.settings.rotate = false
     await startLoaded(sandbox, provider)
     provider.settings.onRequest = (request, response) => {
@@ -160,7 +159,7 @@ describe('what is evaluated by sh', () => {
     }
   })
 
-  test('nor can the name of a directory', async () => {
+  test('the name of a directory cannot put commands into the output that sh evaluates', async () => {
     const name = "it's; touch pwned; $(touch pwned)"
     const { stdout } = await sandbox.sh(
       `mkdir "$D" && eval "$(oidc-agent -a "$D/sock")"; ls; printf '%s\\n' "$OIDC_SOCK"; oidc-agent -k`,
@@ -170,7 +169,7 @@ describe('what is evaluated by sh', () => {
     expect(stdout).toContain(`${sandbox.home}/${name}/sock\n`)
   })
 
-  test('an account whose name is a path is refused', async () => {
+  test('oidc-add refuses an account name that is a path', async () => {
     await seedAccount(sandbox, provider, 'wlcg')
     await sandbox.startAgent()
     await addAccount(sandbox, 'wlcg')

@@ -4,12 +4,10 @@ import { chmod, chown, mkdir, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { payloadOf } from '../support/access-token.ts'
-import { outputOf, shown } from '../support/command.ts'
-import { addAccount, startLoaded } from '../support/loaded.ts'
+import { outputOf, secondUser, shown } from '../support/command.ts'
 import { until } from '../support/process-table.ts'
 import { Sandbox } from '../support/sandbox.ts'
-import { secondUser } from '../support/second-user.ts'
-import { PASSWORD, seedAccount } from '../support/seed-account.ts'
+import { addAccount, PASSWORD, seedAccount, startLoaded } from '../support/seed-account.ts'
 import { startWlcgProvider, type WlcgProvider } from '../support/wlcg-provider.ts'
 
 const needsRoot = secondUser === undefined ? ' (skipped: needs root)' : ''
@@ -28,7 +26,7 @@ afterEach(async () => {
 })
 
 test.skipIf(noMounts !== undefined)(
-  `a token file on a full disk keeps its old token whole, and the error names the reason${noMounts === undefined ? '' : ` (skipped: ${noMounts})`}`,
+  `a token file on a full disk keeps the old token, and the error is reported${noMounts === undefined ? '' : ` (skipped: ${noMounts})`}`,
   async () => {
     sandbox = await Sandbox.create()
     await seedAccount(sandbox, provider, 'wlcg')
@@ -61,7 +59,7 @@ test.skipIf(noMounts !== undefined)(
 )
 
 test.skipIf(secondUser === undefined)(
-  `a file of another user in a directory like /tmp is left unchanged, and the error names its owner${needsRoot}`,
+  `oidc-token --file does not write to another user's file or directory, and names its owner${needsRoot}`,
   async () => {
     const user = secondUser ?? { uid: 0, gid: 0 }
     sandbox = await Sandbox.create({ user })
@@ -75,7 +73,7 @@ test.skipIf(secondUser === undefined)(
     expect(result, shown(result)).toMatchObject({ status: 1, stdout: '' })
     expect(result.stderr).toContain('it belongs to another user (uid 0)')
     expect(await readFile(squatted, 'utf8')).toBe('')
-    // A directory whose owner is neither the user nor root is refused, too.
+    // The directory belongs neither to the user nor to root.
     const theirs = join(sandbox.directory, 'theirs')
     await mkdir(theirs, { mode: 0o755 })
     await chown(theirs, user.uid + 1, user.gid)
@@ -87,7 +85,7 @@ test.skipIf(secondUser === undefined)(
   },
 )
 
-test('a kept file stays whole when the agent is killed while it renews, and the next agent keeps it', async () => {
+test('a managed token file is complete after kills of the agent during its renewal, and the next agent manages it', async () => {
   sandbox = await Sandbox.create()
   provider.settings.accessTokenSeconds = 3
   await startLoaded(sandbox, provider)
@@ -98,7 +96,7 @@ test('a kept file stays whole when the agent is killed while it renews, and the 
       const now = await tokenIn(path)
       return now !== undefined && now !== before
     })
-    // The kill comes while the file is written, or about then.
+    // At about the time of the write.
     const pid = Number(sandbox.env['OIDCD_PID'])
     await sandbox.endAgent({ pid, socketPath: '' }, 'SIGKILL')
     expect(payloadOf((await tokenIn(path)) ?? '').iss).toBe(provider.issuer)
@@ -107,11 +105,11 @@ test('a kept file stays whole when the agent is killed while it renews, and the 
   }
   outputOf(await sandbox.run('oidc-token', ['--file-stop']))
   expect(existsSync(path)).toBe(false)
-  // No token and no temporary file is left.
+  // No token or temporary file is left.
   expect(outputOf(await sandbox.run('ls', ['-A', join(sandbox.directory, 'run')]))).toBe('')
 })
 
-/** The content of a token file; undefined while it does not exist. */
+/** The token in a file; undefined without the file. */
 async function tokenIn(path: string): Promise<string | undefined> {
   return (await readFile(path, 'utf8').catch(() => undefined))?.trim()
 }

@@ -5,10 +5,10 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { callAgent } from '../../protocol/client/call.ts'
 import { payloadOf } from '../support/access-token.ts'
 import { outputOf, shown } from '../support/command.ts'
-import { addAccount, startLoaded } from '../support/loaded.ts'
 import { until } from '../support/process-table.ts'
 import { noTerminalReason, runInTerminal } from '../support/pseudo-terminal.ts'
 import { Sandbox, type SandboxAgent } from '../support/sandbox.ts'
+import { addAccount, startLoaded } from '../support/seed-account.ts'
 import { startWlcgProvider, type WlcgProvider } from '../support/wlcg-provider.ts'
 
 const CE = 'ce.example.org:9619'
@@ -17,7 +17,7 @@ const uid = process.getuid?.() ?? 0
 let provider: WlcgProvider
 let sandbox: Sandbox
 let agent: SandboxAgent
-/** The path where bearer token discovery looks in the sandbox. */
+/** The discovery path in the sandbox. */
 let found: string
 
 beforeEach(async () => {
@@ -32,7 +32,7 @@ afterEach(async () => {
   await provider.close()
 })
 
-/** Runs `oidc-token --file` and gives the path it prints. */
+/** Runs `oidc-token --file`. Returns the path it prints. */
 async function keep(...args: readonly string[]): Promise<string> {
   return outputOf(await sandbox.run('oidc-token', ['--file', ...args])).trimEnd()
 }
@@ -46,7 +46,7 @@ function modeOf({ mode }: Stats): string {
 }
 
 describe('oidc-token --file', () => {
-  test('oidc-token --file writes the token where programs look for it, readable by its owner alone, under any umask', async () => {
+  test('oidc-token --file writes the token to the discovery path with mode 0600, for every umask', async () => {
     for (const umask of ['000', '022', '077', '777']) {
       const result = await sandbox.sh(`umask ${umask}; oidc-token --file --aud=${CE} wlcg`)
       expect(result, umask).toMatchObject({ status: 0, stdout: `${found}\n`, stderr: '' })
@@ -58,7 +58,7 @@ describe('oidc-token --file', () => {
     expect(await readdir(join(sandbox.directory, 'run'))).toEqual([`bt_u${uid}`])
   })
 
-  test('oidc-token --file writes to a path, to $BEARER_TOKEN_FILE, for a purpose, and prints lines for eval', async () => {
+  test('oidc-token --file writes to a path, to $BEARER_TOKEN_FILE or for a purpose, and --env prints a line for eval', async () => {
     expect(await keep('--purpose=cms', 'wlcg')).toBe(`${found}-cms`)
     expect(await keep(`--purpose=atlas`, '-s', 'compute.read', 'wlcg')).toBe(`${found}-atlas`)
     const path = join(sandbox.directory, 'mine')
@@ -71,7 +71,7 @@ describe('oidc-token --file', () => {
     expect(await tokenIn(path)).toBe(await tokenIn(here))
   })
 
-  test('oidc-token --file without a terminal loads no account, and names the command that does', async () => {
+  test('oidc-token --file without a terminal does not load the account, and names the command to run', async () => {
     outputOf(await sandbox.run('oidc-add', ['-r', 'wlcg']))
     const result = await sandbox.run('oidc-token', ['--file', 'wlcg'])
     expect(result).toMatchObject({ status: 1, stdout: '' })
@@ -84,13 +84,13 @@ describe('oidc-token --file', () => {
     [['--file', '--purpose=a/b', 'wlcg'], '--purpose'],
     [['--file'], 'missing argument'],
     [[], 'missing argument'],
-  ])('oidc-token with the arguments %j is a usage error', async (args, about) => {
-    const result = await sandbox.run('oidc-token', args)
-    expect(result.status).toBe(64)
-    expect(result.stderr).toContain(about)
+  ])('oidc-token with the arguments %j ends with status 64', async (args, about) => {
+    const said = await sandbox.run('oidc-token', args)
+    expect(said.status).toBe(64)
+    expect(said.stderr).toContain(about)
   })
 
-  test('oidc-token --file refuses links, files without a token, and directories where other users can write', async () => {
+  test('oidc-token --file does not write through a link, over other content than a token, or where other users can write', async () => {
     const place = join(sandbox.directory, 'place')
     await mkdir(place)
     const other = await sandbox.file('other', 'precious words\n')
@@ -122,7 +122,7 @@ describe('oidc-token --file', () => {
     expect(await readdir(place)).toEqual(['dangling', 'directory', 'fifo', 'letter', 'link'])
     expect(await readdir(join(sandbox.directory, 'open'))).toEqual([])
     outputOf(await sandbox.run('oidc-token', ['--file=../sticky/token', 'wlcg']))
-    // The agent keeps none of the refused files.
+    // The agent manages none of the refused files.
     const { info } = await callAgent(
       { kind: 'unix', path: agent.socketPath },
       { request: 'status_json' },
@@ -133,8 +133,8 @@ describe('oidc-token --file', () => {
   })
 })
 
-describe('a kept file', () => {
-  test('a kept file is listed by oidc-agent --status, and not by oidc-add -a without a terminal', async () => {
+describe('managed token file', () => {
+  test('a managed token file is listed by oidc-agent --status, and not by oidc-add -a without a terminal', async () => {
     await keep('wlcg')
     const line = new RegExp(`^${found} \\(wlcg\\): valid until 20\\S+Z$`, 'm')
     expect(outputOf(await sandbox.run('oidc-agent', ['--status']))).toMatch(line)
@@ -146,7 +146,7 @@ describe('a kept file', () => {
   })
 
   test.skipIf(noTerminalReason !== undefined)(
-    'a kept file is listed by oidc-add -a on a terminal',
+    'oidc-add -a in a terminal lists a managed token file',
     async () => {
       await keep('wlcg')
       const { screen } = await runInTerminal(sandbox, 'oidc-add -a', [])
@@ -158,8 +158,8 @@ describe('a kept file', () => {
     ['--file-stop', ['oidc-token', ['--file-stop']]],
     ['oidc-add -r', ['oidc-add', ['-r', 'wlcg']]],
     ['oidc-add -R', ['oidc-add', ['-R']]],
-    ['the end of the agent', ['oidc-agent', ['-k']]],
-  ] as const)('a kept file is removed after %s', async (what, [command, args]) => {
+    ['oidc-agent -k', ['oidc-agent', ['-k']]],
+  ] as const)('a managed token file is removed after %s', async (what, [command, args]) => {
     await keep('wlcg')
     await keep('--purpose=two', 'wlcg')
     outputOf(await sandbox.run(command, args))
@@ -167,7 +167,7 @@ describe('a kept file', () => {
     expect(existsSync(`${found}-two`)).toBe(what === '--file-stop')
   })
 
-  test('at the end of the agent a file stays if --leave was given, or if another file is in its place', async () => {
+  test('a token file stays at the end of the agent if it was made with --leave, or if another program replaced it', async () => {
     await keep('--leave', 'wlcg')
     const mine = await keep('--purpose=mine', 'wlcg')
     outputOf(await sandbox.sh(`echo a.b.c >new && mv new '${mine}'`))
@@ -176,7 +176,7 @@ describe('a kept file', () => {
     expect(await tokenIn(mine)).toBe('a.b.c')
   })
 
-  test('a kept file is removed by the lock and written again by the unlock', async () => {
+  test('a managed token file is removed while the agent is locked, and written again after the unlock', async () => {
     await keep('wlcg')
     const address = { kind: 'unix', path: agent.socketPath } as const
     await callAgent(address, { request: 'lock', password: 'x' })
@@ -186,7 +186,7 @@ describe('a kept file', () => {
   })
 
   test.each(['SIGTERM', 'SIGKILL'] as const)(
-    'a kept file is kept by the next agent after %s of the first one',
+    'the next agent manages the token files of an agent that ended by %s',
     async (signal) => {
       await keep('--aud=one', 'wlcg')
       await keep('--purpose=two', '--aud=two', 'wlcg')
@@ -198,7 +198,7 @@ describe('a kept file', () => {
       await until('both to be fresh', async () => (await kept()).split('"fresh"').length === 3)
       expect(payloadOf(await tokenIn(found)).aud).toBe('one')
       expect(payloadOf(await tokenIn(`${found}-two`)).aud).toBe('two')
-      // The files of an account that was removed by name are not written again.
+      // The files of an account that oidc-add -r unloaded do not come back.
       outputOf(await sandbox.run('oidc-add', ['-r', 'wlcg']))
       await addAccount(sandbox, 'wlcg')
       expect(await kept()).not.toContain('token_files')
@@ -206,12 +206,12 @@ describe('a kept file', () => {
     },
   )
 
-  test('a kept file is taken over by another agent that is asked to keep it', async () => {
+  test('another agent takes over a token file when it is asked to manage it', async () => {
     await keep('--aud=one', 'wlcg')
     const first = { ...sandbox.env }
     await sandbox.startAgent()
     await addAccount(sandbox, 'wlcg')
-    // The first agent still runs: the second leaves the file alone until a request names it.
+    // The first agent still runs: the second does not touch its file until it is asked to manage it.
     expect(outputOf(await sandbox.run('oidc-agent', ['--status', '--json']))).not.toContain(
       'token_files',
     )
@@ -222,10 +222,10 @@ describe('a kept file', () => {
   })
 })
 
-describe('renewal', () => {
-  test('a kept file is renewed ahead of its expiry; without a provider it is removed when its token expires, and written again later', async () => {
+describe('renewal of a managed token file', () => {
+  test('a managed token file is renewed before its token expires, removed if that fails, and written again later', async () => {
     provider.settings.accessTokenSeconds = 10
-    // With an audience: without one, the agent has had a token for an hour since the account was loaded.
+    // Another audience than the default, for which the agent has had a token of an hour since the account was loaded.
     await keep('--aud=short', 'wlcg')
     const first = await tokenIn(found)
     await until('a new token', async () => (await tokenIn(found)) !== first)

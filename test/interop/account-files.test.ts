@@ -3,11 +3,10 @@ import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { noPeerReason, runPeer, startPeerAgent } from '../support/c-peer.ts'
 import { outputOf } from '../support/command.ts'
-import { addAccount, startLoaded } from '../support/loaded.ts'
+import { approveWhenShown } from '../support/oidc-gen-output.ts'
 import { noTerminalReason, runInTerminal } from '../support/pseudo-terminal.ts'
 import { Sandbox } from '../support/sandbox.ts'
-import { PASSWORD, SCOPE, seedAccount } from '../support/seed-account.ts'
-import { approveWhenShown } from '../support/shown-device-code.ts'
+import { addAccount, PASSWORD, SCOPE, seedAccount, startLoaded } from '../support/seed-account.ts'
 import { startWlcgProvider, type WlcgProvider } from '../support/wlcg-provider.ts'
 
 const VECTORS = join(import.meta.dirname, '..', 'vectors')
@@ -16,7 +15,7 @@ const env = { OIDC_ENCRYPTION_PW: PASSWORD }
 let provider: WlcgProvider
 let sandbox: Sandbox
 
-const title = 'account files, ours and the C program’s'
+const title = 'account files of ours and of the C program'
 
 describe.skipIf(noPeerReason !== undefined)(
   noPeerReason === undefined ? title : `${title} (skipped: ${noPeerReason})`,
@@ -31,7 +30,7 @@ describe.skipIf(noPeerReason !== undefined)(
       await provider.close()
     })
 
-    test('ours, also rewritten after a rotation, are read by the C oidc-gen and oidc-add', async () => {
+    test('the C oidc-gen and oidc-add read our account file, also after a rotation has rewritten it', async () => {
       provider.settings.rotate = true
       const { account } = await startLoaded(sandbox, provider)
       outputOf(await sandbox.run('oidc-token', ['-f', 'wlcg']))
@@ -49,7 +48,7 @@ describe.skipIf(noPeerReason !== undefined)(
     })
 
     test.each(['c426-v1', 'c426-v2', 'c533-v4', 'c533-v5', 'hex-sodium23'])(
-      'the recorded %s is printed alike by both',
+      'our oidc-gen and the C oidc-gen print the recorded file %s alike',
       async (name) => {
         await copyFile(join(VECTORS, `${name}.enc`), join(sandbox.configDirectory, name))
         const password = await readFile(join(VECTORS, `${name}.password`), 'utf8')
@@ -62,7 +61,7 @@ describe.skipIf(noPeerReason !== undefined)(
     )
 
     test.skipIf(noTerminalReason !== undefined)(
-      'one the C oidc-gen makes loads here, rotates here, and loads there again',
+      'an account of the C oidc-gen loads in our agent, rotates there, and loads in the C agent again',
       async () => {
         await startPeerAgent(sandbox)
         const gen = `/usr/bin/oidc-gen -w device --cp='${provider.caPath}' --pw-env wlcg`
@@ -87,7 +86,7 @@ describe.skipIf(noPeerReason !== undefined)(
       },
     )
 
-    test('the C agent’s rotated token, in its file, loads here', async () => {
+    test('our agent loads an account file that the C agent has rewritten after a rotation', async () => {
       await seedAccount(sandbox, provider, 'wlcg')
       provider.settings.rotate = true
       await startPeerAgent(sandbox)

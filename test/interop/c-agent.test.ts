@@ -2,10 +2,9 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { payloadOf } from '../support/access-token.ts'
 import { noPeerReason, startPeerAgent } from '../support/c-peer.ts'
 import { outputOf } from '../support/command.ts'
-import { addAccount } from '../support/loaded.ts'
 import { noTerminalReason, runInTerminal } from '../support/pseudo-terminal.ts'
 import { Sandbox } from '../support/sandbox.ts'
-import { PASSWORD, seedAccount } from '../support/seed-account.ts'
+import { addAccount, PASSWORD, seedAccount } from '../support/seed-account.ts'
 import { startWlcgProvider, type WlcgProvider } from '../support/wlcg-provider.ts'
 
 const TOKEN_LINE = /^ey[\w-]+\.[\w-]+\.[\w-]+\n$/
@@ -31,7 +30,7 @@ describe.skipIf(noPeerReason !== undefined)(
       await provider.close()
     })
 
-    test('oidc-token: tokens, and what goes with them', async () => {
+    test('our oidc-token gets tokens, issuer and expiry from the C agent', async () => {
       expect(outputOf(await sandbox.run('oidc-token', ['wlcg']))).toMatch(TOKEN_LINE)
       const wish = ['--aud=ce.example.org:9619', '-s', 'compute.read', 'wlcg']
       const token = outputOf(await sandbox.run('oidc-token', wish))
@@ -43,13 +42,13 @@ describe.skipIf(noPeerReason !== undefined)(
       expect(Number(expires)).toBeGreaterThan(Date.now() / 1000)
     })
 
-    test('oidc-token: its errors', async () => {
+    test('our oidc-token reports the errors of the C agent', async () => {
       const unknown = await sandbox.run('oidc-token', ['nobody'])
       expect(unknown).toMatchObject({ status: 1, stdout: '' })
       expect(unknown.stderr).toMatch(/^Error: /)
     })
 
-    test('oidc-add: NAME, -a, -l, -r, -R', async () => {
+    test('our oidc-add loads, lists and removes accounts in the C agent', async () => {
       await seedAccount(sandbox, provider, 'other')
       await addAccount(sandbox, 'other')
       expect(outputOf(await sandbox.run('oidc-add', ['-a']))).toMatch(/wlcg\nother\n/)
@@ -59,27 +58,30 @@ describe.skipIf(noPeerReason !== undefined)(
       await addAccount(sandbox, 'wlcg')
     })
 
-    test('oidc-agent --status', async () => {
+    test('our oidc-agent --status prints the status of the C agent', async () => {
       expect(outputOf(await sandbox.run('oidc-agent', ['--status']))).toContain('wlcg')
       const json = outputOf(await sandbox.run('oidc-agent', ['--status', '--json']))
       expect(JSON.parse(json)).toMatchObject({ loaded_accounts: ['wlcg'] })
     })
 
-    test.skipIf(noTerminalReason !== undefined)('oidc-add: -x and -X', async () => {
-      const lock = await runInTerminal(sandbox, 'oidc-add -x', [
-        { question: 'Enter lock password', answer: PASSWORD },
-        { question: 'Confirm lock password', answer: PASSWORD },
-      ])
-      expect(lock).toMatchObject({ status: 0 })
-      expect((await sandbox.run('oidc-token', ['wlcg'])).stderr).toContain('Agent locked')
-      const unlock = await runInTerminal(sandbox, 'oidc-add -X', [
-        { question: 'Enter lock password', answer: PASSWORD },
-      ])
-      expect(unlock).toMatchObject({ status: 0 })
-      expect(outputOf(await sandbox.run('oidc-token', ['wlcg']))).toMatch(TOKEN_LINE)
-    })
+    test.skipIf(noTerminalReason !== undefined)(
+      'our oidc-add locks and unlocks the C agent',
+      async () => {
+        const lock = await runInTerminal(sandbox, 'oidc-add -x', [
+          { question: 'Enter lock password', answer: PASSWORD },
+          { question: 'Confirm lock password', answer: PASSWORD },
+        ])
+        expect(lock).toMatchObject({ status: 0 })
+        expect((await sandbox.run('oidc-token', ['wlcg'])).stderr).toContain('Agent locked')
+        const unlock = await runInTerminal(sandbox, 'oidc-add -X', [
+          { question: 'Enter lock password', answer: PASSWORD },
+        ])
+        expect(unlock).toMatchObject({ status: 0 })
+        expect(outputOf(await sandbox.run('oidc-token', ['wlcg']))).toMatch(TOKEN_LINE)
+      },
+    )
 
-    test('oidc-agent -k ends it', async () => {
+    test('our oidc-agent -k ends the C agent', async () => {
       expect(outputOf(await sandbox.run('oidc-agent', ['-k']))).toContain('unset OIDC_SOCK;')
     })
   },

@@ -2,10 +2,9 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { payloadOf } from '../support/access-token.ts'
 import { libraryClient, noLibraryReason, noPeerReason, runPeer } from '../support/c-peer.ts'
 import { outputOf } from '../support/command.ts'
-import { startLoaded } from '../support/loaded.ts'
 import { noTerminalReason, runInTerminal } from '../support/pseudo-terminal.ts'
 import { Sandbox } from '../support/sandbox.ts'
-import { PASSWORD, seedAccount } from '../support/seed-account.ts'
+import { PASSWORD, seedAccount, startLoaded } from '../support/seed-account.ts'
 import { startWlcgProvider, type WlcgProvider } from '../support/wlcg-provider.ts'
 
 let provider: WlcgProvider
@@ -36,7 +35,7 @@ describe.skipIf(noPeerReason !== undefined)(
       await provider.close()
     })
 
-    test('oidc-token: a token, with audience and scope, and what goes with it', async () => {
+    test('the C oidc-token gets a token for an audience and scopes, with issuer and expiry, from our agent', async () => {
       expect(outputOf(await peer('oidc-token', 'wlcg'))).toMatch(TOKEN_LINE)
       const wish = ['--aud=ce.example.org:9619', '-s', 'compute.read', '-s', 'compute.create']
       const token = outputOf(await peer('oidc-token', ...wish, 'wlcg'))
@@ -54,14 +53,14 @@ describe.skipIf(noPeerReason !== undefined)(
       )
     })
 
-    test('oidc-token: by issuer, and forced', async () => {
+    test('the C oidc-token gets a token by issuer, and a new one with -f, from our agent', async () => {
       expect(outputOf(await peer('oidc-token', `${provider.issuer}/`))).toMatch(TOKEN_LINE)
       const before = provider.counters.tokenRequests['refresh_token'] ?? 0
       expect(outputOf(await peer('oidc-token', '-f', 'wlcg'))).toMatch(TOKEN_LINE)
       expect(provider.counters.tokenRequests['refresh_token']).toBe(before + 1)
     })
 
-    test('oidc-token: errors as its users know them', async () => {
+    test('the C oidc-token prints the errors of our agent as those of the C agent', async () => {
       const unknown = await peer('oidc-token', 'nobody')
       expect(unknown).toMatchObject({ status: 1, stdout: '' })
       expect(unknown.stderr).toMatch(
@@ -72,7 +71,7 @@ describe.skipIf(noPeerReason !== undefined)(
       expect(wide.stderr).toContain('invalid_scope')
     })
 
-    test('oidc-add: NAME, -a, -l, -t, -r, -R, with our account files', async () => {
+    test('the C oidc-add loads, lists and removes our account files in our agent', async () => {
       await seedAccount(sandbox, provider, 'other')
       expect(outputOf(await peer('oidc-add', '--pw-env', 'other'))).toContain('success')
       expect(outputOf(await peer('oidc-add', '-a'))).toMatch(/wlcg\nother\n/)
@@ -90,7 +89,7 @@ describe.skipIf(noPeerReason !== undefined)(
     })
 
     test.skipIf(noTerminalReason !== undefined)(
-      unless(noTerminalReason, 'oidc-add: -x and -X'),
+      unless(noTerminalReason, 'the C oidc-add locks and unlocks our agent'),
       async () => {
         const lock = await runInTerminal(sandbox, '/usr/bin/oidc-add -x', [
           { question: 'Enter lock password', answer: 'sesame' },
@@ -110,13 +109,13 @@ describe.skipIf(noPeerReason !== undefined)(
       },
     )
 
-    test('oidc-agent --status, as text and as JSON', async () => {
+    test('the C oidc-agent --status prints the status of our agent, as text and as JSON', async () => {
       expect(outputOf(await peer('oidc-agent', '--status'))).toMatch(/1 accounts? loaded: wlcg/)
       const json: unknown = JSON.parse(outputOf(await peer('oidc-agent', '--status', '--json')))
       expect(json).toMatchObject({ loaded_accounts: ['wlcg'] })
     })
 
-    test('rotated refresh tokens are saved for accounts a C oidc-add has loaded', async () => {
+    test('our agent saves rotated refresh tokens of an account that the C oidc-add has loaded', async () => {
       outputOf(await peer('oidc-add', '-r', 'wlcg'))
       outputOf(await peer('oidc-add', '--pw-env', '--pw-store', 'wlcg'))
       provider.settings.rotate = true
@@ -129,9 +128,9 @@ describe.skipIf(noPeerReason !== undefined)(
 )
 
 describe.skipIf(noLibraryReason !== undefined)(
-  unless(noLibraryReason, 'liboidc-agent, unmodified, with our agent'),
+  unless(noLibraryReason, 'liboidc-agent with our agent'),
   () => {
-    test('gets tokens, and errors', async () => {
+    test('an unmodified client of liboidc-agent gets tokens and errors from our agent', async () => {
       provider = await startWlcgProvider()
       sandbox = await Sandbox.create()
       try {

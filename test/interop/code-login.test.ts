@@ -3,10 +3,10 @@ import { logIn, redirectAfterLogin } from '../support/approve.ts'
 import { noPeerReason, runPeer, startPeerAgent } from '../support/c-peer.ts'
 import { outputOf } from '../support/command.ts'
 import { freePort } from '../support/free-port.ts'
+import { addressIn } from '../support/oidc-gen-output.ts'
 import { until } from '../support/process-table.ts'
 import { Sandbox } from '../support/sandbox.ts'
 import { PASSWORD, SCOPE } from '../support/seed-account.ts'
-import { addressIn } from '../support/shown-address.ts'
 import { startWlcgProvider, type WlcgProvider } from '../support/wlcg-provider.ts'
 
 const env = { OIDC_ENCRYPTION_PW: PASSWORD }
@@ -49,18 +49,18 @@ describe.skipIf(noPeerReason !== undefined)(
       ]
     }
 
-    /** Starts an oidc-gen and gives the address it shows. */
+    /** Starts an oidc-gen. Returns the authorization URL that it shows. */
     async function shownBy(
       command: string,
       args: readonly string[],
     ): Promise<{ address: string; finished: ReturnType<Sandbox['start']>['finished'] }> {
       const { child, finished } = sandbox.start(command, args, { env })
       let said = ''
-      const hear = (chunk: Buffer): void => {
+      const collect = (chunk: Buffer): void => {
         said += chunk.toString()
       }
-      child.stdout?.on('data', hear)
-      child.stderr?.on('data', hear)
+      child.stdout?.on('data', collect)
+      child.stderr?.on('data', collect)
       let ended = false
       child.once('close', () => {
         ended = true
@@ -71,7 +71,7 @@ describe.skipIf(noPeerReason !== undefined)(
       return { address, finished }
     }
 
-    test('the C oidc-gen with our agent: our web server, its account file', async () => {
+    test('the C oidc-gen logs in by browser with the web server of our agent', async () => {
       await sandbox.startAgent()
       const { address, finished } = await shownBy('/usr/bin/oidc-gen', options())
       const { html } = await logIn({ address, caPem: provider.caPem })
@@ -80,7 +80,7 @@ describe.skipIf(noPeerReason !== undefined)(
       expect(outputOf(await sandbox.run('oidc-token', ['wlcg']))).toMatch(/^ey\S+\n$/)
     })
 
-    test('our oidc-gen with the C agent: its web server, our account file', async () => {
+    test('our oidc-gen logs in by browser with the web server of the C agent', async () => {
       await startPeerAgent(sandbox)
       const { address, finished } = await shownBy('oidc-gen', options())
       await logIn({ address, caPem: provider.caPem })
@@ -88,7 +88,7 @@ describe.skipIf(noPeerReason !== undefined)(
       expect(outputOf(await sandbox.run('oidc-token', ['wlcg']))).toMatch(/^ey\S+\n$/)
     })
 
-    test('the C oidc-gen --codeExchange with our agent', async () => {
+    test('the C oidc-gen --codeExchange completes a login in our agent', async () => {
       await sandbox.startAgent()
       const { address, finished } = await shownBy('oidc-gen', [...options(), '--no-webserver'])
       await finished

@@ -1,12 +1,12 @@
 import { createLocalJWKSet, decodeJwt, errors, jwtVerify } from 'jose'
-import type { ClientAuthMethod } from './behaviour.ts'
 import { issuerOf, type Provider, refuse, secondsNow, urlOf } from './provider.ts'
-import type { ReceivedRequest } from './received-request.ts'
+import type { ReceivedRequest } from './requests.ts'
+import type { ClientAuthMethod } from './settings.ts'
 import type { KnownClient } from './store.ts'
 
 const ASSERTION_TYPE = 'urn:ietf:params:oauth:client-assertion-type:jwt-bearer'
 
-/** How a client says who it is. */
+/** The client authentication in a request. */
 interface Credentials {
   readonly method: ClientAuthMethod
   readonly id: string
@@ -15,8 +15,8 @@ interface Credentials {
 }
 
 /**
- * The client of a request, after it has proved to be that (RFC 6749 §2.3, RFC 7523 §2.2).
- * @throws Refused
+ * Authenticates the client of a request (RFC 6749 §2.3, RFC 7523 §2.2).
+ * @throws OAuthError
  */
 export async function authenticate(
   provider: Provider,
@@ -31,12 +31,12 @@ export async function authenticate(
   return client
 }
 
-/** @throws Refused where an administrator suspended the clients. */
+/** @throws OAuthError `clientSuspended` if an administrator suspended the clients. */
 export function checkNotSuspended(provider: Provider, client: KnownClient): void {
   if (provider.settings.clientsSuspended) refuse(provider, 'clientSuspended', client.id, client.id)
 }
 
-/** The client id in a request, wherever it stands, unproved. */
+/** The client id in a request, in any form, not authenticated. */
 export function clientIdIn(request: ReceivedRequest): string | undefined {
   return credentialsIn(request)?.id
 }
@@ -92,7 +92,7 @@ function isAllowed({ settings }: Provider, client: KnownClient, method: ClientAu
   return bothSecrets && !settings.onlyRegisteredAuthMethod
 }
 
-/** RFC 7523 §3; an assertion counts once. */
+/** RFC 7523 §3; each assertion may be used once. */
 async function checkAssertion(
   provider: Provider,
   client: KnownClient,
@@ -121,4 +121,9 @@ function subjectOf(assertion: string): string {
   } catch {
     return ''
   }
+}
+
+/** The token of an `Authorization: Bearer` header (RFC 6750 §2.1). */
+export function bearerToken({ headers }: ReceivedRequest): string | undefined {
+  return /^Bearer +(\S+)$/i.exec(headers['authorization'] ?? '')?.[1]
 }

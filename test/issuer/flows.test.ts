@@ -2,10 +2,10 @@ import { createHash } from 'node:crypto'
 import { createLocalJWKSet, jwtVerify } from 'jose'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { payloadOf } from '../support/access-token.ts'
-import { EXCHANGE_GRANT } from './grant-types.ts'
 import { credentialsOf, HttpProbe, type ProbeResponse } from './http-probe.ts'
+import { newSigningKey, type SigningKey } from './provider.ts'
 import type { Fields } from './response.ts'
-import { newSigningKey, type SigningKey } from './signing.ts'
+import { EXCHANGE_GRANT } from './settings.ts'
 import { type Issuer, startIssuer } from './start-issuer.ts'
 import type { KnownClient } from './store.ts'
 
@@ -31,8 +31,8 @@ function token(fields: Record<string, string>): Promise<ProbeResponse> {
   return probe.post('token', { ...credentialsOf(client), ...fields })
 }
 
-describe('authorization code', () => {
-  function visit(change: Record<string, string> = {}): Promise<ProbeResponse> {
+describe('authorization code grant', () => {
+  function authorize(change: Record<string, string> = {}): Promise<ProbeResponse> {
     const query = new URLSearchParams({
       client_id: client.id,
       response_type: 'code',
@@ -64,16 +64,16 @@ describe('authorization code', () => {
     })
   }
 
-  test('a person who approves is sent back with code, state and issuer', async () => {
+  test('the redirect after an approval has code, state and issuer', async () => {
     issuer.set({ person: 'approves' })
-    const heard = await visit()
-    expect(heard.status).toBe(302)
-    expect(Object.fromEntries(outcome(heard))).toEqual({
+    const response = await authorize()
+    expect(response.status).toBe(302)
+    expect(Object.fromEntries(outcome(response))).toEqual({
       code: expect.any(String) as string,
       state: 'state-1',
       iss: issuer.issuer,
     })
-    const { json } = await exchange(outcome(heard).get('code'))
+    const { json } = await exchange(outcome(response).get('code'))
     expect(json).toMatchObject({ scope: 'openid offline_access', token_type: 'Bearer' })
     const { keys } = (await probe.ask(issuer.url('jwks'))).json
     const { payload } = await jwtVerify(
@@ -84,8 +84,8 @@ describe('authorization code', () => {
     expect(payload).toMatchObject({ sub: 'alice', nonce: 'nonce-1' })
   })
 
-  test('a person who is asked gets a page with two buttons', async () => {
-    const { text } = await visit()
+  test('the authorization page has two buttons, which approve and deny', async () => {
+    const { text } = await authorize()
     const action = /action="([^"]*)"/.exec(text)?.[1]?.replaceAll('&#38;', '&') ?? ''
     const press = (decision: string): Promise<ProbeResponse> =>
       probe.ask(`${issuer.origin}${action}`, {
@@ -97,9 +97,9 @@ describe('authorization code', () => {
     expect(outcome(await press('deny')).get('error')).toBe('access_denied')
   })
 
-  test('the verifier and the redirect URI must be those of the start', async () => {
+  test('a code is refused with another PKCE verifier or redirect URI than the authorization request had', async () => {
     issuer.set({ person: 'approves' })
-    const code = outcome(await visit()).get('code')
+    const code = outcome(await authorize()).get('code')
     const wrong = await exchange(code, { code_verifier: 'w'.repeat(43) })
     expect(wrong.json['error']).toBe('invalid_grant')
     const elsewhere = await exchange(code, { redirect_uri: 'http://127.0.0.1:1/' })
@@ -107,17 +107,17 @@ describe('authorization code', () => {
     expect((await exchange(code)).status).toBe(200)
   })
 
-  test('a code is good once; the second use ends the tokens of the first', async () => {
+  test('a second use of an authorization code is refused and revokes the tokens of the first use', async () => {
     issuer.set({ person: 'approves' })
-    const code = outcome(await visit()).get('code')
+    const code = outcome(await authorize()).get('code')
     const { json } = await exchange(code)
     expect((await exchange(code)).json['error']).toBe('invalid_grant')
     expect((await probe.refresh(client, json['refresh_token'])).status).toBe(400)
   })
 
-  test('a code gets old', async () => {
+  test('an authorization code expires after a minute', async () => {
     issuer.set({ person: 'approves' })
-    const code = outcome(await visit()).get('code')
+    const code = outcome(await authorize()).get('code')
     issuer.age(61)
     expect((await exchange(code)).json['error']).toBe('invalid_grant')
   })
@@ -127,41 +127,44 @@ describe('authorization code', () => {
     [{}, { code_challenge_method: 'plain' }, 'invalid_request'],
     [{}, { response_type: 'token' }, 'invalid_request'],
     [{}, { scope: 'made.up' }, 'invalid_scope'],
-  ] as const)('with %j and %j: %s', async (settings, change, error) => {
-    issuer.set({ person: 'approves', ...settings })
-    expect(outcome(await visit(change)).get('error')).toBe(error)
-  })
+  ] as const)(
+    'the authorization endpoint with settings %j and parameters %j redirects with the error %s',
+    async (settings, change, error) => {
+      issuer.set({ person: 'approves', ...settings })
+      expect(outcome(await authorize(change)).get('error')).toBe(error)
+    },
+  )
 
-  test('nobody is sent to an address that is not registered', async () => {
+  test('the authorization endpoint does not redirect to an unregistered address', async () => {
     issuer.set({ person: 'approves' })
-    expect((await visit({ redirect_uri: 'http://127.0.0.1:9999/' })).status).toBe(302)
+    expect((await authorize({ redirect_uri: 'http://127.0.0.1:9999/' })).status).toBe(302)
     for (const redirect of ['https://evil.example/', 'http://127.0.0.1:4242/x', 'nonsense']) {
-      expect((await visit({ redirect_uri: redirect })).status).toBe(400)
+      expect((await authorize({ redirect_uri: redirect })).status).toBe(400)
     }
     issuer.set({ redirectUris: 'exact' })
-    expect((await visit({ redirect_uri: 'http://127.0.0.1:9999/' })).status).toBe(400)
+    expect((await authorize({ redirect_uri: 'http://127.0.0.1:9999/' })).status).toBe(400)
   })
 
-  test('can lie about state and issuer', async () => {
-    const lies = {
+  test('the redirect can have a wrong state and issuer, or none', async () => {
+    const wrongValues = {
       stateInAuthorizationResponse: 'wrong',
       issInAuthorizationResponse: 'wrong',
     } as const
-    issuer.set({ person: 'approves', ...lies })
-    const wrong = outcome(await visit())
+    issuer.set({ person: 'approves', ...wrongValues })
+    const wrong = outcome(await authorize())
     expect(wrong.get('state')).not.toBe('state-1')
     expect(wrong.get('iss')).not.toBe(issuer.issuer)
-    const silence = {
+    const noValues = {
       stateInAuthorizationResponse: 'absent',
       issInAuthorizationResponse: 'absent',
     } as const
-    issuer.set(silence)
-    expect([...outcome(await visit()).keys()]).toEqual(['code'])
+    issuer.set(noValues)
+    expect([...outcome(await authorize()).keys()]).toEqual(['code'])
   })
 })
 
-describe('device', () => {
-  test('the page takes the code and the decision', async () => {
+describe('device flow', () => {
+  test('the verification page accepts a user code and a decision', async () => {
     const { json } = await probe.post('device', credentialsOf(client))
     const complete = await probe.ask(String(json['verification_uri_complete']))
     expect(complete.text).toContain(String(json['user_code']))
@@ -174,15 +177,18 @@ describe('device', () => {
     ['approves', 200],
     ['denies', 400],
     ['absent', 400],
-  ] as const)('a person who %s needs no page: %i', async (person, status) => {
-    issuer.set({ person })
-    const { json } = await probe.post('device', credentialsOf(client))
-    expect((await probe.poll(client, json['device_code'])).status).toBe(status)
-  })
+  ] as const)(
+    'with the setting person "%s" a poll is answered with %i without the page',
+    async (person, status) => {
+      issuer.set({ person })
+      const { json } = await probe.post('device', credentialsOf(client))
+      expect((await probe.poll(client, json['device_code'])).status).toBe(status)
+    },
+  )
 })
 
 describe('grants without a person', () => {
-  test('password', async () => {
+  test('the password grant returns a refresh token, and refuses a wrong password', async () => {
     const fields = { grant_type: 'password', username: 'alice', scope: 'openid offline_access' }
     const { json } = await token({ ...fields, password: 'wonderland' })
     expect(json).toHaveProperty('refresh_token')
@@ -190,7 +196,7 @@ describe('grants without a person', () => {
     expect(wrong.json['error']).toBe('invalid_grant')
   })
 
-  test('client_credentials: no refresh token, and not for public clients', async () => {
+  test('the client credentials grant returns no refresh token and refuses public clients', async () => {
     const fields = { grant_type: 'client_credentials', audience: 'a.example' }
     const { json } = await token(fields)
     expect(json).not.toHaveProperty('refresh_token')
@@ -202,7 +208,7 @@ describe('grants without a person', () => {
     expect((await token(fields)).json['error']).toBe('unauthorized_client')
   })
 
-  test('token exchange of what a platform hands its jobs, while that is good', async () => {
+  test('the token exchange accepts an unexpired token of a CI platform', async () => {
     const exchange = (subjectToken: string): Promise<ProbeResponse> =>
       token({
         grant_type: EXCHANGE_GRANT,
@@ -217,7 +223,7 @@ describe('grants without a person', () => {
     expect((await exchange('nonsense')).status).toBe(400)
   })
 
-  test('a grant the client did not register for, and one that nobody has', async () => {
+  test('a grant that the client is not registered for is refused, and so is an unknown grant', async () => {
     issuer.changeClient(client.id, { grantTypes: ['refresh_token'] })
     expect((await token({ grant_type: 'password' })).json['error']).toBe('unauthorized_client')
     expect((await token({ grant_type: 'magic' })).json['error']).toBe('unsupported_grant_type')
@@ -227,14 +233,14 @@ describe('grants without a person', () => {
 describe('client authentication', () => {
   const fields = { grant_type: 'client_credentials' }
 
-  test('basic, form-encoded as RFC 6749 has it', async () => {
+  test('client_secret_basic decodes form-encoded credentials (RFC 6749 §2.3.1)', async () => {
     issuer.addClient({ id: 'urn:a b', secret: 'p:ss%w+rd' })
     const pair = `${encodeURIComponent('urn:a b')}:${encodeURIComponent('p:ss%w+rd')}`
     const authorization = `Basic ${Buffer.from(pair).toString('base64')}`
     expect((await probe.post('token', fields, { authorization })).status).toBe(200)
   })
 
-  test('only the registered method, where told so', async () => {
+  test('with onlyRegisteredAuthMethod another authentication method than the registered one is refused', async () => {
     expect((await token(fields)).status).toBe(200)
     issuer.set({ onlyRegisteredAuthMethod: true })
     expect(await token(fields)).toMatchObject({ status: 401, json: { error: 'invalid_client' } })
@@ -248,7 +254,7 @@ describe('client authentication', () => {
       issuer.addClient({ id: 'robot', authMethod: 'private_key_jwt', jwks: { keys: [key.jwk] } })
     })
 
-    async function ask(change: Fields, signer: SigningKey = key): Promise<number> {
+    async function authenticate(change: Fields, signer: SigningKey = key): Promise<number> {
       const exp = Math.floor(Date.now() / 1000) + 60
       const claims = { iss: 'robot', sub: 'robot', aud: issuer.url('token'), jti: 'one', exp }
       const { status } = await probe.post('token', {
@@ -259,26 +265,26 @@ describe('client authentication', () => {
       return status
     }
 
-    test('the token endpoint or the issuer as audience; once', async () => {
-      expect(await ask({})).toBe(200)
-      expect(await ask({})).toBe(401)
-      expect(await ask({ jti: 'two', aud: issuer.issuer })).toBe(200)
+    test('an assertion for the token endpoint or the issuer is accepted once', async () => {
+      expect(await authenticate({})).toBe(200)
+      expect(await authenticate({})).toBe(401)
+      expect(await authenticate({ jti: 'two', aud: issuer.issuer })).toBe(200)
     })
 
     test.each([{ aud: 'https://other.example' }, { iss: 'other' }, { exp: 1 }, { jti: undefined }])(
-      'refuses %j',
+      'an assertion with %o is refused',
       async (change) => {
-        expect(await ask(change)).toBe(401)
+        expect(await authenticate(change)).toBe(401)
       },
     )
 
-    test('refuses the key of somebody else', async () => {
-      expect(await ask({}, await newSigningKey('ES256', 'client-key'))).toBe(401)
+    test('an assertion signed with the key of another client is refused', async () => {
+      expect(await authenticate({}, await newSigningKey('ES256', 'client-key'))).toBe(401)
     })
   })
 })
 
-test('revoking a refresh token ends its access tokens too', async () => {
+test('revoking a refresh token revokes its access tokens too', async () => {
   const first = await probe.login(client)
   const value = String(first['refresh_token'])
   await probe.post('revocation', { token: value, ...credentialsOf(client) })
@@ -286,7 +292,7 @@ test('revoking a refresh token ends its access tokens too', async () => {
   expect(await probe.isActive(client, first['access_token'])).toBe(false)
 })
 
-test('a repeated resource is a list, and can be narrowed only', async () => {
+test('a repeated resource parameter is a list, which a refresh can only narrow', async () => {
   const started = await probe.post('device', [
     ...Object.entries(credentialsOf(client)),
     ['resource', 'https://a.example'],

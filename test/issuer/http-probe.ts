@@ -1,24 +1,23 @@
 import { Agent, fetch } from 'undici'
-import type { EndpointName } from './behaviour.ts'
-import { DEVICE_GRANT } from './grant-types.ts'
-import { objectIn } from './received-request.ts'
+import { objectIn } from './requests.ts'
 import type { Fields } from './response.ts'
+import { DEVICE_GRANT, type EndpointName } from './settings.ts'
 import type { Issuer } from './start-issuer.ts'
 import type { KnownClient } from './store.ts'
 
-/** An answer as it arrived. */
+/** A response, received completely. */
 export interface ProbeResponse {
   readonly status: number
   readonly headers: Headers
   readonly text: string
-  /** The members of the JSON object it was, if it was one. */
+  /** The members of the JSON object in the body; empty if it is anything else. */
   readonly json: Fields
 }
 
 type Headers = Awaited<ReturnType<typeof fetch>>['headers']
 type Form = Readonly<Record<string, string>> | [name: string, value: string][]
 
-/** What asks a provider in its own tests: plain HTTPS, no library that knows OpenID. */
+/** The client of the provider's own tests: plain HTTPS, without an OpenID library. */
 export class HttpProbe {
   readonly #issuer: Issuer
   readonly #agent: Agent
@@ -50,25 +49,25 @@ export class HttpProbe {
     })
   }
 
-  register(wish: Fields, token?: string): Promise<ProbeResponse> {
+  register(metadata: Fields, token?: string): Promise<ProbeResponse> {
     return this.ask(this.#issuer.url('registration'), {
       method: 'POST',
-      body: JSON.stringify(wish),
+      body: JSON.stringify(metadata),
       headers: { 'content-type': 'application/json', ...bearer(token) },
     })
   }
 
-  /** Refreshes as a client that posts its secret. */
+  /** Refreshes with `client_secret_post`. */
   refresh(
     client: KnownClient,
     token: unknown,
-    wish: Readonly<Record<string, string>> = {},
+    parameters: Readonly<Record<string, string>> = {},
   ): Promise<ProbeResponse> {
     return this.post('token', {
       grant_type: 'refresh_token',
       refresh_token: String(token),
       ...credentialsOf(client),
-      ...wish,
+      ...parameters,
     })
   }
 
@@ -80,17 +79,20 @@ export class HttpProbe {
     })
   }
 
-  /** The first tokens of a client, by the device flow, with a person who approves. */
-  async login(client: KnownClient, wish: Readonly<Record<string, string>> = {}): Promise<Fields> {
-    const started = await this.post('device', { ...credentialsOf(client), ...wish })
+  /** The first tokens of a client, by the device flow, approved by the person. */
+  async login(
+    client: KnownClient,
+    parameters: Readonly<Record<string, string>> = {},
+  ): Promise<Fields> {
+    const started = await this.post('device', { ...credentialsOf(client), ...parameters })
     this.#issuer.approve(String(started.json['user_code']))
     const { json } = await this.poll(client, started.json['device_code'])
     return json
   }
 
   async isActive(client: KnownClient, token: unknown): Promise<unknown> {
-    const asked = { token: String(token), ...credentialsOf(client) }
-    return (await this.post('introspection', asked)).json['active']
+    const form = { token: String(token), ...credentialsOf(client) }
+    return (await this.post('introspection', form)).json['active']
   }
 
   close(): Promise<void> {
@@ -98,12 +100,12 @@ export class HttpProbe {
   }
 }
 
-/** What a client posts to say who it is. */
+/** The form parameters of `client_secret_post` (RFC 6749 §2.3.1). */
 export function credentialsOf({ id, secret }: KnownClient): Record<string, string> {
   return { client_id: id, ...(secret === undefined ? {} : { client_secret: secret }) }
 }
 
-/** An Authorization header (RFC 6750 §2.1), or nothing. */
+/** An Authorization header (RFC 6750 §2.1); empty without a token. */
 export function bearer(token: string | undefined): Record<string, string> {
   return token === undefined ? {} : { authorization: `Bearer ${token}` }
 }

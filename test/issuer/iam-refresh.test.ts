@@ -1,9 +1,9 @@
 import { decodeProtectedHeader } from 'jose'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { payloadOf } from '../support/access-token.ts'
-import { EXCHANGE_GRANT } from './grant-types.ts'
 import { bearer, credentialsOf, HttpProbe } from './http-probe.ts'
 import type { Fields } from './response.ts'
+import { EXCHANGE_GRANT } from './settings.ts'
 import { type Issuer, startIssuer } from './start-issuer.ts'
 import type { KnownClient } from './store.ts'
 
@@ -22,11 +22,11 @@ afterEach(async () => {
   await issuer.close()
 })
 
-function claims(answer: Fields): Fields {
-  return payloadOf(String(answer['access_token']))
+function claims(response: Fields): Fields {
+  return payloadOf(String(response['access_token']))
 }
 
-describe('refresh', () => {
+describe('refresh at IAM', () => {
   let client: KnownClient
   let first: Fields
 
@@ -35,11 +35,11 @@ describe('refresh', () => {
     first = await probe.login(client)
   })
 
-  function refresh(wish: Record<string, string> = {}): ReturnType<HttpProbe['refresh']> {
-    return probe.refresh(client, first['refresh_token'], wish)
+  function refresh(parameters: Record<string, string> = {}): ReturnType<HttpProbe['refresh']> {
+    return probe.refresh(client, first['refresh_token'], parameters)
   }
 
-  test('the refresh token is an unsigned JWT and comes back, with an ID token', async () => {
+  test('IAM returns the same refresh token, an unsigned JWT, and an ID token at a refresh', async () => {
     expect(decodeProtectedHeader(String(first['refresh_token'])).alg).toBe('none')
     const { json } = await refresh()
     expect(json['refresh_token']).toBe(first['refresh_token'])
@@ -47,7 +47,7 @@ describe('refresh', () => {
     expect(json['scope']).toBe(SCOPE)
   })
 
-  test('earlier access tokens are deleted', async () => {
+  test('IAM deletes earlier access tokens at a refresh', async () => {
     expect(await probe.isActive(client, first['access_token'])).toBe(true)
     const { json } = await refresh()
     expect(await probe.isActive(client, first['access_token'])).toBe(false)
@@ -57,7 +57,7 @@ describe('refresh', () => {
   })
 
   test.each(['storage.read:/x', 'compute.read storage.read:/x/y'])(
-    'narrows to %s',
+    'IAM narrows the scope at a refresh to "%s"',
     async (scope) => {
       const { json } = await refresh({ scope })
       expect(json['scope']).toBe(scope)
@@ -65,16 +65,16 @@ describe('refresh', () => {
     },
   )
 
-  test('compares paths as plain text', async () => {
+  test('IAM compares scope paths as plain text', async () => {
     issuer.changeClient(client.id, { scope: ['offline_access', 'storage.read:/a'] })
     const token = await probe.login(client, { scope: 'offline_access storage.read:/a' })
-    const heard = await probe.refresh(client, token['refresh_token'], {
+    const response = await probe.refresh(client, token['refresh_token'], {
       scope: 'storage.read:/ab',
     })
-    expect(heard.json['scope']).toBe('storage.read:/ab')
+    expect(response.json['scope']).toBe('storage.read:/ab')
   })
 
-  test('refuses more than was granted, and what is not for the client', async () => {
+  test('IAM refuses a scope beyond the grant, and one that the client may not have', async () => {
     const token = await probe.login(client, { scope: 'offline_access compute.read' })
     const wider = await probe.refresh(client, token['refresh_token'], { scope: 'compute.create' })
     expect(wider).toMatchObject({
@@ -87,13 +87,13 @@ describe('refresh', () => {
     )
   })
 
-  test('drops what a policy keeps from the person, without a word', async () => {
+  test('IAM silently drops scopes that a policy withholds from the person', async () => {
     issuer.set({ scopesWithheld: ['storage.'] })
-    const heard = await refresh({ scope: 'compute.read storage.read:/' })
-    expect(heard).toMatchObject({ status: 200, json: { scope: 'compute.read' } })
+    const response = await refresh({ scope: 'compute.read storage.read:/' })
+    expect(response).toMatchObject({ status: 200, json: { scope: 'compute.read' } })
   })
 
-  test('takes one space separated audience, and may be asked for another each time', async () => {
+  test('IAM accepts one space-separated audience, another one at each refresh', async () => {
     const two = await refresh({ audience: 'a.example:9619 https://b.example' })
     expect(claims(two.json)['aud']).toEqual(['a.example:9619', 'https://b.example'])
     const one = await refresh({ aud: 'c.example' })
@@ -107,7 +107,7 @@ describe('refresh', () => {
     expect(claims(repeated.json)['aud']).toBe('a.example')
   })
 
-  test('refuses resource where the first request had none, or it is none', async () => {
+  test('IAM refuses resource if the first request had none, or if it is malformed', async () => {
     expect(await refresh({ resource: 'https://a.example' })).toMatchObject({
       status: 400,
       json: {
@@ -121,19 +121,19 @@ describe('refresh', () => {
     })
   })
 
-  test('holds to the resources of the first request, even against audience', async () => {
+  test('IAM keeps to the resources of the first request, even if a refresh requests an audience', async () => {
     const resource = 'https://a.example https://b.example'
     const token = await probe.login(client, { resource })
     expect(claims(token)['aud']).toEqual(resource.split(' '))
-    const again = (wish: Record<string, string>): ReturnType<HttpProbe['refresh']> =>
-      probe.refresh(client, token['refresh_token'], wish)
+    const again = (parameters: Record<string, string>): ReturnType<HttpProbe['refresh']> =>
+      probe.refresh(client, token['refresh_token'], parameters)
     expect(claims((await again({ resource: 'https://b.example' })).json)['aud']).toBe(
       'https://b.example',
     )
     expect((await again({ audience: 'https://c.example' })).json['error']).toBe('invalid_target')
   })
 
-  test('a dead token is 401 invalid_token, with the token in text and header', async () => {
+  test('IAM answers a dead refresh token with 401 invalid_token, and the token in body and header', async () => {
     issuer.age(30 * 86_400 + 1)
     const { status, json, headers } = await refresh()
     const text = `Invalid refresh token: ${String(first['refresh_token'])}`
@@ -144,20 +144,20 @@ describe('refresh', () => {
     )
   })
 
-  test('a lifetime of 0 is for ever', async () => {
+  test('a refresh token with a lifetime of 0 does not expire', async () => {
     issuer.set({ offlineTokenSeconds: 0 })
     const { refresh_token: token } = await probe.login(client)
     issuer.age(1000 * 86_400)
     expect((await probe.refresh(client, token)).status).toBe(200)
   })
 
-  test('a refresh by another client deletes the token', async () => {
+  test('IAM deletes a refresh token that another client uses', async () => {
     const other = issuer.addClient({ scope: SCOPE.split(' ') })
     expect((await probe.refresh(other, first['refresh_token'])).status).toBe(401)
     expect((await refresh()).json['error']).toBe('invalid_token')
   })
 
-  test('with reuse switched off, the old token is dead at once', async () => {
+  test('the rotation "new one, old one dies" ends the old refresh token at once', async () => {
     issuer.set({ rotation: 'new one, old one dies' })
     const { json } = await refresh()
     expect(json['refresh_token']).not.toBe(first['refresh_token'])
@@ -168,44 +168,47 @@ describe('refresh', () => {
   test.each([
     ['inactive', 401, 'unauthorized', 'User alice is not active.'],
     ['has a policy to sign', 400, 'invalid_grant', /^User alice needs to sign AUP/],
-  ] as const)('a user, %s: refused, and well again later', async (user, status, error, text) => {
-    issuer.set({ user })
-    const heard = await refresh()
-    expect(heard).toMatchObject({ status, json: { error } })
-    expect(heard.json['error_description']).toMatch(text)
-    issuer.set({ user: 'active' })
-    expect((await refresh()).status).toBe(200)
-  })
+  ] as const)(
+    'a refresh at IAM with the user setting "%s" is refused with %i %s, and granted later',
+    async (user, status, error, text) => {
+      issuer.set({ user })
+      const response = await refresh()
+      expect(response).toMatchObject({ status, json: { error } })
+      expect(response.json['error_description']).toMatch(text)
+      issuer.set({ user: 'active' })
+      expect((await refresh()).status).toBe(200)
+    },
+  )
 
-  test('a suspended client is 401 invalid_client, and well again later', async () => {
+  test('IAM refuses a suspended client with 401 invalid_client, and accepts it later', async () => {
     issuer.set({ clientsSuspended: true })
-    const heard = await refresh()
-    expect(heard).toMatchObject({ status: 401, json: { error: 'invalid_client' } })
-    expect(heard.headers.get('www-authenticate')).toContain('Bearer error="invalid_client"')
+    const response = await refresh()
+    expect(response).toMatchObject({ status: 401, json: { error: 'invalid_client' } })
+    expect(response.headers.get('www-authenticate')).toContain('Bearer error="invalid_client"')
     issuer.set({ clientsSuspended: false })
     expect((await refresh()).status).toBe(200)
   })
 
-  test('without offline_access there is no refresh token', async () => {
+  test('IAM returns no refresh token without offline_access', async () => {
     expect(await probe.login(client, { scope: 'openid' })).not.toHaveProperty('refresh_token')
   })
 })
 
-test('token exchange wants a scope, and knows only tokens that are alive', async () => {
+test('the token exchange of IAM requires a scope, and accepts only active tokens', async () => {
   const client = issuer.addClient()
   const { access_token: subject, refresh_token: refreshToken } = await probe.login(client)
-  const exchange = (wish: Record<string, string>): ReturnType<HttpProbe['post']> =>
+  const exchange = (parameters: Record<string, string>): ReturnType<HttpProbe['post']> =>
     probe.post('token', {
       grant_type: EXCHANGE_GRANT,
       subject_token: String(subject),
       subject_token_type: 'urn:ietf:params:oauth:token-type:access_token',
       ...credentialsOf(client),
-      ...wish,
+      ...parameters,
     })
   expect(await exchange({})).toMatchObject({ status: 400, json: { error: 'invalid_request' } })
-  const heard = await exchange({ scope: 'compute.read', audience: 'a.example' })
-  expect(heard.json['issued_token_type']).toBe('urn:ietf:params:oauth:token-type:jwt')
-  expect(claims(heard.json)).toMatchObject({ sub: 'alice', aud: 'a.example' })
+  const response = await exchange({ scope: 'compute.read', audience: 'a.example' })
+  expect(response.json['issued_token_type']).toBe('urn:ietf:params:oauth:token-type:jwt')
+  expect(claims(response.json)).toMatchObject({ sub: 'alice', aud: 'a.example' })
   expect((await exchange({ scope: 'offline_access' })).json['error']).toBe('invalid_scope')
   expect((await exchange({ scope: 'openid', actor_token: 'x' })).json['error']).toBe(
     'invalid_token',

@@ -1,9 +1,9 @@
 import { decodeJwt } from 'jose'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { payloadOf } from '../support/access-token.ts'
-import { DEVICE_GRANT, EXCHANGE_GRANT } from './grant-types.ts'
 import { bearer, HttpProbe } from './http-probe.ts'
 import type { Fields } from './response.ts'
+import { DEVICE_GRANT, EXCHANGE_GRANT } from './settings.ts'
 import { type Issuer, startIssuer } from './start-issuer.ts'
 import type { KnownClient } from './store.ts'
 
@@ -28,12 +28,12 @@ async function registered(scope: string): Promise<KnownClient> {
   return issuer.client(String(json['client_id']))
 }
 
-function claims(answer: Fields): Fields {
-  return payloadOf(String(answer['access_token']))
+function claims(response: Fields): Fields {
+  return payloadOf(String(response['access_token']))
 }
 
-describe('names', () => {
-  test('the issuer ends in a slash in discovery and in ID tokens, not in access tokens', async () => {
+describe('discovery of IAM', () => {
+  test('the issuer of IAM ends in a slash in discovery and in ID tokens, but not in access tokens', async () => {
     const published = await probe.ask(`${issuer.issuer}.well-known/openid-configuration`)
     const token = await probe.login(await registered(SCOPE))
     expect(published.json['issuer']).toBe(`${issuer.origin}/`)
@@ -41,14 +41,14 @@ describe('names', () => {
     expect(claims(token)['iss']).toBe(issuer.origin)
   })
 
-  test('a doubled slash before .well-known is merged; there is no RFC 8414 document', async () => {
+  test('IAM merges a doubled slash before .well-known, and has no RFC 8414 document', async () => {
     const doubled = await probe.ask(`${issuer.issuer}/.well-known/openid-configuration`)
     expect(doubled.status).toBe(200)
     const other = await probe.ask(`${issuer.origin}/.well-known/oauth-authorization-server`)
     expect(other).toMatchObject({ status: 404, text: '' })
   })
 
-  test('restricted scopes are not published, paths stand as the root path', async () => {
+  test('IAM publishes no restricted scopes, and path scopes with the root path', async () => {
     const { json } = await probe.ask(issuer.url('discovery'))
     expect(json['scopes_supported']).toContain('storage.read:/')
     expect(json['scopes_supported']).not.toContain('scim:read')
@@ -57,17 +57,17 @@ describe('names', () => {
   })
 })
 
-test('the keys are for RS256, and good for six hours', async () => {
+test('the keys of IAM are for RS256, and may be cached for six hours', async () => {
   const { headers, json } = await probe.ask(issuer.url('jwks'))
   expect(headers.get('cache-control')).toBe('public, max-age=21600')
   expect(json['keys']).toEqual([expect.objectContaining({ kty: 'RSA', alg: 'RS256' })])
 })
 
-describe('registration', () => {
-  const wish = { client_name: 'test', scope: SCOPE, ...DEVICE }
+describe('registration at IAM', () => {
+  const metadata = { client_name: 'test', scope: SCOPE, ...DEVICE }
 
-  test('answers without client_secret_expires_at, with milliseconds', async () => {
-    const { status, json } = await probe.register(wish)
+  test('the registration response of IAM has no client_secret_expires_at, and milliseconds', async () => {
+    const { status, json } = await probe.register(metadata)
     expect(status).toBe(201)
     expect(json).not.toHaveProperty('client_secret_expires_at')
     expect(json).not.toHaveProperty('client_id_issued_at')
@@ -75,14 +75,17 @@ describe('registration', () => {
     expect(json).toMatchObject({ reuse_refresh_token: true, clear_access_tokens_on_refresh: true })
   })
 
-  test('drops restricted and unknown scopes without a word', async () => {
+  test('IAM silently drops restricted and unknown scopes of a registration', async () => {
     issuer.set({ restrictedScopes: ['storage.'] })
-    const { json } = await probe.register({ ...wish, scope: `${SCOPE} made.up storage.read:/a` })
+    const { json } = await probe.register({
+      ...metadata,
+      scope: `${SCOPE} made.up storage.read:/a`,
+    })
     expect(json['scope']).toBe('openid offline_access wlcg compute.read compute.create')
   })
 
-  test('offline_access brings the grant; the default is the code', async () => {
-    const { json } = await probe.register({ ...wish, grant_types: [DEVICE_GRANT] })
+  test('a registration at IAM with offline_access gets the refresh grant, and one without grant types the code grant', async () => {
+    const { json } = await probe.register({ ...metadata, grant_types: [DEVICE_GRANT] })
     expect(json['grant_types']).toEqual([DEVICE_GRANT, 'refresh_token'])
     expect(await probe.register({ client_name: 'test' })).toMatchObject({
       status: 400,
@@ -96,31 +99,31 @@ describe('registration', () => {
     [{ grant_types: [EXCHANGE_GRANT] }, `Grant type not allowed: ${EXCHANGE_GRANT}`],
     [{ client_name: 'abc' }, /^Invalid length: client_name/],
     [{ client_id: 'mine' }, /^Invalid client_id/],
-  ])('refuses %j in free text', async (change, text) => {
-    const { status, json } = await probe.register({ ...wish, ...change })
+  ])('IAM refuses a registration with %j, in free text', async (change, text) => {
+    const { status, json } = await probe.register({ ...metadata, ...change })
     expect(status).toBe(400)
     expect(Object.keys(json)).toEqual(['error'])
     expect(json['error']).toEqual(typeof text === 'string' ? text : expect.stringMatching(text))
   })
 
-  test('without a scope, there are defaults', async () => {
+  test('a registration at IAM without a scope gets the default scopes', async () => {
     const { json } = await probe.register({ client_name: 'test', ...DEVICE })
     expect(json['scope']).toBe('openid profile email offline_access')
   })
 
-  test('a public client gets no secret', async () => {
-    const { json } = await probe.register({ ...wish, token_endpoint_auth_method: 'none' })
+  test('a public client registered at IAM gets no secret', async () => {
+    const { json } = await probe.register({ ...metadata, token_endpoint_auth_method: 'none' })
     expect(json).not.toHaveProperty('client_secret')
   })
 
-  test('can be read without its token, changed and deleted', async () => {
-    const { json } = await probe.register(wish)
+  test('a client registered at IAM can be read, changed and deleted', async () => {
+    const { json } = await probe.register(metadata)
     const uri = String(json['registration_client_uri'])
     const headers = bearer(String(json['registration_access_token']))
     const read = await probe.ask(uri, { headers })
     expect(read.json['client_id']).toBe(json['client_id'])
     expect(read.json).not.toHaveProperty('registration_access_token')
-    const body = JSON.stringify({ ...wish, scope: 'openid' })
+    const body = JSON.stringify({ ...metadata, scope: 'openid' })
     const changed = await probe.ask(uri, {
       method: 'PUT',
       body,
@@ -136,8 +139,8 @@ describe('registration', () => {
   })
 })
 
-describe('profile', () => {
-  test('with wlcg registered, tokens are of the WLCG profile, good anywhere', async () => {
+describe('token profile of IAM', () => {
+  test('a client of IAM with the scope wlcg gets tokens of the WLCG profile for any audience', async () => {
     const token = await probe.login(await registered(SCOPE), {
       scope: 'offline_access compute.read',
     })
@@ -150,7 +153,7 @@ describe('profile', () => {
   })
 
   test.each(['openid offline_access compute.read', 'openid wlcg aarc compute.read'])(
-    'registered for %j, tokens have neither scope nor nbf nor wlcg.ver',
+    'a client of IAM with the scopes %j gets tokens without scope, nbf and wlcg.ver',
     async (scope) => {
       issuer.set({ systemScopes: [...issuer.settings().systemScopes, 'aarc'] })
       const payload = claims(await probe.login(await registered(scope)))
@@ -160,10 +163,10 @@ describe('profile', () => {
     },
   )
 
-  test('groups come on request; unknown ones are left out, malformed ones refused', async () => {
+  test('IAM returns requested groups, leaves out unknown ones, and refuses malformed ones', async () => {
     const client = await registered(`${SCOPE} wlcg.groups`)
-    const wish = { scope: 'wlcg wlcg.groups:/wlcg/pilots wlcg.groups:/other' }
-    expect(claims(await probe.login(client, wish))['wlcg.groups']).toEqual(['/wlcg/pilots'])
+    const parameters = { scope: 'wlcg wlcg.groups:/wlcg/pilots wlcg.groups:/other' }
+    expect(claims(await probe.login(client, parameters))['wlcg.groups']).toEqual(['/wlcg/pilots'])
     const bad = await probe.post('device', { client_id: client.id, scope: 'wlcg.groups:pilots' })
     expect(bad.json).toMatchObject({
       error: 'invalid_scope',
@@ -172,8 +175,8 @@ describe('profile', () => {
   })
 })
 
-describe('device flow', () => {
-  test('answers without interval and expires_in', async () => {
+describe('device flow at IAM', () => {
+  test('the device authorization response of IAM has neither interval nor expires_in', async () => {
     const { json } = await probe.post('device', { client_id: (await registered(SCOPE)).id })
     expect(Object.keys(json).sort()).toEqual([
       'device_code',
@@ -183,7 +186,7 @@ describe('device flow', () => {
     ])
   })
 
-  test('wants client_id in the form, whatever the header says', async () => {
+  test('the device authorization at IAM requires client_id in the form, even if a header has it', async () => {
     const { id, secret } = await registered(SCOPE)
     const authorization = `Basic ${Buffer.from(`${id}:${secret ?? ''}`).toString('base64')}`
     expect(await probe.post('device', {}, { authorization })).toMatchObject({
@@ -193,20 +196,20 @@ describe('device flow', () => {
     expect((await probe.post('device', { client_id: id }, { authorization })).status).toBe(200)
   })
 
-  test('answers 404 without a body for a client it does not know', async () => {
-    const heard = await probe.post('device', { client_id: 'nobody' })
-    expect(heard).toMatchObject({ status: 404, text: '' })
+  test('the device authorization at IAM answers an unknown client with 404 and no body', async () => {
+    const response = await probe.post('device', { client_id: 'nobody' })
+    expect(response).toMatchObject({ status: 404, text: '' })
   })
 
-  test('refuses a client without the grant, and scopes that are not its own', async () => {
+  test('the device authorization at IAM refuses a client without the grant, and scopes that the client may not have', async () => {
     const client = issuer.addClient({ id: 'app', grantTypes: ['authorization_code'] })
     expect(await probe.post('device', { client_id: client.id })).toMatchObject({
       status: 401,
       json: { error: 'invalid_client' },
     })
     issuer.changeClient('app', { grantTypes: undefined, scope: ['openid'] })
-    const heard = await probe.post('device', { client_id: 'app', scope: 'openid compute.read' })
-    expect(heard).toMatchObject({
+    const response = await probe.post('device', { client_id: 'app', scope: 'openid compute.read' })
+    expect(response).toMatchObject({
       status: 400,
       json: {
         error: 'invalid_scope',
@@ -215,13 +218,13 @@ describe('device flow', () => {
     })
   })
 
-  test('grants less than was asked where a policy says so, without a word', async () => {
+  test('IAM silently grants less than requested at a login if a policy withholds scopes', async () => {
     issuer.set({ scopesWithheld: ['storage.'] })
     const token = await probe.login(await registered(SCOPE), { scope: 'wlcg storage.read:/' })
     expect(token['scope']).toBe('wlcg')
   })
 
-  test('never tells of a denial, only of the end of the code, and that once', async () => {
+  test('IAM never reports a denial, and the expiry of a device code once', async () => {
     const client = await registered(SCOPE)
     const { json } = await probe.post('device', { client_id: client.id })
     issuer.deny(String(json['user_code']))

@@ -1,9 +1,9 @@
 import { decodeJwt } from 'jose'
 import { afterEach, describe, expect, test } from 'vitest'
 import { payloadOf } from '../support/access-token.ts'
-import { DEVICE_GRANT } from './grant-types.ts'
 import { bearer, credentialsOf, HttpProbe } from './http-probe.ts'
 import type { Fields } from './response.ts'
+import { DEVICE_GRANT } from './settings.ts'
 import { type Issuer, type IssuerOptions, startIssuer } from './start-issuer.ts'
 
 let issuer: Issuer
@@ -19,12 +19,12 @@ async function start(options: IssuerOptions): Promise<void> {
   probe = new HttpProbe(issuer)
 }
 
-function claims(answer: Fields): Fields {
-  return payloadOf(String(answer['access_token']))
+function claims(response: Fields): Fields {
+  return payloadOf(String(response['access_token']))
 }
 
-describe('rotating', () => {
-  test('each refresh gives another token; an old one that comes back ends all of them', async () => {
+describe('mode rotating', () => {
+  test('the mode rotating returns a new refresh token at each refresh, and revokes all if an old one is used', async () => {
     await start({ mode: 'rotating' })
     const client = issuer.addClient({ authMethod: 'client_secret_post' })
     const first = await probe.login(client)
@@ -38,15 +38,15 @@ describe('rotating', () => {
   })
 })
 
-describe('keycloak', () => {
-  test('its issuer has a path and no slash at the end', async () => {
+describe('mode keycloak', () => {
+  test('the issuer of Keycloak has a path and no slash at the end', async () => {
     await start({ mode: 'keycloak' })
     expect(issuer.issuer).toBe(`${issuer.origin}/realms/test`)
-    const heard = await probe.ask(`${issuer.issuer}/.well-known/openid-configuration`)
-    expect(heard.json['issuer']).toBe(issuer.issuer)
+    const response = await probe.ask(`${issuer.issuer}/.well-known/openid-configuration`)
+    expect(response.json['issuer']).toBe(issuer.issuer)
   })
 
-  test('refresh tokens change and the old ones stay, unless told otherwise', async () => {
+  test('Keycloak rotates refresh tokens and keeps the old ones valid, by default', async () => {
     await start({ mode: 'keycloak' })
     const client = issuer.addClient()
     const first = await probe.login(client)
@@ -61,11 +61,11 @@ describe('keycloak', () => {
     })
   })
 
-  test('says how long a refresh token lives; 0 where it outlives the session', async () => {
+  test('Keycloak returns the lifetime of a refresh token, and 0 if it outlives the session', async () => {
     await start({ mode: 'keycloak' })
     const client = issuer.addClient()
     const session = await probe.login(client, { scope: 'openid' })
-    // Of 1800; seconds may pass before it is told.
+    // Of 1800; seconds may pass before the response.
     expect(session['refresh_expires_in']).toBeGreaterThan(1770)
     expect(session['refresh_expires_in']).toBeLessThanOrEqual(1800)
     const { exp, iat } = decodeJwt(String(session['access_token']))
@@ -82,22 +82,22 @@ describe('keycloak', () => {
     expect((await probe.refresh(client, offline['refresh_token'])).status).toBe(200)
   })
 
-  test('ignores every audience, unless one is configured', async () => {
+  test('Keycloak ignores a requested audience unless one is configured', async () => {
     await start({ mode: 'keycloak' })
     const client = issuer.addClient()
-    const wish = { audience: 'a.example', resource: 'https://a.example' }
-    const { refresh_token: token, ...first } = await probe.login(client, wish)
+    const parameters = { audience: 'a.example', resource: 'https://a.example' }
+    const { refresh_token: token, ...first } = await probe.login(client, parameters)
     expect(claims(first)['aud']).toBe('account')
     issuer.set({ audienceParameters: ['audience'] })
-    expect(claims((await probe.refresh(client, token, wish)).json)['aud']).toBe('a.example')
+    expect(claims((await probe.refresh(client, token, parameters)).json)['aud']).toBe('a.example')
   })
 
-  test('registers with an initial access token only, and changes the other with each use', async () => {
+  test('Keycloak registers clients only with an initial access token, and rotates the registration access token', async () => {
     await start({ mode: 'keycloak' })
-    const wish = { client_name: 'test', grant_types: [DEVICE_GRANT] }
-    const refused = await probe.register(wish)
+    const metadata = { client_name: 'test', grant_types: [DEVICE_GRANT] }
+    const refused = await probe.register(metadata)
     expect(refused).toMatchObject({ status: 403, json: { error: 'insufficient_scope' } })
-    const { status, json } = await probe.register(wish, issuer.newInitialAccessToken())
+    const { status, json } = await probe.register(metadata, issuer.newInitialAccessToken())
     expect(status).toBe(201)
     expect(json['client_secret_expires_at']).toBe(0)
     const uri = String(json['registration_client_uri'])
@@ -107,7 +107,7 @@ describe('keycloak', () => {
     expect((await probe.ask(uri, { headers })).status).toBe(403)
   })
 
-  test('slows polls down, and tells of a denial', async () => {
+  test('Keycloak answers polls with slow_down, and reports a denial', async () => {
     await start({ mode: 'keycloak', settings: { slowDowns: 1 } })
     const client = issuer.addClient()
     const { json } = await probe.post('device', credentialsOf(client))
@@ -120,17 +120,17 @@ describe('keycloak', () => {
   })
 })
 
-describe('google', () => {
-  test('has no registration and does not know offline_access', async () => {
+describe('mode google', () => {
+  test('Google has no registration and no scope offline_access', async () => {
     await start({ mode: 'google' })
     const { json } = await probe.ask(issuer.url('discovery'))
     expect(json).not.toHaveProperty('registration_endpoint')
     const client = issuer.addClient()
-    const heard = await probe.post('device', { client_id: client.id, scope: 'offline_access' })
-    expect(heard).toMatchObject({ status: 400, json: { error: 'invalid_scope' } })
+    const response = await probe.post('device', { client_id: client.id, scope: 'offline_access' })
+    expect(response).toMatchObject({ status: 400, json: { error: 'invalid_scope' } })
   })
 
-  test('names a verification_url, and wants the secret with the poll', async () => {
+  test('Google returns a verification_url, and requires the secret at the polls', async () => {
     await start({ mode: 'google' })
     const client = issuer.addClient()
     const { json } = await probe.post('device', { client_id: client.id, scope: 'openid' })
@@ -150,7 +150,7 @@ describe('google', () => {
     expect(denied).toMatchObject({ status: 403, json: { error: 'access_denied' } })
   })
 
-  test('gives opaque tokens, and a refresh token once', async () => {
+  test('Google returns opaque access tokens, and a refresh token only at the login', async () => {
     await start({ mode: 'google' })
     const client = issuer.addClient()
     const first = await probe.login(client, { scope: 'openid' })
@@ -167,28 +167,31 @@ describe('google', () => {
   test.each([
     ['offline', true],
     ['online', false],
-  ])('the code flow with access_type=%s: refresh token %s', async (accessType, isGiven) => {
-    await start({ mode: 'google', settings: { person: 'approves' } })
-    const redirect = 'http://127.0.0.1:4242'
-    const client = issuer.addClient({ redirectUris: [redirect] })
-    const query = new URLSearchParams({
-      client_id: client.id,
-      response_type: 'code',
-      redirect_uri: redirect,
-      access_type: accessType,
-    })
-    const heard = await probe.ask(`${issuer.url('authorization')}?${query.toString()}`)
-    const code = new URL(heard.headers.get('location') ?? '').searchParams.get('code') ?? ''
-    const exchange = { grant_type: 'authorization_code', code, redirect_uri: redirect }
-    const { json } = await probe.post('token', { ...exchange, ...credentialsOf(client) })
-    expect('refresh_token' in json).toBe(isGiven)
-  })
+  ])(
+    'whether Google returns a refresh token for a code with access_type=%s: %s',
+    async (accessType, isGiven) => {
+      await start({ mode: 'google', settings: { person: 'approves' } })
+      const redirect = 'http://127.0.0.1:4242'
+      const client = issuer.addClient({ redirectUris: [redirect] })
+      const query = new URLSearchParams({
+        client_id: client.id,
+        response_type: 'code',
+        redirect_uri: redirect,
+        access_type: accessType,
+      })
+      const response = await probe.ask(`${issuer.url('authorization')}?${query.toString()}`)
+      const code = new URL(response.headers.get('location') ?? '').searchParams.get('code') ?? ''
+      const exchange = { grant_type: 'authorization_code', code, redirect_uri: redirect }
+      const { json } = await probe.post('token', { ...exchange, ...credentialsOf(client) })
+      expect('refresh_token' in json).toBe(isGiven)
+    },
+  )
 })
 
-describe('entra', () => {
+describe('mode entra', () => {
   const SCOPE = 'openid offline_access api://store/Read'
 
-  test('names an API by its scopes; refuses resource, and two APIs at once', async () => {
+  test('Entra takes the audience from the scopes, and refuses resource and scopes of two APIs', async () => {
     await start({ mode: 'entra' })
     const client = issuer.addClient({ authMethod: 'none', secret: undefined })
     const token = await probe.login(client, { scope: SCOPE, audience: 'ignored.example' })
@@ -201,7 +204,7 @@ describe('entra', () => {
     expect(two).toMatchObject({ status: 400, json: { error_codes: [28000] } })
   })
 
-  test('a refresh may go to another API, and must ask for offline_access to go on', async () => {
+  test('a refresh at Entra may request another API, and returns a refresh token only with offline_access', async () => {
     await start({ mode: 'entra' })
     const client = issuer.addClient({ authMethod: 'none', secret: undefined })
     const { refresh_token: token } = await probe.login(client, { scope: SCOPE })
@@ -214,15 +217,15 @@ describe('entra', () => {
     expect((await probe.refresh(client, token)).status).toBe(200)
   })
 
-  test('refuses a secret from a public client, and says so in many lines', async () => {
+  test('Entra refuses a secret of a public client, with a description of several lines', async () => {
     await start({ mode: 'entra' })
     const client = issuer.addClient({ authMethod: 'none', secret: undefined })
-    const heard = await probe.refresh({ ...client, secret: 'x' }, 'any')
-    expect(heard).toMatchObject({ status: 401, json: { error_codes: [700025] } })
-    expect(heard.json['error_description']).toMatch(/\r\nTrace ID: .*\r\n/)
+    const response = await probe.refresh({ ...client, secret: 'x' }, 'any')
+    expect(response).toMatchObject({ status: 401, json: { error_codes: [700025] } })
+    expect(response.json['error_description']).toMatch(/\r\nTrace ID: .*\r\n/)
   })
 
-  test('has words of its own for the device flow', async () => {
+  test('Entra has its own message and error codes in the device flow', async () => {
     await start({ mode: 'entra' })
     const client = issuer.addClient({ authMethod: 'none', secret: undefined })
     const { json } = await probe.post('device', { client_id: client.id, scope: SCOPE })
@@ -234,7 +237,7 @@ describe('entra', () => {
     expect((await probe.poll(client, 'x')).json['error']).toBe('bad_verification_code')
   })
 
-  test('has neither registration nor revocation', async () => {
+  test('Entra has neither registration nor revocation', async () => {
     await start({ mode: 'entra' })
     const { json } = await probe.ask(issuer.url('discovery'))
     expect(json).not.toHaveProperty('registration_endpoint')

@@ -1,19 +1,19 @@
 import { type Provider, refuse } from './provider.ts'
 import type { KnownClient } from './store.ts'
 
-/** The words of a space separated list, each once. */
+/** The words of a space-separated list, without repetitions. */
 export function words(text: string | null | undefined): string[] {
   return [...new Set((text ?? '').split(' ').filter((word) => word !== ''))]
 }
 
-/** What `api://store/.default` stands for: all the client may have there (Entra). */
-export function spelledOut(
+/** Entra: replaces `api://store/.default` by all scopes of that API that the client may have. */
+export function expandDefaultScopes(
   provider: Provider,
   client: KnownClient,
-  asked: readonly string[],
+  requested: readonly string[],
 ): string[] {
-  if (!provider.settings.audienceFromScope) return [...asked]
-  return asked.flatMap((word) => {
+  if (!provider.settings.audienceFromScope) return [...requested]
+  return requested.flatMap((word) => {
     if (!word.endsWith('/.default')) return [word]
     const all = scopeOf(provider, client).filter((one) => apisOf([one])[0] === apisOf([word])[0])
     return all.length === 0 ? [word] : all
@@ -21,56 +21,62 @@ export function spelledOut(
 }
 
 /**
- * Whether a held scope includes the asked one. IAM compares paths as plain text, so that
+ * Whether a granted scope covers the requested one. IAM compares paths as plain text, so that
  * `storage.read:/a` includes `storage.read:/ab` (IAM: StructuredPathScopeMatcher).
  */
-function includes({ settings }: Provider, held: string, asked: string): boolean {
-  if (held === asked) return true
-  // `wlcg.groups:/vo` asks for one group of those the scope `wlcg.groups` stands for.
-  if (asked.startsWith('wlcg.groups:')) return held === 'wlcg.groups'
-  return settings.pathNarrowing === 'plain prefix' && held.includes(':/') && asked.startsWith(held)
+function includes({ settings }: Provider, held: string, requested: string): boolean {
+  if (held === requested) return true
+  // `wlcg.groups:/vo` requests one of the groups that the scope `wlcg.groups` grants.
+  if (requested.startsWith('wlcg.groups:')) return held === 'wlcg.groups'
+  return (
+    settings.pathNarrowing === 'plain prefix' && held.includes(':/') && requested.startsWith(held)
+  )
 }
 
-/** Of the asked scopes, those that something held includes. */
-function included(provider: Provider, held: readonly string[], asked: readonly string[]): string[] {
-  return asked.filter((word) => held.some((one) => includes(provider, one, word)))
+/** The requested scopes that a granted one covers. */
+function included(
+  provider: Provider,
+  held: readonly string[],
+  requested: readonly string[],
+): string[] {
+  return requested.filter((word) => held.some((one) => includes(provider, one, word)))
 }
 
-/** The scopes a client may ask for. */
+/** The scopes that a client may request. */
 export function scopeOf({ settings }: Provider, client: KnownClient): readonly string[] {
   return client.scope ?? settings.systemScopes
 }
 
-/** What discovery publishes: not the restricted ones, though an approved client may use them. */
+/** The scopes that discovery publishes: not the restricted ones, although an approved client may use them. */
 export function publishedScopes({ settings }: Provider): string[] {
   return settings.systemScopes.filter((scope) => !startsWithOneOf(scope, settings.restrictedScopes))
 }
 
-/** What a registration gets of the scopes it names: less, without a word, where some are refused. */
-export function registrableScopes(provider: Provider, asked: readonly string[]): string[] {
-  return included(provider, publishedScopes(provider), asked)
+/** The scopes that a registration gets: those it may not have are silently dropped. */
+export function registrableScopes(provider: Provider, requested: readonly string[]): string[] {
+  return included(provider, publishedScopes(provider), requested)
 }
 
-/** What the person's own policies leave of a scope (IAM: DefaultScopeFilter). */
+/** The scopes that the person's policies allow (IAM: DefaultScopeFilter). */
 export function permitted({ settings }: Provider, scope: readonly string[]): string[] {
   return scope.filter((word) => !startsWithOneOf(word, settings.scopesWithheld))
 }
 
 /**
- * Refuses scopes that cannot be read, and those the client may not have.
- * @throws Refused
+ * Refuses malformed scopes, and those that the client may not have.
+ * @throws OAuthError
  */
 export function checkForClient(
   provider: Provider,
   client: KnownClient,
-  asked: readonly string[],
+  requested: readonly string[],
   reason: 'deviceScope' | 'scopeNotForClient' = 'scopeNotForClient',
 ): void {
-  // Entra: one token is for one API, and so is a request.
-  const isForSeveral = provider.settings.audienceFromScope && apisOf(asked).length > 1
-  if (isForSeveral) refuse(provider, 'scopeMalformed', asked.join(' '), client.id)
+  // Entra: a token is for one API, and so is a request.
+  const isForSeveral = provider.settings.audienceFromScope && apisOf(requested).length > 1
+  if (isForSeveral) refuse(provider, 'scopeMalformed', requested.join(' '), client.id)
   const held = scopeOf(provider, client)
-  for (const word of asked) {
+  for (const word of requested) {
     // WLCG Common JWT Profile, "Scope-based attribute selection": a group is an absolute path.
     if (/^wlcg\.groups:(?!\/[\w.-]+(\/[\w.-]+)*$)/.test(word))
       refuse(provider, 'scopeMalformed', word)
@@ -81,24 +87,24 @@ export function checkForClient(
 
 /**
  * The scope of a refresh (RFC 6749 §6).
- * @throws Refused for more than was granted.
+ * @throws OAuthError `scopeTooWide` if it exceeds the original grant.
  */
 export function refreshScope(
   provider: Provider,
   client: KnownClient,
   granted: readonly string[],
-  asked: readonly string[],
+  requested: readonly string[],
 ): readonly string[] {
-  if (asked.length === 0) return granted
-  checkForClient(provider, client, asked)
-  const narrowed = included(provider, granted, asked)
-  if (narrowed.length < asked.length && provider.settings.widening === 'refused') {
-    refuse(provider, 'scopeTooWide', asked.filter((word) => !narrowed.includes(word)).join(' '))
+  if (requested.length === 0) return granted
+  checkForClient(provider, client, requested)
+  const narrowed = included(provider, granted, requested)
+  if (narrowed.length < requested.length && provider.settings.scopeUpgrade === 'refused') {
+    refuse(provider, 'scopeTooWide', requested.filter((word) => !narrowed.includes(word)).join(' '))
   }
-  return asked
+  return requested
 }
 
-/** The API that scopes like `api://store/Read` are of, where the provider goes by that. */
+/** The APIs of scopes such as `api://store/Read`. */
 export function apisOf(scope: readonly string[]): string[] {
   const apis = scope.filter((word) => word.includes('://'))
   return [...new Set(apis.map((word) => word.slice(0, word.lastIndexOf('/'))))]

@@ -1,41 +1,33 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import { altered, delay, isCarriedOut } from './apply-faults.ts'
-import type { EndpointName } from './behaviour.ts'
 import { authorization } from './endpoints/authorization.ts'
-import { deviceAuthorization } from './endpoints/device-authorization.ts'
-import { discovery } from './endpoints/discovery.ts'
-import { introspection } from './endpoints/introspection.ts'
-import { jwks } from './endpoints/jwks.ts'
-import { registeredClient } from './endpoints/registered-client.ts'
-import { registration } from './endpoints/registration.ts'
-import { revocation } from './endpoints/revocation.ts'
+import { deviceAuthorization, verification } from './endpoints/device.ts'
+import { discovery, jwks } from './endpoints/discovery.ts'
+import { introspection, revocation, userinfo } from './endpoints/introspection.ts'
+import { registeredClient, registration } from './endpoints/registration.ts'
 import { token } from './endpoints/token.ts'
-import { userinfo } from './endpoints/userinfo.ts'
-import { verification } from './endpoints/verification.ts'
-import { Refused } from './error-responses.ts'
-import type { Fault, Faults } from './faults.ts'
-import type { Ledger } from './ledger.ts'
+import { applyFaults, delay, type Fault, type Faults, takesEffect } from './faults.ts'
 import { type Endpoint, type Provider, secondsNow } from './provider.ts'
-import { type ReceivedRequest, receive } from './received-request.ts'
-import { type Answer, empty } from './response.ts'
+import { type Ledger, type ReceivedRequest, receive } from './requests.ts'
+import { empty, type HttpResponse, OAuthError } from './response.ts'
+import type { EndpointName } from './settings.ts'
 
 const endpoints: Readonly<
-  Record<EndpointName, { readonly methods: readonly string[]; readonly answer: Endpoint }>
+  Record<EndpointName, { readonly methods: readonly string[]; readonly handle: Endpoint }>
 > = {
-  discovery: { methods: ['GET'], answer: discovery },
-  jwks: { methods: ['GET'], answer: jwks },
-  authorization: { methods: ['GET', 'POST'], answer: authorization },
-  token: { methods: ['POST'], answer: token },
-  device: { methods: ['POST'], answer: deviceAuthorization },
-  verification: { methods: ['GET', 'POST'], answer: verification },
-  registration: { methods: ['POST'], answer: registration },
-  'registered-client': { methods: ['GET', 'PUT', 'DELETE'], answer: registeredClient },
-  revocation: { methods: ['POST'], answer: revocation },
-  introspection: { methods: ['POST'], answer: introspection },
-  userinfo: { methods: ['GET', 'POST'], answer: userinfo },
+  discovery: { methods: ['GET'], handle: discovery },
+  jwks: { methods: ['GET'], handle: jwks },
+  authorization: { methods: ['GET', 'POST'], handle: authorization },
+  token: { methods: ['POST'], handle: token },
+  device: { methods: ['POST'], handle: deviceAuthorization },
+  verification: { methods: ['GET', 'POST'], handle: verification },
+  registration: { methods: ['POST'], handle: registration },
+  'registered-client': { methods: ['GET', 'PUT', 'DELETE'], handle: registeredClient },
+  revocation: { methods: ['POST'], handle: revocation },
+  introspection: { methods: ['POST'], handle: introspection },
+  userinfo: { methods: ['GET', 'POST'], handle: userinfo },
 }
 
-/** What a provider needs to answer over the network. */
+/** A provider, the requests it has received, and the faults of its responses. */
 export interface Service {
   readonly provider: Provider
   readonly ledger: Ledger
@@ -44,67 +36,67 @@ export interface Service {
   readonly reset: (message: IncomingMessage) => void
 }
 
-/** Answers one request: read, write down, carry out, spoil as planned, send. */
+/** Answers one request: reads and records it, handles it, applies the planned faults, sends the response. */
 export async function serve(
   service: Service,
   message: IncomingMessage,
-  response: ServerResponse,
+  out: ServerResponse,
 ): Promise<void> {
-  const { provider, ledger, faults } = service
+  const { provider, ledger } = service
   const request = await receive(message, (path) => endpointAt(provider, path))
-  const gone = new AbortController()
-  response.once('close', ledger.enter(request))
-  response.once('close', () => {
-    gone.abort()
+  const closed = new AbortController()
+  out.once('close', ledger.enter(request))
+  out.once('close', () => {
+    closed.abort()
   })
-  const applyFaults = faults.take(request.endpoint)
-  const spoilt = applyFaults?.faults ?? []
-  if (applyFaults?.afterEffect !== true) await delay(spoilt, gone.signal)
-  const answer = isCarriedOut(applyFaults) ? await answerTo(provider, request) : empty(200)
-  if (applyFaults?.afterEffect === true) await delay(spoilt, gone.signal)
-  deliver(service, message, response, { answer: altered(provider, answer, spoilt), spoilt })
+  const planned = service.faults.take(request.endpoint)
+  const faults = planned?.faults ?? []
+  if (planned?.afterEffect !== true) await delay(faults, closed.signal)
+  const response = takesEffect(planned) ? await responseTo(provider, request) : empty(200)
+  if (planned?.afterEffect === true) await delay(faults, closed.signal)
+  send(service, message, out, { response: applyFaults(provider, response, faults), faults })
 }
 
-async function answerTo(provider: Provider, request: ReceivedRequest): Promise<Answer> {
+async function responseTo(provider: Provider, request: ReceivedRequest): Promise<HttpResponse> {
   if (request.endpoint === undefined) return empty(404)
-  const { methods, answer } = endpoints[request.endpoint]
+  const { methods, handle } = endpoints[request.endpoint]
   if (!methods.includes(request.method)) return empty(405)
   try {
-    return await answer(provider, request)
+    return await handle(provider, request)
   } catch (error) {
-    if (!(error instanceof Refused)) throw error
-    return error.answer
+    if (!(error instanceof OAuthError)) throw error
+    return error.response
   }
 }
 
-function deliver(
+function send(
   { provider, reset }: Service,
   message: IncomingMessage,
-  response: ServerResponse,
-  { answer, spoilt }: { answer: Answer; spoilt: readonly Fault[] },
+  out: ServerResponse,
+  { response, faults }: { response: HttpResponse; faults: readonly Fault[] },
 ): void {
-  const kinds = spoilt.map(({ kind }) => kind)
+  const kinds = faults.map(({ kind }) => kind)
   if (kinds.includes('reset')) {
     reset(message)
     return
   }
-  if (response.destroyed || kinds.includes('hang-before-headers')) return
-  const isObject = typeof answer.body === 'object'
-  const body = Buffer.from(isObject ? JSON.stringify(answer.body) : (answer.body ?? ''))
-  response.sendDate = false
-  response.writeHead(answer.status, {
+  if (out.destroyed || kinds.includes('hang-before-headers')) return
+  const isObject = typeof response.body === 'object'
+  const body = Buffer.from(isObject ? JSON.stringify(response.body) : (response.body ?? ''))
+  out.sendDate = false
+  out.writeHead(response.status, {
     date: new Date(secondsNow(provider) * 1000).toUTCString(),
     ...(isObject ? { 'content-type': 'application/json' } : {}),
     'content-length': body.length,
-    ...answer.headers,
+    ...response.headers,
   })
   const isCut = kinds.includes('hang-after-headers') || kinds.includes('reset-after-headers')
   if (!isCut) {
-    response.end(body)
+    out.end(body)
     return
   }
   const firstHalf = body.subarray(0, Math.floor(body.length / 2))
-  response.write(firstHalf, () => {
+  out.write(firstHalf, () => {
     if (kinds.includes('reset-after-headers')) reset(message)
   })
 }

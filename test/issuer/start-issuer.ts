@@ -3,69 +3,74 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createAuthority, expired, type ServerCertificate } from '../support/certificates.ts'
 import { type RequestListener, startLoopbackServer } from '../support/loopback-server.ts'
-import type { EndpointName } from './behaviour.ts'
 import { type Fault, type FaultOptions, Faults } from './faults.ts'
-import { type Counters, Ledger } from './ledger.ts'
 import { type Mode, modes } from './modes/modes.ts'
-import { issuerOf, type Provider, type Settings, secondsNow, urlOf } from './provider.ts'
-import type { ReceivedRequest } from './received-request.ts'
-import { calm } from './scenario.ts'
+import {
+  issuerOf,
+  newSigningKey,
+  type Provider,
+  type Settings,
+  secondsNow,
+  signingKey,
+  urlOf,
+} from './provider.ts'
+import { type Counters, Ledger, type ReceivedRequest } from './requests.ts'
 import { serve } from './serve.ts'
-import { newSigningKey, signingKey } from './signing.ts'
-import { type DeviceCode, type KnownClient, Store, unguessable } from './store.ts'
+import { defaultScenario, type EndpointName } from './settings.ts'
+import { type DeviceCode, type KnownClient, randomToken, Store } from './store.ts'
 
-/** What the server shows: a good certificate, or one that must not be accepted. */
+/** The server's certificate: a good one, or one that a client must not accept. */
 export type CertificateChoice = 'good' | 'expired' | 'foreign' | 'other host'
 
 export interface IssuerOptions {
   /** Default: `conforming`. */
   readonly mode?: Mode
   readonly settings?: Partial<Settings>
-  /** How the issuer names its host. */
+  /** The host name in the issuer. */
   readonly host?: 'localhost' | '127.0.0.1'
   readonly certificate?: CertificateChoice
 }
 
-/** A running provider over TLS on a free loopback port, which answers like the one it is told to be. */
+/** A running provider over TLS on a free loopback port. It behaves as its mode, settings and faults say. */
 export interface Issuer {
-  /** As a person would type it, and as it is published. */
+  /** The issuer identifier, as published. */
   readonly issuer: string
   readonly origin: string
   /** PEM file of the authority that signed its certificate. */
   readonly caPath: string
   readonly caPem: string
-  /** URL of an endpoint. */
+  /** The URL of an endpoint. @throws Error if the mode has no such endpoint. */
   readonly url: (endpoint: EndpointName) => string
-  /** How it behaves at the moment. */
+  /** The present settings. */
   readonly settings: () => Settings
   readonly set: (settings: Partial<Settings>) => void
-  /** Plans faults for the next answers of an endpoint; those planned first strike first. */
+  /** Plans faults for the next responses of an endpoint, after those already planned. */
   readonly fault: (
     endpoint: EndpointName | 'every',
     faults: Fault | readonly Fault[],
     options?: FaultOptions,
   ) => void
   readonly clearFaults: () => void
-  /** A client made by hand, as an administrator would. The defaults are a confidential one's. */
-  readonly addClient: (wish?: Partial<KnownClient>) => KnownClient
-  /** @throws Error for an id that nobody has. */
+  /** Adds a client, as an administrator would; a confidential one by default. */
+  readonly addClient: (changes?: Partial<KnownClient>) => KnownClient
+  /** @throws Error for an unknown id. */
   readonly client: (id: string) => KnownClient
-  /** Changes a client behind its back, e.g. grants it restricted scopes. */
+  /** Changes a client, as an administrator would, e.g. grants it restricted scopes. */
   readonly changeClient: (id: string, change: Partial<KnownClient>) => void
-  /** An initial access token (RFC 7591 §3), as handed out by an administrator. */
+  /** An initial access token (RFC 7591 §3). */
   readonly newInitialAccessToken: () => string
-  /** What a platform hands its jobs: a JWT that can be exchanged here. */
+  /** The ID token of a job on a CI platform: a JWT that the token exchange accepts. */
   readonly platformToken: (subject: string, lifetimeSeconds?: number) => Promise<string>
-  /** @throws Error for a code that nobody was given. */
+  /** @throws Error for an unknown user code. */
   readonly approve: (userCode: string) => void
   readonly deny: (userCode: string) => void
-  /** Takes seconds from the life of everything issued so far; the clock stays right. */
+  /** Shortens the lifetime of everything issued so far; the clock does not change. */
   readonly age: (seconds: number) => void
-  /** The requests so far, oldest first. */
+  /** All requests, oldest first. */
   readonly requests: readonly ReceivedRequest[]
   readonly requestsTo: (endpoint: EndpointName) => readonly ReceivedRequest[]
   readonly counters: () => Counters
-  /** Resolves when the endpoint has been asked so many times since the start. */
+  /** Resolves when the endpoint has received `count` requests since the start. */
   readonly received: (endpoint: EndpointName, count?: number) => Promise<void>
   readonly present: (certificate: CertificateChoice) => void
   /** Cuts all connections and refuses new ones, until {@link up}. */
@@ -80,14 +85,14 @@ export async function startIssuer(options: IssuerOptions = {}): Promise<Issuer> 
   const certificates: Readonly<Record<CertificateChoice, () => ServerCertificate>> = {
     good: () => authority.issue(),
     expired: () => authority.issue(expired()),
-    foreign: () => createAuthority('an authority nobody trusts').issue(),
+    foreign: () => createAuthority('an untrusted authority').issue(),
     'other host': () => authority.issue({ dnsNames: ['other.example'] }),
   }
   const directory = await mkdtemp(join(tmpdir(), 'issuer-'))
   const caPath = join(directory, 'ca.pem')
   await writeFile(caPath, authority.pem)
 
-  // The issuer has the port in it, so the server listens before there is a provider to answer.
+  // The issuer contains the port: the server listens before the provider exists.
   let listener: RequestListener = (_request, response) => response.writeHead(503).end()
   const server = await startLoopbackServer(
     certificates[options.certificate ?? 'good'](),
@@ -96,7 +101,7 @@ export async function startIssuer(options: IssuerOptions = {}): Promise<Issuer> 
   const behaviour = modes[options.mode ?? 'conforming']
   const provider: Provider & { settings: Settings } = {
     origin: `https://${options.host ?? 'localhost'}:${server.port}`,
-    settings: { ...behaviour, ...calm, ...options.settings },
+    settings: { ...behaviour, ...defaultScenario, ...options.settings },
     store: new Store(),
     key: await signingKey(),
     platformKey: await newSigningKey('ES256', 'platform-1'),
@@ -143,7 +148,7 @@ export async function startIssuer(options: IssuerOptions = {}): Promise<Issuer> 
   }
 }
 
-/** What the people do that a provider has besides its clients: administrators, users, platforms. */
+/** What administrators, users and CI platforms do at a provider. */
 function administration(
   provider: Provider,
 ): Pick<
@@ -160,7 +165,7 @@ function administration(
   const { store, platformKey } = provider
   const decide = (userCode: string, decision: DeviceCode['decision']): void => {
     const device = store.byUserCode(userCode)
-    if (device === undefined) throw new Error(`nobody was given the user code ${userCode}`)
+    if (device === undefined) throw new Error(`unknown user code ${userCode}`)
     device.decision = decision
   }
   const clientOf = (id: string): KnownClient => {
@@ -169,8 +174,8 @@ function administration(
     return client
   }
   return {
-    addClient: (wish = {}) => {
-      const client = { ...newClientDefaults(), ...wish }
+    addClient: (changes = {}) => {
+      const client = { ...newClientDefaults(), ...changes }
       store.clients.set(client.id, client)
       return client
     },
@@ -179,7 +184,7 @@ function administration(
       store.clients.set(id, { ...clientOf(id), ...change })
     },
     newInitialAccessToken: () => {
-      const token = unguessable()
+      const token = randomToken()
       store.initialAccessTokens.add(token)
       return token
     },
@@ -202,8 +207,8 @@ function administration(
 
 function newClientDefaults(): KnownClient {
   return {
-    id: `client-${unguessable(6)}`,
-    secret: unguessable(),
+    id: `client-${randomToken(6)}`,
+    secret: randomToken(),
     authMethod: 'client_secret_basic',
     scope: undefined,
     grantTypes: undefined,

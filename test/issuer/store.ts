@@ -1,9 +1,9 @@
 import { randomBytes } from 'node:crypto'
 import type { JSONWebKeySet } from 'jose'
-import type { ClientAuthMethod } from './behaviour.ts'
 import type { Fields } from './response.ts'
+import type { ClientAuthMethod } from './settings.ts'
 
-/** A client that is known. */
+/** A registered client. */
 export interface KnownClient {
   readonly id: string
   /** Undefined: a public client, or one that signs with its own key. */
@@ -19,14 +19,14 @@ export interface KnownClient {
   readonly registration: { readonly token: string; readonly metadata: Fields } | undefined
 }
 
-/** What a person (or, without a subject of its own, a client) allowed once. All tokens hang on it. */
+/** What a person granted, or a client for itself. Every token belongs to a grant. */
 export interface Grant {
   readonly clientId: string
   readonly subject: string
   readonly scope: readonly string[]
-  /** The audience asked for at first; what a token gets that asks for none. */
+  /** The audience of the first request; the default of later ones. */
   readonly audience: readonly string[]
-  /** True where that was asked for with `resource` (RFC 8707): nothing else can be had later. */
+  /** True: the first request named it by `resource` (RFC 8707), and later ones can only narrow it. */
   readonly bound: boolean
   /** Of an authorization request (OpenID Connect Core §3.1.2.1). */
   readonly nonce: string | undefined
@@ -35,12 +35,12 @@ export interface Grant {
   revoked: boolean
 }
 
-interface Aging {
+interface Expiring {
   /** Unix seconds; undefined: never. */
   expiresAt: number | undefined
 }
 
-export interface DeviceCode extends Aging {
+export interface DeviceCode extends Expiring {
   readonly code: string
   readonly userCode: string
   readonly grant: Grant
@@ -48,7 +48,7 @@ export interface DeviceCode extends Aging {
   polls: number
 }
 
-export interface AuthorizationCode extends Aging {
+export interface AuthorizationCode extends Expiring {
   readonly code: string
   readonly grant: Grant
   readonly redirectUri: string
@@ -57,32 +57,32 @@ export interface AuthorizationCode extends Aging {
   used: boolean
 }
 
-export interface RefreshToken extends Aging {
+export interface RefreshToken extends Expiring {
   readonly value: string
   readonly grant: Grant
   spent: boolean
 }
 
-export interface AccessToken extends Aging {
+export interface AccessToken extends Expiring {
   readonly value: string
   readonly grant: Grant
   readonly scope: readonly string[]
   readonly audience: readonly string[]
 }
 
-/** All the provider remembers. */
+/** All state of the provider. */
 export class Store {
   readonly clients = new Map<string, KnownClient>()
-  /** Good for one registration each (RFC 7591 §3), where the provider wants one. */
+  /** Each permits registrations (RFC 7591 §3) at a provider that requires one. */
   readonly initialAccessTokens = new Set<string>()
   readonly deviceCodes = new Map<string, DeviceCode>()
   readonly codes = new Map<string, AuthorizationCode>()
   readonly refreshTokens = new Map<string, RefreshToken>()
   readonly accessTokens = new Map<string, AccessToken>()
-  /** `jti` of client assertions, which count once (RFC 7523 §3). */
+  /** `jti` of the client assertions so far: each may be used once (RFC 7523 §3). */
   readonly assertions = new Set<string>()
 
-  /** Takes seconds from the life of everything that was issued so far. */
+  /** Shortens the lifetime of everything issued so far. */
   age(seconds: number): void {
     for (const kind of [this.deviceCodes, this.codes, this.refreshTokens, this.accessTokens]) {
       for (const thing of kind.values()) {
@@ -102,19 +102,19 @@ export class Store {
     }
   }
 
-  /** Ends a grant with every token it gave. */
+  /** Revokes a grant with all its tokens. */
   revoke(grant: Grant): void {
     grant.revoked = true
     this.forgetAccessTokens(grant)
   }
 }
 
-/** A name nobody guesses, safe in a URL. */
-export function unguessable(bytes = 24): string {
+/** A random text that is safe in a URL. */
+export function randomToken(bytes = 24): string {
   return randomBytes(bytes).toString('base64url')
 }
 
-/** As people can read it out: `WDJB-MJHT` (RFC 8628 §6.1). */
+/** A user code such as `WDJB-MJHT` (RFC 8628 §6.1). */
 export function newUserCode(): string {
   const letters = 'BCDFGHJKLMNPQRSTVWXZ'
   const text = [...randomBytes(8)].map((byte) => letters[byte % letters.length] ?? 'B').join('')

@@ -3,9 +3,9 @@ import { Agent, fetch } from 'undici'
 import type { WlcgProvider } from './wlcg-provider.ts'
 
 /**
- * The payload of a token, checked as a service on the grid would: signature by the provider's
- * published keys, issuer, lifetime, and whether it is for `audience`.
- * @throws what jose throws.
+ * The claims of a token, checked as a grid service checks them: signature by the provider's
+ * published keys, issuer, lifetime, audience.
+ * @throws the error of jose if a check fails.
  */
 export async function verifiedPayload(
   provider: WlcgProvider,
@@ -25,7 +25,7 @@ export async function verifiedPayload(
   }
 }
 
-/** The payload of a token as it stands, unchecked. */
+/** The claims of a token, unchecked. */
 export function payloadOf(token: string): JWTPayload {
   const [, payload = ''] = token.split('.')
   return JSON.parse(Buffer.from(payload, 'base64url').toString()) as JWTPayload

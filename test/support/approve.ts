@@ -1,12 +1,12 @@
 import { Agent, fetch } from 'undici'
 
-/** Where a person would go, as the device authorization response tells (RFC 8628 §3.2). */
-export interface DeviceVisit {
+/** The pages that a person opens to approve a device code (RFC 8628 §3.2, §3.3). */
+interface DeviceApproval {
   /** `verification_uri`, or `verification_uri_complete`. */
   readonly verificationUri: string
-  /** Needed with a plain `verification_uri`. */
+  /** Required with a plain `verification_uri`. */
   readonly userCode?: string | undefined
-  /** PEM bundle the browser trusts. */
+  /** The PEM bundle that the browser trusts. */
   readonly caPem: string
   readonly login?: string
 }
@@ -16,20 +16,20 @@ export interface Page {
   readonly html: string
 }
 
-/** Stands for a page that is not the provider's any more. */
-const LEFT = ''
-/** A chain longer than this goes in circles. */
+/** The content of a page outside the provider. */
+const OUTSIDE = ''
+/** A longer chain of redirects or pages is a loop. */
 const MAX_STEPS = 20
 
-/** Approves a device code as a person with a browser does: code, confirmation, login, consent. */
-export function approveDevice(visit: DeviceVisit): Promise<void> {
-  return walk(visit, (fields) => fields.delete('abort'), 'Device approved')
+/** Approves a device code as a person in a browser does: code, confirmation, login, consent. */
+export function approveDevice(approval: DeviceApproval): Promise<void> {
+  return walk(approval, (fields) => fields.delete('abort'), 'Device approved')
 }
 
-/** Says no at the page that asks for confirmation. */
-export function denyDevice(visit: DeviceVisit): Promise<void> {
+/** Denies a device code at the page that asks for confirmation. */
+export function denyDevice(approval: DeviceApproval): Promise<void> {
   return walk(
-    visit,
+    approval,
     (fields) => {
       if (fields.has('confirm')) fields.set('abort', 'yes')
     },
@@ -37,25 +37,26 @@ export function denyDevice(visit: DeviceVisit): Promise<void> {
   )
 }
 
-/** Where a person is sent to log in (RFC 6749 §4.1.1). */
-export interface LoginVisit {
+/** A login in a browser (RFC 6749 §4.1.1). */
+interface BrowserLogin {
+  /** The authorization URL. */
   readonly address: string
-  /** PEM bundle the browser trusts. */
+  /** The PEM bundle that the browser trusts. */
   readonly caPem: string
   readonly login?: string
-  /** Presses Cancel instead. */
+  /** True: presses Cancel. */
   readonly denies?: boolean
 }
 
-/** Logs in as a person with a browser does, and gives the address that the provider sends it to. */
-export async function redirectAfterLogin(visit: LoginVisit): Promise<URL> {
-  const { address, caPem, login = 'alice', denies = false } = visit
+/** Logs in as a person in a browser does. Returns the address of the provider's redirect. */
+export async function redirectAfterLogin(browserLogin: BrowserLogin): Promise<URL> {
+  const { address, caPem, login: user = 'alice', denies = false } = browserLogin
   const browser = new Browser(caPem)
   try {
     let page = await browser.open(new URL(address))
-    for (let step = 0; step < MAX_STEPS && page.html !== LEFT; step += 1) {
+    for (let step = 0; step < MAX_STEPS && page.html !== OUTSIDE; step += 1) {
       const { action, fields } = formOf(page)
-      if (fields.has('login')) fields.set('login', login)
+      if (fields.has('login')) fields.set('login', user)
       if (denies) fields.set('abort', 'yes')
       page = await browser.open(action, fields)
     }
@@ -65,25 +66,25 @@ export async function redirectAfterLogin(visit: LoginVisit): Promise<URL> {
   }
 }
 
-/** Logs in, and shows the page of ours that the browser comes back to. */
-export async function logIn(visit: LoginVisit): Promise<Page> {
-  const url = await redirectAfterLogin(visit)
+/** Logs in and follows the redirect. Returns our result page. */
+export async function logIn(browserLogin: BrowserLogin): Promise<Page> {
+  const url = await redirectAfterLogin(browserLogin)
   const response = await fetch(url)
   return { url, html: await response.text() }
 }
 
 async function walk(
-  visit: DeviceVisit,
+  approval: DeviceApproval,
   decide: (fields: URLSearchParams) => void,
   goal: string,
 ): Promise<void> {
-  const browser = new Browser(visit.caPem)
+  const browser = new Browser(approval.caPem)
   try {
-    let page = await browser.open(new URL(visit.verificationUri))
+    let page = await browser.open(new URL(approval.verificationUri))
     for (let step = 0; step < MAX_STEPS && !page.html.includes(goal); step += 1) {
       const { action, fields } = formOf(page)
-      if (fields.has('login')) fields.set('login', visit.login ?? 'alice')
-      if (fields.get('user_code') === '') fields.set('user_code', visit.userCode ?? '')
+      if (fields.has('login')) fields.set('login', approval.login ?? 'alice')
+      if (fields.get('user_code') === '') fields.set('user_code', approval.userCode ?? '')
       decide(fields)
       page = await browser.open(action, fields)
     }
@@ -93,7 +94,7 @@ async function walk(
   }
 }
 
-/** The only form of a page, its target and what a press of its first button would send. */
+/** The only form of a page: its target, and the parameters that its first button sends. */
 function formOf(page: Page): { action: URL; fields: URLSearchParams } {
   const action = /<form[^>]* action="([^"]*)"/.exec(page.html)?.[1]
   if (action === undefined) throw new Error(`no form on ${page.url.href}: ${page.html}`)
@@ -108,7 +109,7 @@ function attribute(tag: string, name: string): string {
   return new RegExp(` ${name}="([^"]*)"`).exec(tag)?.[1] ?? ''
 }
 
-/** As much of a browser as the pages need: cookies, redirects, forms. */
+/** The parts of a browser that the pages need: cookies, redirects, forms. */
 class Browser {
   readonly #cookies = new Map<string, string>()
   readonly #agent: Agent
@@ -133,8 +134,8 @@ class Browser {
       const location = response.headers.get('location')
       if (location === null) return { url: target, html }
       target = new URL(location, target)
-      // Back to the agent, or to another program: the providers of the tests speak TLS.
-      if (target.protocol !== 'https:') return { url: target, html: LEFT }
+      // The redirect to the agent or another program: only the providers of the tests use TLS.
+      if (target.protocol !== 'https:') return { url: target, html: OUTSIDE }
       body = undefined
     }
     throw new Error(`too many redirects from ${url.href}`)

@@ -11,10 +11,10 @@ const DIRECTORY = '/usr/bin'
 const COMMANDS = ['oidc-agent', 'oidc-add', 'oidc-gen', 'oidc-token']
 const HEADER = '/usr/include/oidc-agent/api.h'
 
-/** Why there is nothing to compare with; undefined where Debian's package is installed. */
+/** Why the C programs cannot be run; undefined if Debian's package is installed. */
 export const noPeerReason: string | undefined = findPeerReason()
 
-/** Why no client of the C library can be compiled. */
+/** Why a client of the C library cannot be compiled; undefined if it can. */
 export const noLibraryReason: string | undefined = findLibraryReason()
 
 /** A client of liboidc-agent, compiled here against the installed library. */
@@ -46,7 +46,7 @@ int main(int argc, char** argv) {
 }
 `
 
-/** Compiles {@link LIBRARY_CLIENT} and gives the path of the program. */
+/** Compiles {@link LIBRARY_CLIENT}. Returns the path of the program. */
 export async function libraryClient(sandbox: Sandbox): Promise<string> {
   const source = await sandbox.file('client.c', LIBRARY_CLIENT)
   const program = join(sandbox.directory, 'client')
@@ -64,11 +64,11 @@ export function runPeer(
   return sandbox.run(join(DIRECTORY, command), args, options)
 }
 
-/** Starts the C agent in the sandbox, as the one that commands find, once it accepts connections. */
+/** Starts the C agent in the sandbox, for the commands there. Resolves when it accepts connections. */
 export async function startPeerAgent(sandbox: Sandbox): Promise<SandboxAgent> {
-  // The process that is started ends before its child prints: the pipe's end is what tells.
+  // The started process ends before its child prints: wait for the end of the pipe.
   const agent = sandbox.adopt(outputOf(await runPeer(sandbox, 'oidc-agent', [])))
-  // It prints before it binds and listens (strace of 4.2.6): a command started at once may come too
+  // It prints before it binds and listens (strace of 4.2.6): a command started at once may be too
   // early.
   await until('the C agent to listen', () => accepts(agent.socketPath))
   return agent
@@ -89,7 +89,7 @@ async function accepts(socketPath: string): Promise<boolean> {
 function findPeerReason(): string | undefined {
   const missing = COMMANDS.filter((name) => !existsSync(join(DIRECTORY, name)))
   if (missing.length > 0) return 'oidc-agent-cli of Debian is not installed'
-  // Ours, installed there, is a script.
+  // Our own command, if installed there, is a script.
   const isProgram = readFileSync(join(DIRECTORY, 'oidc-token')).subarray(1, 4).toString() === 'ELF'
   return isProgram ? undefined : `${DIRECTORY}/oidc-token is not the C program`
 }

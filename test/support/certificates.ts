@@ -1,8 +1,8 @@
 import { createHash, type KeyObject, randomBytes, sign } from 'node:crypto'
 import * as der from './der.ts'
-import { newTestKeyPair } from './key-pair.ts'
+import { newTestKeyPair } from './signing-key.ts'
 
-/** What a TLS server needs, PEM. */
+/** Certificate and private key of a TLS server, PEM. */
 export interface ServerCertificate {
   readonly cert: string
   readonly key: string
@@ -10,10 +10,10 @@ export interface ServerCertificate {
 
 /** A throw-away certificate authority; its key lives in this process only. */
 export interface CertificateAuthority {
-  /** Its certificate, PEM: what clients are to trust. */
+  /** Its certificate, PEM, for clients to trust. */
   readonly pem: string
-  /** A certificate for localhost, 127.0.0.1 and ::1, unless told otherwise. */
-  issue(wish?: CertificateOptions): ServerCertificate
+  /** A server certificate, by default for localhost, 127.0.0.1 and ::1. */
+  issue(options?: CertificateOptions): ServerCertificate
 }
 
 export interface CertificateOptions {
@@ -53,11 +53,11 @@ export function createAuthority(commonName = 'throw-away CA'): CertificateAuthor
   const authorityKeyId = keyIdOf(keys.keyInfo)
   return {
     pem: pem('CERTIFICATE', certificate),
-    issue: (wish = {}) => issue(issuer, authorityKeyId, wish),
+    issue: (options = {}) => issue(issuer, authorityKeyId, options),
   }
 }
 
-/** The certificate of a server that nobody renewed. */
+/** Options of a certificate that expired ten days ago. */
 export function expired(): CertificateOptions {
   return {
     commonName: 'expired',
@@ -69,14 +69,14 @@ export function expired(): CertificateOptions {
 function issue(
   issuer: Issuer,
   authorityKeyId: Buffer,
-  wish: CertificateOptions,
+  options: CertificateOptions,
 ): ServerCertificate {
   const keys = newKeys()
   const certificate = signed(issuer, {
-    name: nameOf(wish.commonName ?? 'localhost'),
+    name: nameOf(options.commonName ?? 'localhost'),
     keyInfo: keys.keyInfo,
-    extensions: serverExtensions(authorityKeyId, wish),
-    ...validity(wish),
+    extensions: serverExtensions(authorityKeyId, options),
+    ...validity(options),
   })
   return { cert: pem('CERTIFICATE', certificate), key: keys.privatePem }
 }
@@ -94,7 +94,7 @@ function newKeys(): { privateKey: KeyObject; privatePem: string; keyInfo: Buffer
 function signed(issuer: Issuer, subject: Subject): Buffer {
   const body = der.sequence(
     der.tagged(0, der.integer(Buffer.from([2]))),
-    // A serial number must be positive and have no needless leading zero byte.
+    // A serial number must be positive, without an unnecessary leading zero byte.
     der.integer(Buffer.from([1, ...randomBytes(8)])),
     ECDSA_WITH_SHA256,
     issuer.name,
@@ -108,16 +108,16 @@ function signed(issuer: Issuer, subject: Subject): Buffer {
 
 function authorityExtensions(keyInfo: Buffer): readonly Buffer[] {
   return [
-    critical('2.5.29.19', der.sequence(der.yes())),
+    critical('2.5.29.19', der.sequence(der.booleanTrue())),
     // keyCertSign and cRLSign.
     critical('2.5.29.15', der.bitString(Buffer.from([0x06]), 1)),
     extension('2.5.29.14', der.octetString(keyIdOf(keyInfo))),
   ]
 }
 
-function serverExtensions(authorityKeyId: Buffer, wish: CertificateOptions): readonly Buffer[] {
-  const dnsNames = wish.dnsNames ?? ['localhost']
-  const addresses = wish.dnsNames === undefined ? LOOPBACK_ADDRESSES : []
+function serverExtensions(authorityKeyId: Buffer, options: CertificateOptions): readonly Buffer[] {
+  const dnsNames = options.dnsNames ?? ['localhost']
+  const addresses = options.dnsNames === undefined ? LOOPBACK_ADDRESSES : []
   return [
     critical('2.5.29.19', der.sequence()),
     critical('2.5.29.15', der.bitString(Buffer.from([0x80]), 7)),
@@ -138,7 +138,7 @@ function extension(identifier: string, value: Buffer): Buffer {
 }
 
 function critical(identifier: string, value: Buffer): Buffer {
-  return der.sequence(der.objectIdentifier(identifier), der.yes(), der.octetString(value))
+  return der.sequence(der.objectIdentifier(identifier), der.booleanTrue(), der.octetString(value))
 }
 
 function nameOf(commonName: string): Buffer {
@@ -150,10 +150,10 @@ function keyIdOf(keyInfo: Buffer): Buffer {
   return createHash('sha1').update(keyInfo).digest()
 }
 
-function validity(wish: CertificateOptions): { notBefore: Date; notAfter: Date } {
+function validity(options: CertificateOptions): { notBefore: Date; notAfter: Date } {
   return {
-    notBefore: wish.notBefore ?? new Date(Date.now() - DAY_MS),
-    notAfter: wish.notAfter ?? new Date(Date.now() + 30 * DAY_MS),
+    notBefore: options.notBefore ?? new Date(Date.now() - DAY_MS),
+    notAfter: options.notAfter ?? new Date(Date.now() + 30 * DAY_MS),
   }
 }
 

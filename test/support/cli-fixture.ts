@@ -5,19 +5,19 @@ import { expect } from 'vitest'
 import { type Issuer, type IssuerOptions, startIssuer } from '../issuer/start-issuer.ts'
 import { type Finished, outputOf, type Started, shown } from './command.ts'
 import { Sandbox } from './sandbox.ts'
-
-export const PASSWORD = 'correct horse battery staple'
+import { PASSWORD } from './seed-account.ts'
 
 /**
- * A person with a machine, an agent that logs all it can, and one provider, who approves whatever is
- * shown. All that is said is kept.
+ * The commands, an agent with a debug log, and the scriptable provider, where the person approves
+ * every login. The outputs of all commands are kept for {@link checkSecrecy}.
  */
 export class CliFixture {
   readonly sandbox: Sandbox
   readonly issuer: Issuer
-  readonly said: Finished[] = []
+  /** Every command that {@link run} or {@link gen} ran, with its outputs. */
+  readonly #finished: Finished[] = []
   readonly #log: string
-  /** With the password of every account file. */
+  /** Contains the password of every account file. */
   readonly passwordFile: string
 
   private constructor(sandbox: Sandbox, issuer: Issuer, passwordFile: string) {
@@ -35,10 +35,10 @@ export class CliFixture {
     const approving = { person: 'approves', deviceInterval: 1, ...settings } as const
     const issuer = await startIssuer({ ...options, settings: approving })
     const sandbox = await Sandbox.create()
-    const desk = new CliFixture(sandbox, issuer, await sandbox.file('password', `${PASSWORD}\n`))
-    const started = await sandbox.sh(`oidc-agent -g --log-stderr 2>'${desk.#log}'`, { env })
+    const fixture = new CliFixture(sandbox, issuer, await sandbox.file('password', `${PASSWORD}\n`))
+    const started = await sandbox.sh(`oidc-agent -g --log-stderr 2>'${fixture.#log}'`, { env })
     sandbox.adopt(outputOf(started))
-    return desk
+    return fixture
   }
 
   async close(): Promise<void> {
@@ -51,7 +51,7 @@ export class CliFixture {
     return this.#kept(this.sandbox.start(command, args))
   }
 
-  /** Runs `oidc-gen` for an account at the provider, with everything answered by options. */
+  /** Runs `oidc-gen` for an account at the provider; options answer every question. */
   async gen(name: string, ...options: readonly string[]): Promise<Finished> {
     return this.#kept(this.startGen(name, ...options))
   }
@@ -59,7 +59,7 @@ export class CliFixture {
   startGen(name: string, ...options: readonly string[]): Started {
     const { origin, settings, caPath } = this.issuer
     return this.sandbox.start('oidc-gen', [
-      // As a person types it.
+      // Without the slash at the end, as people type it.
       ...[`--iss=${origin}${settings().issuerPath.replace(/\/$/, '')}`, `--cp=${caPath}`],
       ...[`--pw-file=${this.passwordFile}`, '--prompt=none', '--confirm-default'],
       ...options,
@@ -67,7 +67,7 @@ export class CliFixture {
     ])
   }
 
-  /** As {@link gen}, which has to succeed; gives what the person read on stderr. */
+  /** Runs {@link gen}, which must succeed. Returns its stderr. */
   async login(name: string, ...options: readonly string[]): Promise<string> {
     const finished = await this.gen(name, ...options)
     expect(finished.status, shown(finished)).toBe(0)
@@ -75,7 +75,7 @@ export class CliFixture {
     return finished.stderr
   }
 
-  /** A token, which has to be got without a word. */
+  /** Runs `oidc-token`, which must succeed without any message. Returns the token. */
   async token(...args: readonly string[]): Promise<string> {
     const finished = await this.run('oidc-token', ...args)
     expect({ status: finished.status, stderr: finished.stderr }).toEqual({ status: 0, stderr: '' })
@@ -83,12 +83,13 @@ export class CliFixture {
     return finished.stdout.trim()
   }
 
+  /** The claims of a {@link token}. */
   async claims(...args: readonly string[]): Promise<JWTPayload> {
     return decodeJwt(await this.token(...args))
   }
 
-  /** What the person reads on stderr where there is no token. */
-  async refusal(...args: readonly string[]): Promise<string> {
+  /** Runs `oidc-token`, which must fail. Returns its stderr. */
+  async tokenError(...args: readonly string[]): Promise<string> {
     const finished = await this.run('oidc-token', ...args)
     expect({ status: finished.status, stdout: finished.stdout }, shown(finished)).toEqual({
       status: 1,
@@ -97,13 +98,13 @@ export class CliFixture {
     return finished.stderr
   }
 
-  /** Writes what issuer.config says of the provider. */
+  /** Writes an entry for the provider into issuer.config. */
   async knownIssuer(entry: Readonly<Record<string, unknown>>): Promise<void> {
     const entries = [{ issuer: this.issuer.issuer, ...entry }]
     await this.sandbox.file('home/.config/oidc-agent/issuer.config', JSON.stringify(entries))
   }
 
-  /** The account's file, opened. */
+  /** The decrypted account file. */
   async account(name: string): Promise<Record<string, unknown>> {
     const args = [`--pw-file=${this.passwordFile}`, '-p', name]
     const printed = outputOf(await this.sandbox.run('oidc-gen', args))
@@ -114,15 +115,15 @@ export class CliFixture {
     return readFile(this.#log, 'utf8')
   }
 
-  /** No secret is in what was said, but the token a command was asked for, nor in the agent's log. */
+  /** Checks that no secret is in an output or in the agent's log, except a token on the stdout of oidc-token. */
   async checkSecrecy(): Promise<void> {
-    const tokens = this.said
+    const tokens = this.#finished
       .filter(({ line }) => line.startsWith('oidc-token'))
       .map(({ stdout }) => stdout.trim())
     const secrets = [...new Set([PASSWORD, ...tokens, ...this.#secretsSent()])].filter(
       (secret) => secret.length > 7,
     )
-    const texts = this.said.map((finished) =>
+    const texts = this.#finished.map((finished) =>
       finished.line.startsWith('oidc-token')
         ? finished.stderr
         : `${finished.stdout}\n${finished.stderr}`,
@@ -133,7 +134,7 @@ export class CliFixture {
     }
   }
 
-  /** What went to the provider that nobody else may know. */
+  /** The secrets in the requests to the provider. */
   #secretsSent(): readonly string[] {
     return this.issuer.requests.flatMap(({ form, headers }) => {
       const [scheme, proof = ''] = (headers['authorization'] ?? '').split(' ')
@@ -150,7 +151,7 @@ export class CliFixture {
 
   async #kept({ finished }: Started): Promise<Finished> {
     const end = await finished
-    this.said.push(end)
+    this.#finished.push(end)
     return end
   }
 }

@@ -1,13 +1,13 @@
-import { type ChildProcess, spawn } from 'node:child_process'
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
 
-/** A command that has ended, and what it said. */
+/** A command that has ended, and its outputs. */
 export interface Finished {
-  /** As a person would type it. */
+  /** The command line. */
   readonly line: string
   readonly stdout: string
   readonly stderr: string
-  /** Null where a signal ended it. */
+  /** Null if a signal ended it. */
   readonly status: number | null
   readonly signal: NodeJS.Signals | null
 }
@@ -15,18 +15,18 @@ export interface Finished {
 export interface CommandOptions {
   readonly env: Readonly<Record<string, string>>
   readonly cwd?: string
-  /** What it reads; closed at once where absent. */
+  /** Its standard input; empty by default. */
   readonly input?: string
-  /** Runs it as this user; only root can. */
+  /** The user it runs as; requires root. */
   readonly uid?: number | undefined
   readonly gid?: number | undefined
-  /** Killed after so long: a command that hangs is a failure, not a stuck test. */
+  /** Killed after this time: a command that hangs fails the test instead of blocking it. */
   readonly timeoutMs?: number
 }
 
 const DEFAULT_TIMEOUT_MS = 60_000
 
-/** A command that runs. */
+/** A running command. */
 export interface Started {
   readonly child: ChildProcess
   readonly finished: Promise<Finished>
@@ -42,7 +42,7 @@ export function startCommand(
   const child = spawn(command, args, {
     env: options.env,
     stdio: ['pipe', 'pipe', 'pipe'],
-    // A session of its own: no terminal to ask questions on, whoever runs the tests.
+    // A session of its own, so that there is no terminal to ask questions on.
     detached: true,
     ...(options.cwd === undefined ? {} : { cwd: options.cwd }),
     ...(options.uid === undefined ? {} : { uid: options.uid }),
@@ -50,7 +50,7 @@ export function startCommand(
   })
   const stdout = kept(child.stdout)
   const stderr = kept(child.stderr)
-  // A command that never reads its input may be gone before it is written.
+  // A command that does not read its input may end before it is written.
   child.stdin.on('error', () => undefined)
   child.stdin.end(options.input ?? '')
   const timeoutMs = options.timeoutMs ?? DEFAULT_TIMEOUT_MS
@@ -74,7 +74,7 @@ export function runCommand(
   return startCommand(command, args, options).finished
 }
 
-/** The command and its outputs as they stand in a test report. */
+/** The command and its outputs, as a terminal shows them, for a test report. */
 export function shown({ line, stdout, stderr, status, signal }: Finished): string {
   const parts = [
     `$ ${line}`,
@@ -86,12 +86,12 @@ export function shown({ line, stdout, stderr, status, signal }: Finished): strin
 }
 
 /**
- * The standard output of a command that had to succeed.
- * @throws Error with the whole transcript where it did not.
+ * The standard output of a command that must succeed.
+ * @throws Error with the transcript if it failed.
  */
 export function outputOf(finished: Finished): string {
   if (finished.status === 0) return finished.stdout
-  throw new Error(`a command failed that should not:\n${shown(finished)}`)
+  throw new Error(`the command failed:\n${shown(finished)}`)
 }
 
 function killGroup({ pid }: ChildProcess): void {
@@ -102,4 +102,20 @@ function kept(stream: NodeJS.ReadableStream): () => string {
   const chunks: Buffer[] = []
   stream.on('data', (chunk: Buffer) => chunks.push(chunk))
   return () => Buffer.concat(chunks).toString()
+}
+
+/** A uid without an account, which has no permissions but those of all others. */
+const OTHER_USER = { uid: 54_321, gid: 54_321 }
+
+/**
+ * Another user to run commands as; undefined if we are not root. An ordinary user is subject to
+ * permissions anyway.
+ */
+export const secondUser: { readonly uid: number; readonly gid: number } | undefined = find()
+
+function find(): typeof OTHER_USER | undefined {
+  if (process.getuid?.() !== 0) return undefined
+  // Our node may be in a home directory that the other user cannot enter.
+  const probe = spawnSync(process.execPath, ['-e', '0'], { ...OTHER_USER, cwd: '/' })
+  return probe.status === 0 ? OTHER_USER : undefined
 }

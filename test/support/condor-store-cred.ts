@@ -10,9 +10,9 @@ export interface StoreCredCall {
 
 /**
  * For tests: writes a stand-in for HTCondor's `condor_store_cred` into `directory`. It takes the
- * arguments of the real one's manual page, keeps credentials as the credd does, gives its exit
+ * arguments of the real command's manual page, stores credentials as the credd does, ends with its exit
  * statuses (0 stored or found, 1 not found or failed, 2 found with other scopes or audience), and
- * writes down how it was called. A file `status` in the directory makes it end with that status.
+ * records its calls. A file `status` in the directory makes it end with that status.
  */
 export async function writeStoreCred(directory: string): Promise<void> {
   const path = join(directory, 'condor_store_cred')
@@ -20,14 +20,14 @@ export async function writeStoreCred(directory: string): Promise<void> {
   await chmod(path, 0o755)
 }
 
-/** How it was called, in order. */
+/** The calls of the stand-in, in order. */
 export async function storeCredCalls(directory: string): Promise<readonly StoreCredCall[]> {
   const text = await readFile(join(directory, 'calls'), 'utf8').catch(() => '')
   const lines = text.split('\n').filter((line) => line !== '')
   return lines.map((line) => JSON.parse(line) as StoreCredCall)
 }
 
-/** What it has stored under a name. */
+/** The credential stored under a name. */
 export async function storedCredential(directory: string, name: string): Promise<JsonObject> {
   return JSON.parse(await readFile(join(directory, `${name}.use`), 'utf8')) as JsonObject
 }
@@ -64,7 +64,7 @@ fs.writeFileSync(file, JSON.stringify(credential))
 end(0, 'Operation succeeded.')
 `
 
-/** The PATH by which commands find the stand-in, and it node. */
+/** A PATH with the stand-in and with node, which runs it. */
 export function pathTo(directory: string): string {
   return [directory, dirname(process.execPath), '/usr/bin', '/bin'].join(':')
 }

@@ -2,17 +2,17 @@ import { once } from 'node:events'
 import { createServer } from 'node:http'
 import { type AddressInfo, connect, type Socket } from 'node:net'
 
-/** An HTTP proxy that knows no names: whatever is asked for is at one port of this machine. */
+/** An HTTP proxy whose tunnels all lead to one port of this machine, whatever host they name. */
 export interface ConnectProxy {
   readonly host: string
-  /** What was asked for, and as whom. */
+  /** The CONNECT requests, with their credentials. */
   readonly asked: { readonly target: string; readonly authorization: string | undefined }[]
-  /** The status it answers with from now on; 200 opens a tunnel. */
+  /** The status of the next responses; 200 opens a tunnel. */
   status: number
   readonly close: () => Promise<void>
 }
 
-/** Starts a proxy that leads to a loopback port. */
+/** Starts a proxy whose tunnels lead to a loopback port. */
 export async function startConnectProxy(port: number): Promise<ConnectProxy> {
   const sockets = new Set<Socket>()
   const keep = (socket: Socket): void => {

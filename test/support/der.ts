@@ -1,6 +1,6 @@
 /**
- * The few pieces of DER (ITU-T X.690) that a certificate is made of. Written out here since the
- * libraries that make certificates bring the browser's type declarations with them.
+ * The elements of DER (ITU-T X.690) in a certificate. They are written here because the packages
+ * that make certificates bring the browser's type declarations with them.
  */
 
 /** A SEQUENCE of encoded parts. */
@@ -33,12 +33,12 @@ export function octetString(...parts: readonly Buffer[]): Buffer {
   return element(0x04, ...parts)
 }
 
-/** A BIT STRING whose last `unusedBits` bits do not count. */
+/** A BIT STRING without the last `unusedBits` bits. */
 export function bitString(bytes: Buffer, unusedBits = 0): Buffer {
   return element(0x03, Buffer.from([unusedBits]), bytes)
 }
 
-export function yes(): Buffer {
+export function booleanTrue(): Buffer {
   return element(0x01, Buffer.from([0xff]))
 }
 
@@ -46,7 +46,7 @@ export function utf8(text: string): Buffer {
   return element(0x0c, Buffer.from(text))
 }
 
-/** A UTCTime, seconds precise: good for years until 2049. */
+/** A UTCTime with a precision of seconds, for years until 2049. */
 export function utcTime(date: Date): Buffer {
   const digits = date.toISOString().replace(/[-:T]/g, '').slice(2, 14)
   return element(0x17, Buffer.from(`${digits}Z`))

@@ -1,7 +1,7 @@
 import { once } from 'node:events'
 import { createServer, type Server } from 'node:net'
 
-/** A loopback port that nobody listens on at the moment. */
+/** A loopback port on which no program listens at the moment. */
 export async function freePort(): Promise<number> {
   const server = await occupyPort()
   const { port } = server
@@ -9,7 +9,7 @@ export async function freePort(): Promise<number> {
   return port
 }
 
-/** Listens on a port, as another program would. */
+/** Listens on a free port, as another program would. */
 export async function occupyPort(
   host = '127.0.0.1',
 ): Promise<{ readonly port: number; readonly close: () => Promise<void> }> {

@@ -4,14 +4,14 @@ import type { Issuer } from '../issuer/start-issuer.ts'
 import type { KnownClient } from '../issuer/store.ts'
 import { clientAt, noAbort, providerConfig } from './oidc-client.ts'
 
-/** Somebody who has logged in at a provider of the tests. */
+/** A client and its tokens after a login at the scriptable provider. */
 export interface IssuerLogin {
   readonly client: Client
   readonly tokens: TokenResponse
   readonly refreshToken: Secret
 }
 
-/** A client the provider knows, as an account would hold it. */
+/** A client of the provider, as an account contains it. */
 export function clientFrom(
   issuer: Issuer,
   known: KnownClient,
@@ -26,7 +26,7 @@ export function clientFrom(
   })
 }
 
-/** Logs a person in by device code, who approves at once. */
+/** Logs in by device code, approved at once. */
 export async function loginAt(
   issuer: Issuer,
   oidc: OpenIdProvider,

@@ -9,13 +9,13 @@ export type RequestListener = (request: http.IncomingMessage, response: http.Ser
 /** A server on a free loopback port. */
 export interface LoopbackServer {
   readonly port: number
-  /** Stops answering and cuts every connection; the port stays known for {@link up}. */
+  /** Stops listening and cuts every connection; {@link up} uses the same port again. */
   readonly down: () => Promise<void>
-  /** Answers again, on the same port. */
+  /** Listens again, on the same port. */
   readonly up: () => Promise<void>
   /** Ends the connection of a request by RST instead of FIN. */
   readonly reset: (request: http.IncomingMessage) => void
-  /** Shows another certificate from now on, and cuts the connections that saw the last one. */
+  /** Presents another certificate to new connections, and cuts the existing ones. */
   readonly present: (certificate: ServerCertificate) => void
   readonly close: () => Promise<void>
 }
@@ -29,7 +29,7 @@ export async function startLoopbackServer(
     certificate === undefined
       ? http.createServer(listener)
       : https.createServer({ cert: certificate.cert, key: certificate.key }, listener)
-  // A client that ends its connection in the middle of things is part of the tests.
+  // Tests also end connections during the handshake.
   server.on('tlsClientError', () => undefined)
   const sockets = new Set<Socket>()
   server.on('connection', (socket: Socket) => {
@@ -57,7 +57,7 @@ export async function startLoopbackServer(
     down,
     up: () => listen(address.port),
     reset: (request) => {
-      // Only the socket below TLS can be reset; its other end has the same port.
+      // Only the TCP socket below TLS can be reset; its peer has the same port.
       const { remotePort } = request.socket
       for (const socket of sockets) if (socket.remotePort === remotePort) socket.resetAndDestroy()
     },

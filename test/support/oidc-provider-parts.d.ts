@@ -1,5 +1,5 @@
 /*
- * The package's entry file complains on stderr about Node 20, on which it runs well; its parts are
+ * The package's entry file prints a warning about Node 20, on which it works; its parts are
  * imported instead. They have the entry's types.
  */
 declare module 'oidc-provider/lib/provider.js' {

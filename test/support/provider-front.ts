@@ -2,36 +2,36 @@ import { IncomingMessage, type ServerResponse } from 'node:http'
 import { setTimeout as wait } from 'node:timers/promises'
 import { registrable } from './wlcg-scopes.ts'
 
-/** A request as it came in. */
+/** A request, received completely. */
 interface RecordedRequest {
   readonly method: string
   readonly path: string
   readonly authorization: string | undefined
   readonly userAgent: string | undefined
   readonly body: string
-  /** The body as a form, where it was one. */
+  /** The parameters of a form body. */
   readonly form: Readonly<Record<string, string>>
 }
 
-/** What was asked of the provider so far. */
+/** The requests that the provider has received. */
 export interface Counters {
-  /** Requests to the token endpoint per `grant_type`, answered or not. */
+  /** Token requests per `grant_type`, including those without a response. */
   readonly tokenRequests: Record<string, number>
-  /** The most token requests that were open at the same time. */
+  /** The maximum number of token requests in progress at the same time. */
   mostAtOnce: number
   /** The last {@link KEPT_REQUESTS} requests, oldest first. */
   readonly requests: RecordedRequest[]
 }
 
-/** What a test may turn while the provider runs. */
+/** What a test may change while the provider runs. */
 export interface FrontSettings {
-  /** Milliseconds the token endpoint takes longer. */
+  /** Additional latency of the token endpoint, milliseconds. */
   latencyMs: number
-  /** Sees every request first; true: it has answered (or means to leave the caller hanging). */
+  /** Called first for every request; true: it has sent the response, or leaves the client waiting. */
   onRequest: ((request: IncomingMessage, response: ServerResponse) => boolean) | undefined
 }
 
-type Answer = (request: IncomingMessage, response: ServerResponse, body: string) => Promise<void>
+type Handler = (request: IncomingMessage, response: ServerResponse, body: string) => Promise<void>
 
 const KEPT_REQUESTS = 500
 const TOKEN_PATH = '/token'
@@ -41,20 +41,20 @@ export function newCounters(): Counters {
   return { tokenRequests: {}, mostAtOnce: 0, requests: [] }
 }
 
-/** Stands before the provider: reads each request whole, counts it, delays or intercepts it. */
+/** The listener in front of the provider: reads each request completely, counts it, delays or intercepts it. */
 export function providerFront(
   counters: Counters,
   settings: FrontSettings,
-  answer: Answer,
+  handle: Handler,
 ): (request: IncomingMessage, response: ServerResponse) => void {
   let atOnce = 0
   const serve = async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
-    // As nginx does before an IAM: an issuer that ends in a slash makes callers send two.
+    // As nginx does in front of an IAM: an issuer that ends in a slash makes clients send two.
     request.url = request.url?.replace(/^\/{2,}/, '/')
     const body = await bodyOf(request)
     const recorded = record(counters, request, body)
     if (recorded.path !== TOKEN_PATH) {
-      if (settings.onRequest?.(request, response) !== true) await answer(request, response, body)
+      if (settings.onRequest?.(request, response) !== true) await handle(request, response, body)
       return
     }
     atOnce += 1
@@ -64,7 +64,7 @@ export function providerFront(
     counters.mostAtOnce = Math.max(counters.mostAtOnce, atOnce)
     if (settings.onRequest?.(request, response) === true) return
     if (settings.latencyMs > 0) await wait(settings.latencyMs)
-    await answer(request, response, body)
+    await handle(request, response, body)
   }
   return (request, response) => {
     serve(request, response).catch((error: unknown) => {
@@ -74,7 +74,7 @@ export function providerFront(
   }
 }
 
-/** The request once more, with its body unread: what oidc-provider is given. */
+/** A copy of the request with an unread body, for oidc-provider. */
 export function again(request: IncomingMessage, body: string): IncomingMessage {
   const sent = request.url === REGISTRATION_PATH ? registration(body) : body
   const copy = new IncomingMessage(request.socket)

@@ -1,14 +1,14 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { InteractionResults, Provider } from 'oidc-provider'
 
-/** A page of the provider, as plain as a page can be: the approving "browser" reads its forms. */
+/** A plain page of the provider. `approve.ts` reads its forms. */
 export function page(title: string, body: string): string {
   return `<!doctype html><html><head><title>${title}</title></head><body><h1>${title}</h1>${body}</body></html>`
 }
 
 const CANCEL = '<button type="submit" name="abort" value="yes">Cancel</button>'
 
-/** Answers `/interaction/<uid>`: shows the login or consent form, or takes what was entered. */
+/** Handles `/interaction/<uid>`: shows the login or consent form, or processes the entered form. */
 export async function answerInteraction(
   provider: Provider,
   request: IncomingMessage,
@@ -52,7 +52,7 @@ async function resultOf(
   return { consent: { grantId: await grant.save() } }
 }
 
-/** What oidc-provider's consent prompt reports as not granted yet. */
+/** The details of oidc-provider's consent prompt: what is not granted yet. */
 interface Missing {
   readonly missingOIDCScope?: readonly string[]
   readonly missingResourceScopes?: Readonly<Record<string, readonly string[]>>

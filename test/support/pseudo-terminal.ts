@@ -3,13 +3,13 @@ import { once } from 'node:events'
 import { until } from './process-table.ts'
 import type { Sandbox } from './sandbox.ts'
 
-/** Why there is no terminal to be had for tests here; undefined where there is one. */
+/** Why the tests cannot have a terminal here; undefined if they can. */
 export const noTerminalReason: string | undefined = findReason()
 
-/** What is typed once the screen shows `question`. */
+/** A question on the screen and the keys typed after it. */
 export interface Turn {
   readonly question: string
-  /** Typed and ended with Return; or what is done instead of typing. */
+  /** A line to type, without its Return; or an action instead. */
   readonly answer:
     | string
     | ((screen: () => string, type: (keys: string) => void) => Promise<void> | void)
@@ -23,8 +23,8 @@ export interface TerminalSession {
 const TURN_MS = 30_000
 
 /**
- * Runs a line of `sh` in a terminal of its own, made by util-linux's `script`, and answers what it
- * asks. What it prints to stdout and stderr is on the screen too, unless the line redirects it.
+ * Runs a line of `sh` in a terminal of its own, made by util-linux's `script`, and answers its
+ * questions. The screen shows stdout and stderr too, unless the line redirects them.
  */
 export async function runInTerminal(
   sandbox: Sandbox,
@@ -53,7 +53,7 @@ export async function runInTerminal(
     for (const { question, answer } of turns) {
       const asks = (): boolean => screen.includes(question, seen)
       await until(`"${question}"`, () => asks() || closed, TURN_MS)
-      if (!asks()) throw new Error(`it ended without asking "${question}"`)
+      if (!asks()) throw new Error(`the command ended without asking "${question}"`)
       seen = screen.indexOf(question, seen) + question.length
       if (typeof answer === 'string') child.stdin.write(`${answer}\r`)
       else
@@ -75,7 +75,7 @@ export async function runInTerminal(
 async function withDeadline<T>(work: Promise<T>): Promise<T> {
   let timer: NodeJS.Timeout | undefined
   const late = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(new Error('it does not end')), TURN_MS)
+    timer = setTimeout(() => reject(new Error('the command does not end')), TURN_MS)
   })
   try {
     return await Promise.race([work, late])

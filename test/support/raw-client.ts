@@ -1,7 +1,7 @@
 import { once } from 'node:events'
 import { connect, type Socket } from 'node:net'
 
-/** A connection to an agent that says what it is told to, well-formed or not. */
+/** A connection to an agent that sends any bytes, well-formed or not. */
 export class RawClient {
   readonly #socket: Socket
   readonly #chunks: Buffer[] = []
@@ -10,7 +10,7 @@ export class RawClient {
   private constructor(socket: Socket) {
     this.#socket = socket
     socket.on('data', (chunk: Buffer) => this.#chunks.push(chunk))
-    // What an agent does with a client it has had enough of.
+    // The agent resets the connection of a client that breaks the protocol.
     socket.on('error', () => undefined)
     this.#closed = once(socket, 'close')
   }
@@ -25,20 +25,20 @@ export class RawClient {
     return Buffer.concat(this.#chunks).toString()
   }
 
-  /** Resolves when the kernel has taken it. */
+  /** Resolves when the kernel has accepted the bytes. */
   send(bytes: string | Uint8Array): Promise<void> {
     return new Promise((resolve) => {
       this.#socket.write(bytes, () => resolve())
     })
   }
 
-  /** All that was received by the time the agent closes. */
+  /** Resolves when the agent closes, with all that was received. */
   async reply(): Promise<string> {
     await this.#closed
     return this.received
   }
 
-  /** Resolves once something has been received. */
+  /** Resolves with the first bytes received. */
   async someReply(): Promise<string> {
     if (this.received === '') await once(this.#socket, 'data')
     return this.received
@@ -48,13 +48,13 @@ export class RawClient {
     this.#socket.end()
   }
 
-  /** Gone without a word. */
+  /** Closes at once, as a killed client does. */
   vanish(): void {
     this.#socket.destroy()
   }
 }
 
-/** Sends `bytes` in one piece and gives all the agent answers. */
+/** Sends `bytes` in one piece. Returns all that the agent replies. */
 export async function exchange(path: string, bytes: string | Uint8Array): Promise<string> {
   const client = await RawClient.open(path)
   await client.send(bytes)

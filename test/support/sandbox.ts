@@ -11,7 +11,7 @@ import {
 } from './command.ts'
 import { endProcess, isRunning } from './process-table.ts'
 
-/** Where `npm run build` leaves the commands; as far from here as from the built `dist/dev`. */
+/** The output of `npm run build`; the same relative path from this file and from the bundles in `dist/dev`. */
 const DIST = join(import.meta.dirname, '..', '..', 'dist')
 
 /** An agent started in a sandbox. */
@@ -21,22 +21,22 @@ export interface SandboxAgent {
 }
 
 export interface SandboxOptions {
-  /** Runs everything as this user; only root can. The commands are copied to where they can be read. */
+  /** The user that runs everything; requires root. The commands are copied to a readable directory. */
   readonly user?: { readonly uid: number; readonly gid: number }
 }
 
 type RunOptions = Partial<CommandOptions>
 
 /**
- * A person's account on a machine of its own, as far as our commands can tell: HOME, TMPDIR and the
- * XDG directories below one temporary directory, nothing of the caller's environment, and the built
- * commands first in PATH. `close` ends its agents by their pids and removes all of it.
+ * A home directory and an environment for commands: HOME, TMPDIR and the XDG directories below one
+ * temporary directory, nothing of the caller's environment, and the built commands first in PATH.
+ * `close` ends its agents by their pids and removes the directory.
  */
 export class Sandbox {
   readonly directory: string
   readonly home: string
   readonly configDirectory: string
-  /** Of every command; `OIDC_SOCK` and `OIDCD_PID` are those of the agent started last. */
+  /** The environment of every command; `OIDC_SOCK` and `OIDCD_PID` name the last agent started. */
   readonly env: Record<string, string>
   readonly #options: SandboxOptions
   readonly #agents = new Set<number>()
@@ -50,9 +50,9 @@ export class Sandbox {
   }
 
   static async create(options: SandboxOptions = {}): Promise<Sandbox> {
-    // Without them the PATH would find other programs of the same names.
+    // Without the build, PATH would find other programs of the same names.
     await access(join(DIST, 'bin', 'oidc-gen')).catch(() => {
-      throw new Error(`there are no commands in ${DIST}: npm run build`)
+      throw new Error(`no commands in ${DIST}: run npm run build`)
     })
     const directory = await mkdtemp(join(tmpdir(), 'oidc-sandbox-'))
     const bin = await commandsFor(directory, options)
@@ -65,12 +65,12 @@ export class Sandbox {
     return sandbox
   }
 
-  /** Runs a command by name; ours come first. */
+  /** Runs a command by name; our own commands come first. */
   run(command: string, args: readonly string[] = [], options: RunOptions = {}): Promise<Finished> {
     return this.start(command, args, options).finished
   }
 
-  /** Starts a command whose end is not waited for here. */
+  /** Starts a command without waiting for its end. */
   start(command: string, args: readonly string[] = [], options: RunOptions = {}): Started {
     const { child, finished } = startCommand(command, args, this.#with(options))
     child.stdout?.on('data', (chunk: Buffer) => this.noteAgents(chunk.toString()))
@@ -82,7 +82,7 @@ export class Sandbox {
     return { ...(await this.run('/bin/sh', ['-c', script], options)), line: script }
   }
 
-  /** Writes a file below the sandbox's directory and gives its path. */
+  /** Writes a file below the sandbox's directory. Returns its path. */
   async file(name: string, content: string, mode = 0o600): Promise<string> {
     const path = join(this.directory, name)
     await writeFile(path, content, { mode })
@@ -91,18 +91,18 @@ export class Sandbox {
     return path
   }
 
-  /** Starts an agent and makes it the one that commands find. */
+  /** Starts an agent; the commands of the sandbox find it. */
   async startAgent(args: readonly string[] = [], options: RunOptions = {}): Promise<SandboxAgent> {
     const output = outputOf(await this.run('oidc-agent', args, options))
     return this.adopt(output)
   }
 
-  /** Takes an agent as this sandbox's from what `oidc-agent` printed. */
+  /** Adopts the agent that `oidc-agent` printed: commands find it, and `close` ends it. */
   adopt(output: string): SandboxAgent {
     const socketPath = /OIDC_SOCK=([^;]+);/.exec(output)?.[1]
     const pid = Number(/OIDCD_PID=(\d+)/.exec(output)?.[1])
     if (socketPath === undefined || !(pid > 1)) {
-      throw new Error(`this is not what oidc-agent prints:\n${output}`)
+      throw new Error(`not the output of oidc-agent:\n${output}`)
     }
     this.noteAgents(output)
     this.env['OIDC_SOCK'] = socketPath
@@ -121,7 +121,7 @@ export class Sandbox {
     await rm(this.directory, { recursive: true, force: true })
   }
 
-  /** Remembers the agents a command tells of, so that none outlives this sandbox. */
+  /** Remembers the agents in a command's output, so that `close` ends them. */
   noteAgents(output: string): void {
     for (const [, pid] of output.matchAll(/(?:OIDCD_PID=|Agent pid |"dpid":\t")(\d+)/g)) {
       this.#agents.add(Number(pid))
@@ -134,7 +134,7 @@ export class Sandbox {
   }
 }
 
-/** By now the number may be somebody else's. */
+/** Whether the pid still belongs to an agent; the kernel may have used it again. */
 function isAgent(pid: number): boolean {
   if (!isRunning(pid)) return false
   try {
@@ -146,7 +146,7 @@ function isAgent(pid: number): boolean {
 
 async function commandsFor(directory: string, { user }: SandboxOptions): Promise<string> {
   if (user === undefined) return join(DIST, 'bin')
-  // The checkout may lie where this user cannot read, as below /root.
+  // The other user may be unable to read the checkout, e.g. below /root.
   const copy = join(directory, 'dist')
   await cp(DIST, copy, { recursive: true })
   return join(copy, 'bin')

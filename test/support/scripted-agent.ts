@@ -5,17 +5,17 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { JsonObject } from '../../protocol/wire/messages.ts'
 
-/** For tests: an agent that says what it is told to, on a Unix socket and on a TCP port. */
+/** For tests: an agent with scripted replies, on a Unix socket and on a TCP port. */
 export interface ScriptedAgent {
   readonly path: string
-  /** `host:port`, as `OIDC_REMOTE_SOCK` has it. */
+  /** `host:port`, the form of `OIDC_REMOTE_SOCK`. */
   readonly address: string
-  /** What it was asked, in order. */
+  /** The requests received, in order. */
   readonly requests: readonly JsonObject[]
   close(): Promise<void>
 }
 
-/** Starts an agent that answers by `reply`: text as it is, objects as JSON. */
+/** Starts an agent that sends what `reply` returns: a text unchanged, an object as JSON. */
 export async function scriptedAgent(
   reply: (request: JsonObject) => JsonObject | string,
 ): Promise<ScriptedAgent> {

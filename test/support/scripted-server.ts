@@ -9,39 +9,39 @@ import {
 } from './certificates.ts'
 import { startLoopbackServer } from './loopback-server.ts'
 
-/** A request as it came in. */
+/** A request, received completely. */
 interface ScriptedRequest {
   readonly method: string
   readonly path: string
   readonly headers: Readonly<Record<string, string | string[] | undefined>>
   readonly body: string
-  /** The client's port: the same for requests on the same connection. */
+  /** The client's port: equal for requests on the same connection. */
   readonly port: number | undefined
   readonly form: Readonly<Record<string, string>>
 }
 
-/** What to answer: an object is sent as JSON, a text as it is. */
-interface ScriptedAnswer {
+/** A response; an object is sent as JSON, a text unchanged. */
+interface ScriptedResponse {
   readonly status?: number
   readonly headers?: Readonly<Record<string, string>>
   readonly body?: string | object
 }
 
-/** `hang`: never answer. `cut`: end the connection. `half`: end it in the middle of the body. */
-export type ScriptedReply = ScriptedAnswer | 'hang' | 'cut' | 'half'
+/** `hang`: no response. `cut`: ends the connection. `half`: ends it in the middle of the body. */
+export type ScriptedReply = ScriptedResponse | 'hang' | 'cut' | 'half'
 
-/** Replies by path; what is not there is 404. */
+/** Replies by path; 404 for other paths. */
 export type Script = Record<string, ScriptedReply | ((request: ScriptedRequest) => ScriptedReply)>
 
 export interface ScriptedServerOptions {
-  /** Instead of a good one. */
+  /** Replaces the valid certificate. */
   readonly certificate?: (authority: CertificateAuthority) => ServerCertificate
-  /** Plain HTTP. */
+  /** True: plain HTTP. */
   readonly plain?: boolean
   readonly host?: string
 }
 
-/** A provider that says what a test wants it to. */
+/** An HTTP server with scripted replies. */
 export interface ScriptedServer {
   readonly origin: string
   readonly caPath: string
@@ -51,7 +51,7 @@ export interface ScriptedServer {
   readonly close: () => Promise<void>
 }
 
-/** Starts a server that answers `/.well-known/openid-configuration` and what the script has. */
+/** Starts a server with a discovery document and the replies of the script. */
 export async function startScriptedServer(
   script: Script = {},
   options: ScriptedServerOptions = {},
@@ -94,7 +94,7 @@ export async function startScriptedServer(
   }
 }
 
-/** A discovery document with every endpoint the agent uses. */
+/** A discovery document with every endpoint that the agent uses. */
 export function discoveryDocument(origin: string): Record<string, unknown> {
   return {
     issuer: origin,

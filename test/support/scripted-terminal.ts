@@ -1,19 +1,19 @@
 import type { Terminal } from '../../cli/terminal.ts'
 import { AgentError } from '../../protocol/wire/errors.ts'
 
-/** For tests: a question the terminal is to be asked, by its beginning, and what is answered. */
+/** For tests: the beginning of an expected question, and its answer. */
 export type Turn = readonly [question: string, answer: string | AgentError]
 
-/** For tests: a person at a terminal. */
+/** For tests: a terminal with scripted answers. */
 export interface ScriptedTerminal extends Terminal {
-  /** Questions and what was shown between them, in order. */
+  /** Questions and texts, in order. */
   readonly screen: readonly string[]
-  /** Questions not asked yet. */
+  /** The questions that have not been asked yet. */
   readonly left: readonly Turn[]
   readonly closed: boolean
 }
 
-/** A terminal at which `turns` happen in this order; any other question fails the test. */
+/** A terminal that expects the questions in this order; any other question fails the test. */
 export function scriptedTerminal(...turns: readonly Turn[]): ScriptedTerminal {
   const left = [...turns]
   const screen: string[] = []

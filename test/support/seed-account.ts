@@ -1,8 +1,10 @@
 import { Agent, fetch } from 'undici'
+import { callAgent } from '../../protocol/client/call.ts'
 import { newFileKey, sealAccountFile } from '../../protocol/storage/account-file.ts'
-import type { JsonObject } from '../../protocol/wire/messages.ts'
+import type { AccessTokenReply, JsonObject } from '../../protocol/wire/messages.ts'
 import { approveDevice } from './approve.ts'
-import type { Sandbox } from './sandbox.ts'
+import { outputOf } from './command.ts'
+import type { Sandbox, SandboxAgent } from './sandbox.ts'
 import type { WlcgProvider } from './wlcg-provider.ts'
 
 export const PASSWORD = 'correct horse battery staple'
@@ -11,13 +13,13 @@ export const SCOPE =
 
 const DEVICE_GRANT = 'urn:ietf:params:oauth:grant-type:device_code'
 
-/** An account with a login of its own at `provider`, as its file's JSON. */
+/** The account JSON of a new login at `provider`. */
 export async function newAccount(provider: WlcgProvider, name: string): Promise<JsonObject> {
   const login = await logIn(provider)
   return {
     name,
     client_name: `oidc-agent:${name}-test`,
-    // As the C tools write it, which append to it.
+    // The C tools write it with a slash, because they append to it.
     issuer_url: provider.issuer.replace(/\/?$/, '/'),
     config_endpoint: '',
     device_authorization_endpoint: '',
@@ -36,7 +38,7 @@ export async function newAccount(provider: WlcgProvider, name: string): Promise<
   }
 }
 
-/** Puts an account that has logged in into the sandbox's config directory, locked with {@link PASSWORD}. */
+/** Writes the file of a new login into the sandbox's config directory, encrypted with {@link PASSWORD}. */
 export async function seedAccount(
   sandbox: Sandbox,
   provider: WlcgProvider,
@@ -48,7 +50,7 @@ export async function seedAccount(
   return fields
 }
 
-/** Registers a client and goes through the device flow, over plain HTTP: what oidc-gen does, in less time. */
+/** Registers a client and runs the device flow without oidc-gen, which takes longer. */
 async function logIn(provider: WlcgProvider): Promise<JsonObject> {
   const agent = new Agent({ connect: { ca: provider.caPem } })
   const post = async (
@@ -86,4 +88,50 @@ const registration = {
   response_types: [],
   redirect_uris: [],
   token_endpoint_auth_method: 'client_secret_basic',
+}
+
+/** Runs `oidc-add` for an account of {@link seedAccount}. */
+export async function addAccount(
+  sandbox: Sandbox,
+  name: string,
+  options: readonly string[] = [],
+): Promise<void> {
+  const env = { OIDC_ENCRYPTION_PW: PASSWORD }
+  outputOf(await sandbox.run('oidc-add', ['--pw-env', ...options, name], { env }))
+}
+
+/** Starts an agent with one loaded account. Returns the account JSON too. */
+export async function startLoaded(
+  sandbox: Sandbox,
+  provider: WlcgProvider,
+  name = 'wlcg',
+): Promise<{ agent: SandboxAgent; account: JsonObject }> {
+  const account = await seedAccount(sandbox, provider, name)
+  const agent = await sandbox.startAgent()
+  await addAccount(sandbox, name)
+  return { agent, account }
+}
+
+interface TokenOptions {
+  readonly account?: string
+  readonly audience?: string
+  readonly scope?: string
+  readonly force?: boolean
+}
+
+/** Requests a token from an agent over its socket, as a library in another program does. */
+export function tokenFrom(
+  { socketPath }: SandboxAgent,
+  { account = 'wlcg', audience, scope, force = false }: TokenOptions = {},
+): Promise<AccessTokenReply> {
+  return callAgent(
+    { kind: 'unix', path: socketPath },
+    {
+      request: 'access_token',
+      account,
+      ...(audience === undefined ? {} : { audience }),
+      ...(scope === undefined ? {} : { scope }),
+      ...(force ? { min_valid_period: -1 } : {}),
+    },
+  )
 }

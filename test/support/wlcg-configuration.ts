@@ -1,23 +1,28 @@
-import type { ClientMetadata, Configuration, KoaContextWithOIDC } from 'oidc-provider'
+import type {
+  Adapter,
+  AdapterPayload,
+  ClientMetadata,
+  Configuration,
+  KoaContextWithOIDC,
+} from 'oidc-provider'
 import { InvalidScope } from 'oidc-provider/lib/helpers/errors.js'
-import { createMemoryAdapters } from './memory-adapter.ts'
 import { page } from './provider-pages.ts'
 import type { SigningKey } from './signing-key.ts'
 import { covered, SUPPORTED_SCOPES, WLCG_ANY } from './wlcg-scopes.ts'
 
-/** What a test may turn while the provider runs. */
+/** What a test may change while the provider runs. */
 export interface ProviderRules {
-  /** Seconds an access token lives. */
+  /** Lifetime of access tokens, seconds. */
   accessTokenSeconds: number
-  /** Seconds a device code lives. */
+  /** Lifetime of device codes, seconds. */
   deviceCodeSeconds: number
-  /** Seconds a client is told to wait between polls; undefined: it is told nothing, as by IAM. */
+  /** `interval` between polls, seconds; undefined: absent, as at IAM. */
   pollSeconds: number | undefined
-  /** Each refresh gives a new refresh token; a second use of an old one revokes the grant. */
+  /** True: each refresh returns a new refresh token, and a second use of an old one revokes the grant. */
   rotate: boolean
 }
 
-/** oidc-provider set up as an INDIGO IAM of the WLCG is (wlcg.md §6). */
+/** oidc-provider configured like an INDIGO IAM of the WLCG (wlcg.md §6). */
 export function wlcgConfiguration(
   rules: ProviderRules,
   clients: readonly ClientMetadata[],
@@ -81,20 +86,20 @@ export function wlcgConfiguration(
   }
 }
 
-/** What of the scopes in this request the client may have. Wider wishes are refused, as in IAM. */
+/** The scopes of this request that the client may have. Others are refused, as by IAM. */
 function permittedScope(ctx: KoaContextWithOIDC, clientScope: string | undefined): string {
   const { RefreshToken, DeviceCode, AuthorizationCode } = ctx.oidc.entities
   const source = RefreshToken ?? DeviceCode ?? AuthorizationCode
-  const asked = new Set([...ctx.oidc.requestParamScopes, ...(source?.scopes ?? [])])
-  const permitted = covered(clientScope?.split(' ') ?? SUPPORTED_SCOPES, asked)
-  const refused = [...asked].find((word) => !permitted.includes(word))
+  const requested = new Set([...ctx.oidc.requestParamScopes, ...(source?.scopes ?? [])])
+  const permitted = covered(clientScope?.split(' ') ?? SUPPORTED_SCOPES, requested)
+  const refused = [...requested].find((word) => !permitted.includes(word))
   if (refused !== undefined && ctx.oidc.route === 'device_authorization') {
     throw new InvalidScope('One or more requested scope is not allowed for client', refused)
   }
   return permitted.join(' ')
 }
 
-/** The claims of the WLCG profile (WLCG Common JWT Profile §"Claims"), and the audience asked for. */
+/** The claims of the WLCG profile (WLCG Common JWT Profile §"Claims"), and the requested audience. */
 function wlcgProfile(
   ctx: KoaContextWithOIDC,
   aud: unknown,
@@ -111,10 +116,10 @@ function wlcgProfile(
   }
 }
 
-/** `audience`: free text, a space separated list (INDIGO IAM); at a device grant from its start. */
+/** `audience`: free text, a space-separated list (INDIGO IAM); in the device flow that of the device authorization. */
 function audienceOf(ctx: KoaContextWithOIDC): readonly string[] {
-  const asked = ctx.oidc.body?.['audience'] ?? ctx.oidc.entities.DeviceCode?.params?.['audience']
-  return typeof asked === 'string' ? asked.split(' ').filter((word) => word !== '') : []
+  const audience = ctx.oidc.body?.['audience'] ?? ctx.oidc.entities.DeviceCode?.params?.['audience']
+  return typeof audience === 'string' ? audience.split(' ').filter((word) => word !== '') : []
 }
 
 function devicePages(): NonNullable<Configuration['features']>['deviceFlow'] {
@@ -131,6 +136,63 @@ function devicePages(): NonNullable<Configuration['features']>['deviceFlow'] {
     },
     successSource: (ctx) => {
       ctx.body = page('Device approved', '')
+    },
+  }
+}
+
+interface Entry {
+  readonly payload: AdapterPayload
+  readonly expiresAt: number
+}
+
+/**
+ * The storage of one provider. oidc-provider's own is shared by the whole process and drops grants
+ * after a thousand entries, which a benchmark reaches.
+ */
+function createMemoryAdapters(): (model: string) => Adapter {
+  const entries = new Map<string, Entry>()
+  return (model) => memoryAdapter(model, entries)
+}
+
+function memoryAdapter(model: string, entries: Map<string, Entry>): Adapter {
+  const keyOf = (id: string): string => `${model}:${id}`
+  const find = (id: string): AdapterPayload | undefined => {
+    const entry = entries.get(keyOf(id))
+    // An expired device code is kept, because its poll must get `expired_token`.
+    const isKept = entry === undefined || entry.expiresAt > Date.now() || model === 'DeviceCode'
+    if (isKept) return entry?.payload
+    entries.delete(keyOf(id))
+    return undefined
+  }
+  const findBy = (name: 'uid' | 'userCode', value: string): AdapterPayload | undefined => {
+    for (const [key, { payload }] of entries) {
+      if (key.startsWith(`${model}:`) && payload[name] === value) return payload
+    }
+    return undefined
+  }
+  return {
+    find: (id) => Promise.resolve(find(id)),
+    findByUid: (uid) => Promise.resolve(findBy('uid', uid)),
+    findByUserCode: (userCode) => Promise.resolve(findBy('userCode', userCode)),
+    upsert: (id, payload, expiresIn) => {
+      const expiresAt = expiresIn === undefined ? Infinity : Date.now() + expiresIn * 1000
+      entries.set(keyOf(id), { payload, expiresAt })
+      return Promise.resolve()
+    },
+    consume: (id) => {
+      const payload = find(id)
+      if (payload !== undefined) payload.consumed = Math.floor(Date.now() / 1000)
+      return Promise.resolve()
+    },
+    destroy: (id) => {
+      entries.delete(keyOf(id))
+      return Promise.resolve()
+    },
+    revokeByGrantId: (grantId) => {
+      for (const [key, { payload }] of entries) {
+        if (payload.grantId === grantId) entries.delete(key)
+      }
+      return Promise.resolve()
     },
   }
 }

@@ -75,8 +75,8 @@ function payloadOf(reply: Fields): Fields {
   return JSON.parse(Buffer.from(payload, 'base64url').toString()) as Fields
 }
 
-describe('the test provider, as IAM', () => {
-  test('issues tokens of the WLCG profile, good anywhere unless told otherwise', async () => {
+describe('WLCG provider of the tests', () => {
+  test('the WLCG provider issues tokens of the WLCG profile, by default for any audience', async () => {
     const token = await login()
     expect(payloadOf(token)).toMatchObject({
       'wlcg.ver': '1.0',
@@ -90,7 +90,7 @@ describe('the test provider, as IAM', () => {
     expect(String(payloadOf(token)['scope']).split(' ').sort()).toEqual(SCOPE.split(' ').sort())
   })
 
-  test('signs on demand what it would never issue, with the key it publishes', async () => {
+  test('the WLCG provider signs any claims on demand, with its published key', async () => {
     const token = provider.sign({ iss: provider.issuer, exp: 1 })
     const keys = await (
       await fetch(new URL('/jwks', provider.issuer), { dispatcher: agent })
@@ -101,7 +101,7 @@ describe('the test provider, as IAM', () => {
     await expect(jwtVerify(token, jwks)).rejects.toThrow('"exp" claim timestamp check failed')
   })
 
-  test('honours the audience of the device authorization and of each refresh', async () => {
+  test('the WLCG provider honours the audience of the device authorization and of each refresh', async () => {
     const token = await login({ audience: 'https://se.example.org' })
     expect(payloadOf(token)['aud']).toBe('https://se.example.org')
     const one = await refresh(token['refresh_token'], { audience: 'ce.example.org:9619' })
@@ -110,7 +110,7 @@ describe('the test provider, as IAM', () => {
     expect(payloadOf(two)['aud']).toEqual(['a.example:1', 'b.example:2'])
   })
 
-  test('narrows scopes and paths at a refresh, and never widens them', async () => {
+  test('the WLCG provider narrows scopes and paths at a refresh, and never widens them', async () => {
     const token = await login()
     const narrow = await refresh(token['refresh_token'], {
       scope: 'compute.read storage.read:/a/b',
@@ -127,7 +127,7 @@ describe('the test provider, as IAM', () => {
     expect(String(all['scope']).split(' ').sort()).toEqual(SCOPE.split(' ').sort())
   })
 
-  test('rotates on demand, and revokes the grant when an old refresh token comes back', async () => {
+  test('the WLCG provider rotates refresh tokens on demand, and revokes the grant if an old one is used', async () => {
     provider.settings.rotate = true
     const token = await login()
     const next = await refresh(token['refresh_token'])
@@ -136,7 +136,7 @@ describe('the test provider, as IAM', () => {
     expect(await refresh(next['refresh_token'])).toMatchObject({ error: 'invalid_grant' })
   })
 
-  test('tells of a denial, an expired code and a scope the client may not have', async () => {
+  test('the WLCG provider reports a denial, an expired code and a scope that the client may not have', async () => {
     const started = await form('/device/auth', { scope: 'openid' })
     await denyDevice({
       verificationUri: String(started['verification_uri_complete']),
@@ -149,7 +149,7 @@ describe('the test provider, as IAM', () => {
     })
   })
 
-  test('counts, can be taken down and comes back with everything it knew', async () => {
+  test('the WLCG provider counts requests, and keeps its state while it is down', async () => {
     const token = await login()
     await provider.down()
     await expect(refresh(token['refresh_token'])).rejects.toThrow('fetch failed')

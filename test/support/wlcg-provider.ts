@@ -18,29 +18,29 @@ import { type ProviderRules, wlcgConfiguration } from './wlcg-configuration.ts'
 import { covered } from './wlcg-scopes.ts'
 
 export interface WlcgProviderOptions extends Partial<ProviderRules> {
-  /** How the issuer names its host. */
+  /** The host name in the issuer. */
   readonly host?: 'localhost' | '127.0.0.1'
   /** True: the issuer ends in a slash, as every IAM's does. */
   readonly trailingSlash?: boolean
   readonly latencyMs?: number
-  /** Clients it knows from the start, e.g. public ones. */
+  /** Clients registered from the start, e.g. public ones. */
   readonly clients?: readonly ClientMetadata[]
-  /** Instead of a good one: an expired certificate, one of another authority. */
+  /** Replaces the valid certificate: an expired one, one of another authority. */
   readonly certificate?: ServerCertificate
 }
 
-/** A running provider: a real oidc-provider over TLS, set up like the IAM of a WLCG experiment. */
+/** A running provider: the package oidc-provider over TLS, configured like the IAM of a WLCG experiment. */
 export interface WlcgProvider {
   readonly issuer: string
   /** PEM file of the authority that signed its certificate. */
   readonly caPath: string
   readonly caPem: string
   readonly counters: Counters
-  /** Signs what the provider itself would not: a token that has expired, one with a claim missing. */
+  /** Signs tokens that the provider would not issue: expired ones, ones with a claim missing. */
   readonly sign: SigningKey['sign']
-  /** To be turned while it runs. */
+  /** May be changed while it runs. */
   readonly settings: FrontSettings & ProviderRules
-  /** Cuts all connections and refuses new ones, until {@link up}. Nothing issued is forgotten. */
+  /** Cuts all connections and refuses new ones, until {@link up}. Keeps all state. */
   readonly down: () => Promise<void>
   readonly up: () => Promise<void>
   readonly close: () => Promise<void>
@@ -52,7 +52,7 @@ export async function startWlcgProvider(options: WlcgProviderOptions = {}): Prom
   const directory = await mkdtemp(join(tmpdir(), 'wlcg-provider-'))
   const caPath = join(directory, 'ca.pem')
   await writeFile(caPath, authority.pem)
-  // Public, as certificates are: tests also run commands as another user.
+  // Readable by all: tests also run commands as another user.
   await chmod(directory, 0o755)
 
   const counters = newCounters()
@@ -65,7 +65,7 @@ export async function startWlcgProvider(options: WlcgProviderOptions = {}): Prom
     rotate: options.rotate ?? false,
   }
 
-  // The issuer has the port in it, so the server listens before there is a provider to answer.
+  // The issuer contains the port: the server listens before the provider exists.
   let listener: RequestListener = (_request, response) => response.writeHead(503).end()
   const server = await startLoopbackServer(
     options.certificate ?? authority.issue(),
@@ -101,7 +101,7 @@ function answerWith(
   allowNarrowerPaths(provider)
   provider.use(async (ctx, next) => {
     await next()
-    // oidc-provider has no setting for it.
+    // oidc-provider has no setting for `interval`.
     if (rules.pollSeconds !== undefined && isDeviceAuthorization(ctx.body)) {
       ctx.body = { ...ctx.body, interval: rules.pollSeconds }
     }
@@ -121,7 +121,7 @@ function isDeviceAuthorization(body: unknown): body is object {
 }
 
 /**
- * Lets a refresh ask for `storage.read:/some/path` where `storage.read:/` was granted. oidc-provider
+ * Lets a refresh request `storage.read:/some/path` if `storage.read:/` was granted. oidc-provider
  * compares scopes word by word; IAM compares paths (wlcg.md §6, "Refresh").
  */
 function allowNarrowerPaths(provider: Provider): void {
@@ -131,8 +131,8 @@ function allowNarrowerPaths(provider: Provider): void {
   Object.defineProperty(provider.RefreshToken.prototype, 'scopes', {
     get(this: { readonly scope?: string }): Set<string> {
       const granted = this.scope?.split(' ') ?? []
-      const asked = Provider.ctx?.oidc.params?.['scope']
-      const narrower = typeof asked === 'string' ? covered(granted, asked.split(' ')) : []
+      const requested = Provider.ctx?.oidc.params?.['scope']
+      const narrower = typeof requested === 'string' ? covered(granted, requested.split(' ')) : []
       return new Set([...granted, ...narrower])
     },
   })

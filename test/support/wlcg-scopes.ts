@@ -1,7 +1,7 @@
-/** The WLCG profile's audience for a token that is good everywhere. */
+/** The WLCG profile's audience for a token that every service accepts. */
 export const WLCG_ANY = 'https://wlcg.cern.ch/jwt/v1/any'
 
-/** What discovery publishes as supported; a path scope stands there with the root path, as in IAM. */
+/** The scopes that discovery publishes; path scopes with the root path, as at IAM. */
 export const SUPPORTED_SCOPES: readonly string[] = [
   'openid',
   'offline_access',
@@ -20,28 +20,29 @@ export const SUPPORTED_SCOPES: readonly string[] = [
 ]
 
 /**
- * Whether a granted scope is enough for the one asked: the same word, or a path below the granted
+ * Whether a granted scope covers the requested one: the same word, or a path below the granted
  * one (WLCG Common JWT Profile, "storage.read:/foo/bar covers /foo/bar/qux, not /foo/bargain").
  */
-function covers(granted: string, asked: string): boolean {
-  if (granted === asked) return true
+function covers(granted: string, requested: string): boolean {
+  if (granted === requested) return true
   const [operation, path] = split(granted)
-  const [askedOperation, askedPath] = split(asked)
-  if (path === undefined || askedPath === undefined || operation !== askedOperation) return false
+  const [requestedOperation, requestedPath] = split(requested)
+  if (path === undefined || requestedPath === undefined || operation !== requestedOperation)
+    return false
   const folder = path.endsWith('/') ? path : `${path}/`
-  return askedPath.startsWith(folder) && !askedPath.split('/').includes('..')
+  return requestedPath.startsWith(folder) && !requestedPath.split('/').includes('..')
 }
 
-/** The words of `asked` that some word of `granted` covers. */
-export function covered(granted: Iterable<string>, asked: Iterable<string>): string[] {
+/** The words of `requested` that some word of `granted` covers. */
+export function covered(granted: Iterable<string>, requested: Iterable<string>): string[] {
   const held = [...granted]
-  return [...asked].filter((word) => held.some((one) => covers(one, word)))
+  return [...requested].filter((word) => held.some((one) => covers(one, word)))
 }
 
-/** The scope a client is registered with: what is supported of the wish, silently less, as in IAM. */
-export function registrable(wish: string): string {
-  const asked = wish.split(' ').filter((word) => word !== '')
-  const held = SUPPORTED_SCOPES.filter((one) => asked.some((word) => covers(one, word)))
+/** The scope that a client is registered with: unsupported words are silently dropped, as by IAM. */
+export function registrable(scope: string): string {
+  const requested = scope.split(' ').filter((word) => word !== '')
+  const held = SUPPORTED_SCOPES.filter((one) => requested.some((word) => covers(one, word)))
   return held.join(' ')
 }
 

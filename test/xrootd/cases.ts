@@ -4,18 +4,18 @@ import type { Operation } from './operations.ts'
 import { AUDIENCE } from './site.ts'
 
 /*
- * What XRootD 5.5.3 with scitokens-cpp 0.7.3 really does with a token, row by row. Observed, not
- * deduced: where it departs from the WLCG profile, the row says what it does and a remark why.
+ * What XRootD 5.5.3 with scitokens-cpp 0.7.3 does with a token, one case after the other. The cases
+ * are observations: if they differ from the WLCG profile, a remark says why.
  */
 
-/** Where a token fails, and the line in the server's log that says why. */
-interface OAuthErrorResponse {
-  /** `login`: the token as such is not taken; `access`: it is, but not for this. */
+/** How a token is rejected, and the reason in the server's log. */
+interface Rejection {
+  /** `login`: the token is invalid; `access`: it is valid, but not for this operation. */
   readonly at: 'login' | 'access'
   readonly log: RegExp
 }
 
-export const REFUSALS = {
+export const REJECTIONS = {
   'not covered by its scopes': {
     at: 'access',
     log: /(?:New valid|Cached) token [^]*permission denied/,
@@ -36,11 +36,11 @@ export const REFUSALS = {
   'no issuer': { at: 'login', log: /'iss' claim is mandatory/ },
   'unknown key': { at: 'login', log: /Key ID is not published by the issuer/ },
   'another algorithm': { at: 'login', log: /wrong algorithm/ },
-} as const satisfies Readonly<Record<string, OAuthErrorResponse>>
+} as const satisfies Readonly<Record<string, Rejection>>
 
-export type Verdict = 'accepted' | keyof typeof REFUSALS
+export type Verdict = 'accepted' | keyof typeof REJECTIONS
 
-/** What one scope claim permits in a directory it names; everything else is not covered by it. */
+/** The operations that a scope claim permits in the directory it names; it covers no others. */
 export interface ScopeCase {
   readonly scope: string
   readonly permits: readonly Operation[]
@@ -58,8 +58,8 @@ const READING: readonly Operation[] = [
 /** For `/public/hello.txt`. */
 export const SCOPE_CASES: readonly ScopeCase[] = [
   { scope: 'storage.read:/public', permits: READING },
-  // Both writing scopes should permit stat. Here they do not, and xrdcp, which looks before it
-  // writes, fails; so does anything else that wants to know whether the file is there.
+  // Both scopes for writing should permit stat. Here they do not: xrdcp, which calls stat before it
+  // writes, fails, and so does every other client that checks whether the file exists.
   { scope: 'storage.create:/public', permits: ['root mkdir', 'https put new', 'https mkcol'] },
   {
     scope: 'storage.modify:/public',
@@ -101,14 +101,15 @@ export const SCOPE_CASES: readonly ScopeCase[] = [
       'https move',
     ],
   },
-  // Not translated into anything by this version.
+  // This version translates these scopes into no permission.
   { scope: 'storage.stage:/public', permits: [] },
   { scope: 'compute.read compute.create compute.modify compute.cancel', permits: [] },
   { scope: 'openid offline_access wlcg', permits: [] },
 ]
 
-/** What the server says to a token for reading, by `root read` and by `https get` alike. */
+/** The verdict of the server on reading with a token, the same for `root read` and `https get`. */
 export interface ClaimCase {
+  /** The token and the path, as a noun phrase. */
   readonly title: string
   readonly claims?: Claims
   readonly header?: Claims
@@ -123,144 +124,158 @@ const SCITOKEN: Claims = { ...NO_VERSION, ver: 'scitoken:2.0', scope: 'read:/pub
 const PUBLIC: Claims = { scope: 'storage.read:/public' }
 
 export const CLAIM_CASES: readonly ClaimCase[] = [
-  { title: 'everything as the profile has it', verdict: 'accepted' },
+  { title: 'a token with all claims of the profile', verdict: 'accepted' },
 
-  { title: 'the directory itself', claims: PUBLIC, verdict: 'accepted' },
-  { title: 'below the path', claims: PUBLIC, path: '/public/sub/deep.txt', verdict: 'accepted' },
+  { title: 'a scope for the directory of the file', claims: PUBLIC, verdict: 'accepted' },
   {
-    title: 'another path',
+    title: 'a scope for a directory above',
+    claims: PUBLIC,
+    path: '/public/sub/deep.txt',
+    verdict: 'accepted',
+  },
+  {
+    title: 'a scope for another path',
     claims: PUBLIC,
     path: '/private/secret.txt',
     verdict: 'not covered by its scopes',
   },
   {
-    title: 'a path above',
+    title: 'a scope for a directory below',
     claims: { scope: 'storage.read:/public/sub' },
     verdict: 'not covered by its scopes',
   },
   {
-    title: 'a path that only begins like it: compared as text until XRootD 5.6.9',
+    title: 'a scope whose path is a prefix of the text, compared as text until XRootD 5.6.9',
     claims: PUBLIC,
     path: '/publication/paper.txt',
     verdict: 'accepted',
   },
   {
-    title: 'likewise with a slash at its end, which is cut off',
+    title: 'a scope whose path is such a prefix with a slash at its end, which is cut off',
     claims: { scope: 'storage.read:/public/' },
     path: '/publication/paper.txt',
     verdict: 'accepted',
   },
   {
-    title: 'the file alone',
+    title: 'a scope for the file alone',
     claims: { scope: 'storage.read:/public/hello.txt' },
     verdict: 'accepted',
   },
   {
-    title: 'no path in the scope counts as /, against the profile',
+    title: 'a scope without a path, which counts as / against the profile',
     claims: { scope: 'storage.read' },
     verdict: 'accepted',
   },
   {
-    title: 'a path without its first slash gets one, against the profile',
+    title: 'a scope whose path has no first slash, which is added against the profile',
     claims: { scope: 'storage.read:public' },
     verdict: 'accepted',
   },
   {
-    title: 'a path with .. is walked, against the profile',
+    title: 'a scope whose path contains .., which is resolved against the profile',
     claims: { scope: 'storage.read:/public/../private' },
     path: '/private/secret.txt',
     verdict: 'accepted',
   },
   {
-    title: 'an escaped path is not unescaped, against the profile',
+    title: 'a scope whose path is escaped, which is not unescaped against the profile',
     claims: { scope: 'storage.read:/%70ublic' },
     verdict: 'not covered by its scopes',
   },
-  { title: 'no scope claim', claims: { scope: undefined }, verdict: 'no scope' },
+  { title: 'a token without a scope claim', claims: { scope: undefined }, verdict: 'no scope' },
   {
-    title: 'groups and no scope: nobody mapped them to rights',
+    title: 'a token with groups and no scope, which are not mapped to permissions',
     claims: { scope: undefined, 'wlcg.groups': ['/wlcg'] },
     verdict: 'no scope',
   },
   { title: 'an empty scope', claims: { scope: '' }, verdict: 'not covered by its scopes' },
   {
-    title: 'scopes as a list',
+    title: 'a scope claim that is a list',
     claims: { scope: ['storage.read:/'] },
     verdict: 'scope not a string',
   },
 
-  { title: 'the audience in a list', claims: { aud: ['x', AUDIENCE] }, verdict: 'accepted' },
-  { title: "WLCG's word for any audience", claims: { aud: WLCG_ANY }, verdict: 'accepted' },
+  {
+    title: "a list with this server's audience",
+    claims: { aud: ['x', AUDIENCE] },
+    verdict: 'accepted',
+  },
+  { title: "WLCG's wildcard audience", claims: { aud: WLCG_ANY }, verdict: 'accepted' },
   {
     title: 'the audience of another server',
     claims: { aud: 'https://other.example.org' },
     verdict: 'another audience',
   },
   {
-    title: 'a list without this server',
+    title: "a list without this server's audience",
     claims: { aud: ['https://other.example.org', 'condor://ce.example.org:9619'] },
     verdict: 'another audience',
   },
   {
-    title: 'the audience with a slash at its end',
+    title: "this server's audience with a slash at its end",
     claims: { aud: `${AUDIENCE}/` },
     verdict: 'another audience',
   },
   {
-    title: 'the audience in capitals',
+    title: "this server's audience in capitals",
     claims: { aud: AUDIENCE.toUpperCase() },
     verdict: 'another audience',
   },
   {
-    title: "SciTokens' word for any audience in a WLCG token",
+    title: "SciTokens' wildcard audience in a WLCG token",
     claims: { aud: 'ANY' },
     verdict: 'another audience',
   },
-  { title: 'no audience', claims: { aud: undefined }, verdict: 'no audience' },
+  { title: 'a token without an audience', claims: { aud: undefined }, verdict: 'no audience' },
 
-  { title: 'expired', claims: { exp: NOW - 5 }, verdict: 'not valid now' },
-  { title: 'no expiry', claims: { exp: undefined }, verdict: 'no expiry' },
-  { title: 'not valid before later', claims: { nbf: NOW + 300 }, verdict: 'not valid now' },
-  { title: 'issued in the future', claims: { iat: NOW + 300 }, verdict: 'not valid now' },
-  { title: 'no issue time', claims: { iat: undefined }, verdict: 'no issue time' },
+  { title: 'an expired token', claims: { exp: NOW - 5 }, verdict: 'not valid now' },
+  { title: 'a token without an expiry', claims: { exp: undefined }, verdict: 'no expiry' },
+  { title: 'a token that is not valid yet', claims: { nbf: NOW + 300 }, verdict: 'not valid now' },
+  { title: 'a token issued in the future', claims: { iat: NOW + 300 }, verdict: 'not valid now' },
+  { title: 'a token without an issue time', claims: { iat: undefined }, verdict: 'no issue time' },
   {
-    title: 'no nbf in a token of type at+jwt',
+    title: 'a token of type at+jwt without nbf',
     claims: { nbf: undefined },
     header: { typ: 'at+jwt' },
     verdict: 'accepted',
   },
   {
-    title: 'no nbf in a token of type JWT, as those of IAM are',
+    title: 'a token of type JWT, as those of IAM, without nbf',
     claims: { nbf: undefined },
     header: { typ: 'JWT' },
     verdict: 'no start of validity',
   },
   {
-    title: 'no nbf and no type',
+    title: 'a token without nbf and type',
     claims: { nbf: undefined },
     header: { typ: undefined },
     verdict: 'no start of validity',
   },
 
   {
-    title: 'no profile version, as in the default profile of IAM: storage.read means nothing',
+    title:
+      'a token without a profile version, as of the default profile of IAM, where storage.read has no meaning',
     claims: NO_VERSION,
     verdict: 'not covered by its scopes',
   },
   {
-    title: 'profile version 1.2',
+    title: 'a token with the profile version 1.2',
     claims: { 'wlcg.ver': '1.2' },
     verdict: 'unknown profile version',
   },
   {
-    title: 'the profile version as a number',
+    title: 'a token whose profile version is a number',
     claims: { 'wlcg.ver': 1 },
     verdict: 'profile version not a string',
   },
   { title: 'a SciToken', claims: SCITOKEN, verdict: 'accepted' },
-  { title: 'a SciToken for any', claims: { ...SCITOKEN, aud: 'ANY' }, verdict: 'accepted' },
   {
-    title: "a SciToken with WLCG's word for any audience",
+    title: "a SciToken with SciTokens' wildcard audience",
+    claims: { ...SCITOKEN, aud: 'ANY' },
+    verdict: 'accepted',
+  },
+  {
+    title: "a SciToken with WLCG's wildcard audience",
     claims: { ...SCITOKEN, aud: WLCG_ANY },
     verdict: 'another audience',
   },
@@ -274,20 +289,20 @@ export const CLAIM_CASES: readonly ClaimCase[] = [
     claims: { scope: 'read:/public' },
     verdict: 'accepted',
   },
-  { title: 'no jti', claims: { jti: undefined }, verdict: 'accepted' },
-  { title: 'no subject', claims: { sub: undefined }, verdict: 'no subject' },
+  { title: 'a token without a jti', claims: { jti: undefined }, verdict: 'accepted' },
+  { title: 'a token without a subject', claims: { sub: undefined }, verdict: 'no subject' },
 
   {
-    title: 'another issuer',
+    title: 'a token of another issuer',
     claims: { iss: 'https://other.example.org' },
     verdict: 'another issuer',
   },
-  { title: 'no issuer', claims: { iss: undefined }, verdict: 'no issuer' },
-  { title: 'a key the issuer does not have', header: { kid: 'other' }, verdict: 'unknown key' },
+  { title: 'a token without an issuer', claims: { iss: undefined }, verdict: 'no issuer' },
+  { title: 'a token signed by an unknown key', header: { kid: 'other' }, verdict: 'unknown key' },
   {
-    title: 'no key named, where the issuer has one only',
+    title: 'a token without a key id, from an issuer with a single key',
     header: { kid: undefined },
     verdict: 'accepted',
   },
-  { title: 'not signed', header: { alg: 'none' }, verdict: 'another algorithm' },
+  { title: 'an unsigned token', header: { alg: 'none' }, verdict: 'another algorithm' },
 ]

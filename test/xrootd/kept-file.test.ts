@@ -28,7 +28,7 @@ const missing = xrootdMissing()
 let site: Site
 let sandbox: Sandbox
 
-describe.skipIf(missing !== undefined)(`a kept token file and XRootD${skipped(missing)}`, () => {
+describe.skipIf(missing !== undefined)(`managed token file and XRootD${skipped(missing)}`, () => {
   beforeAll(async () => {
     site = await openSite({ provider: { trailingSlash: true } })
     sandbox = await Sandbox.create()
@@ -44,7 +44,7 @@ describe.skipIf(missing !== undefined)(`a kept token file and XRootD${skipped(mi
   })
   beforeEach(() => restore(site))
 
-  test('xrdcp reads and writes with the file the agent keeps, found by itself', async () => {
+  test('xrdcp finds the managed token file, and reads and writes with it', async () => {
     const path = await keep(...FOR_SITE)
     const read = await sandbox.sh(`xrdcp -f "$ROOT"${HELLO} -`)
     expect(outputOf(read)).toBe(contentOf(HELLO))
@@ -57,7 +57,7 @@ describe.skipIf(missing !== undefined)(`a kept token file and XRootD${skipped(mi
     expect(without.status, shown(without)).toBe(52)
   })
 
-  test('for one of several purposes, pointed to by BEARER_TOKEN_FILE', async () => {
+  test('xrdcp reads with the token file of a purpose, named by BEARER_TOKEN_FILE', async () => {
     await keep('--purpose=other', '--aud=https://other.example.org', ...WRITE)
     const line = outputOf(
       await sandbox.run('oidc-token', ['--file', '--purpose=site', '--env', ...FOR_SITE, 'wlcg']),
@@ -71,7 +71,7 @@ describe.skipIf(missing !== undefined)(`a kept token file and XRootD${skipped(mi
     await site.server.log.line(/'aud' claim verification failed/, { from })
   })
 
-  test('oidc-tokensh -- xrdcp, and curl with what is in the file', async () => {
+  test('xrdcp and curl under oidc-tokensh read and write with the token file', async () => {
     const args = ['--oidc=wlcg', ...FOR_SITE, '--']
     const write = await sandbox.run('oidc-tokensh', [
       ...args,
@@ -79,22 +79,22 @@ describe.skipIf(missing !== undefined)(`a kept token file and XRootD${skipped(mi
     ])
     outputOf(write)
     expect(await stored(site, NEW)).toBe(NEW_CONTENT)
-    // The spaces behind the token are nothing to a header, either.
+    // The spaces after the token are valid in a header, too.
     const script = `(printf 'Authorization: Bearer '; cat "$BEARER_TOKEN_FILE") >header
       curl -sS --fail -H @header "$HTTPS"${HELLO}`
     const read = await sandbox.run('oidc-tokensh', [...args, 'sh', '-c', script])
     expect(outputOf(read)).toBe(contentOf(HELLO))
   })
 
-  test('a job outlives its first token of 20 seconds and goes on copying', async () => {
+  test('a job under oidc-tokensh goes on copying after its first token of 20 seconds has expired', async () => {
     site.issuer.settings.accessTokenSeconds = 20
     try {
-      // Copies, says which token it had, waits to be told to go on, and copies again.
+      // Copies, prints its token, waits for the file go-on, and copies again.
       const script = `
         xrdcp -f "$ROOT"${HELLO} - && echo && echo "at $BEARER_TOKEN_FILE" && cat "$BEARER_TOKEN_FILE"
         until test -e go-on; do sleep 0.1; done
         xrdcp "$NEW_FILE" "$ROOT"${NEW} && echo copied && cat "$BEARER_TOKEN_FILE"`
-      // One scope more than before: the agent has tokens of an hour for those.
+      // One scope more than before: for those the agent has cached tokens of an hour.
       const words = ['--oidc=wlcg', ...FOR_SITE, '--scope=wlcg', '--', 'sh', '-c', script]
       const job = sandbox.start('oidc-tokensh', words)
       const [path, first] = await firstToken(job)
@@ -102,7 +102,7 @@ describe.skipIf(missing !== undefined)(`a kept token file and XRootD${skipped(mi
       const second = (await readFile(path, 'utf8')).trim()
       expect(second).not.toBe(first)
 
-      // What an expiry does is only to be seen by letting it pass.
+      // The effect of an expiry shows only after it.
       await wait(Number(payloadOf(first).exp) * 1000 - Date.now() + 1000)
       const from = site.server.log.length
       const old = await sandbox.sh(`BEARER_TOKEN=${first} xrdcp -f "$ROOT"${HELLO} -`)
@@ -123,7 +123,7 @@ describe.skipIf(missing !== undefined)(`a kept token file and XRootD${skipped(mi
   }
 })
 
-/** What the job says of its file: where it is, and the token in it. */
+/** The path of the job's token file and the token in it, as the job prints them. */
 async function firstToken({
   child,
   finished,

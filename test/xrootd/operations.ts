@@ -2,7 +2,7 @@ import type { Finished } from '../support/command.ts'
 import { contentOf, isDirectory, NEW_CONTENT, type Presented, type Site, stored } from './site.ts'
 import type { CommandLine } from './trust.ts'
 
-/** What a person does with a file or its directory: through XRootD's own clients or over HTTPS. */
+/** An operation on a file or its directory: by XRootD's own clients or over HTTPS. */
 export type Operation =
   | 'root read'
   | 'root stat'
@@ -21,30 +21,30 @@ export type Operation =
   | 'https mkcol'
   | 'https move'
 
-/** One try of an operation. */
+/** One run of an operation. */
 export interface Attempt {
   readonly site: Site
   readonly token: Presented
-  /** One of the server's files; `new.txt`, `dir` and `moved.txt` are made beside it. */
+  /** One of the server's files; `new.txt`, `dir` and `moved.txt` are made in its directory. */
   readonly path: string
 }
 
 interface OperationParts {
   readonly command: (attempt: Attempt) => CommandLine
-  /** Whether it has done what it is for, whatever its exit status says. */
+  /** Whether the operation took effect, independently of its exit status. */
   readonly happened: (attempt: Attempt, said: Finished) => Promise<boolean> | boolean
 }
 
 const read = ({ path }: Attempt, said: Finished): boolean => said.stdout.includes(contentOf(path))
 const listed = ({ path }: Attempt, said: Finished): boolean => said.stdout.includes(path)
 const isNew = async (attempt: Attempt): Promise<boolean> =>
-  (await stored(attempt.site, beside(attempt, 'new.txt'))) === NEW_CONTENT
+  (await stored(attempt.site, sibling(attempt, 'new.txt'))) === NEW_CONTENT
 const overwritten = async ({ site, path }: Attempt): Promise<boolean> =>
   (await stored(site, path)) === NEW_CONTENT
 const gone = async ({ site, path }: Attempt): Promise<boolean> =>
   (await stored(site, path)) === undefined
 const moved = async (attempt: Attempt): Promise<boolean> =>
-  (await stored(attempt.site, beside(attempt, 'moved.txt'))) === contentOf(attempt.path)
+  (await stored(attempt.site, sibling(attempt, 'moved.txt'))) === contentOf(attempt.path)
 
 export const OPERATIONS: Readonly<Record<Operation, OperationParts>> = {
   'root read': {
@@ -60,7 +60,7 @@ export const OPERATIONS: Readonly<Record<Operation, OperationParts>> = {
     happened: listed,
   },
   'root write new': {
-    command: (attempt) => ['xrdcp', upload(attempt), rootUrl(attempt, beside(attempt, 'new.txt'))],
+    command: (attempt) => ['xrdcp', upload(attempt), rootUrl(attempt, sibling(attempt, 'new.txt'))],
     happened: isNew,
   },
   'root overwrite': {
@@ -72,11 +72,11 @@ export const OPERATIONS: Readonly<Record<Operation, OperationParts>> = {
     happened: gone,
   },
   'root mkdir': {
-    command: (attempt) => xrdfs(attempt, 'mkdir', beside(attempt, 'dir')),
-    happened: (attempt) => isDirectory(attempt.site, beside(attempt, 'dir')),
+    command: (attempt) => xrdfs(attempt, 'mkdir', sibling(attempt, 'dir')),
+    happened: (attempt) => isDirectory(attempt.site, sibling(attempt, 'dir')),
   },
   'root rename': {
-    command: (attempt) => xrdfs(attempt, 'mv', attempt.path, beside(attempt, 'moved.txt')),
+    command: (attempt) => xrdfs(attempt, 'mv', attempt.path, sibling(attempt, 'moved.txt')),
     happened: moved,
   },
   'https get': {
@@ -93,7 +93,7 @@ export const OPERATIONS: Readonly<Record<Operation, OperationParts>> = {
     happened: listed,
   },
   'https put new': {
-    command: (attempt) => curl(attempt, ['-T', upload(attempt)], beside(attempt, 'new.txt')),
+    command: (attempt) => curl(attempt, ['-T', upload(attempt)], sibling(attempt, 'new.txt')),
     happened: isNew,
   },
   'https overwrite': {
@@ -105,12 +105,12 @@ export const OPERATIONS: Readonly<Record<Operation, OperationParts>> = {
     happened: gone,
   },
   'https mkcol': {
-    command: (attempt) => curl(attempt, ['-X', 'MKCOL'], beside(attempt, 'dir')),
-    happened: (attempt) => isDirectory(attempt.site, beside(attempt, 'dir')),
+    command: (attempt) => curl(attempt, ['-X', 'MKCOL'], sibling(attempt, 'dir')),
+    happened: (attempt) => isDirectory(attempt.site, sibling(attempt, 'dir')),
   },
   'https move': {
     command: (attempt) => {
-      const to = `Destination: ${attempt.site.server.httpsUrl}${beside(attempt, 'moved.txt')}`
+      const to = `Destination: ${attempt.site.server.httpsUrl}${sibling(attempt, 'moved.txt')}`
       return curl(attempt, ['-X', 'MOVE', '-H', to], attempt.path)
     },
     happened: moved,
@@ -123,7 +123,7 @@ function directoryOf({ path }: Attempt): string {
   return path.slice(0, path.lastIndexOf('/'))
 }
 
-function beside(attempt: Attempt, name: string): string {
+function sibling(attempt: Attempt, name: string): string {
   return `${directoryOf(attempt)}/${name}`
 }
 

@@ -11,27 +11,27 @@ const missing = xrootd55Missing()
 
 let site: sites.Site
 
-describe.skipIf(missing !== undefined)(`rclone at a real XRootD${skipped(missing)}`, () => {
+describe.skipIf(missing !== undefined)(`rclone and XRootD${skipped(missing)}`, () => {
   beforeAll(async () => {
     site = await sites.openSite()
   })
   afterAll(() => site.close())
   beforeEach(() => sites.restore(site))
 
-  test('reads with what bearer_token_command prints', async () => {
+  test('rclone reads a file with the token of bearer_token_command', async () => {
     const { said } = await rclone({ scope: 'storage.read:/public' }, 'cat', `se:${HELLO}`)
     expect(said.status, shown(said)).toBe(0)
     expect(said.stdout).toBe(sites.contentOf(HELLO))
   })
 
-  test('writes a new file, and may look at it', async () => {
+  test('rclone writes a new file with storage.read and storage.create', async () => {
     const scope = 'storage.read:/public storage.create:/public'
     const { said } = await rclone({ scope }, 'copyto', 'new.txt', 'se:/public/new.txt')
     expect(said.status, shown(said)).toBe(0)
     expect(await sites.stored(site, '/public/new.txt')).toBe(sites.NEW_CONTENT)
   })
 
-  test('replaces a file with storage.modify, and not with storage.create', async () => {
+  test('rclone replaces a file with storage.modify, but not with storage.create', async () => {
     const create = 'storage.read:/public storage.create:/public'
     const refused = await rclone({ scope: create }, 'copyto', 'new.txt', `se:${HELLO}`)
     expect(refused.said.status, shown(refused.said)).toBe(1)
@@ -45,31 +45,34 @@ describe.skipIf(missing !== undefined)(`rclone at a real XRootD${skipped(missing
   })
 
   test.each([
-    ['another path', { scope: 'storage.read:/private' }, 'permission denied'],
+    ['a scope for another path', { scope: 'storage.read:/private' }, 'permission denied'],
     [
-      'writing alone: it asks first what is there',
+      'a scope for writing only, as rclone first lists the directory',
       { scope: 'storage.modify:/public' },
       'Forbidden',
     ],
     ['another audience', { aud: 'https://other.example.org' }, "'aud' claim verification failed"],
-    ['no scope', { scope: undefined }, "'scope' claim is mandatory"],
-    // XRootD says 403, not 401, and only 401 makes rclone run the command again.
-    ['a token that has expired', { exp: 1 }, 'token expired'],
-  ])('is refused with %s, having asked for one token', async (_what, claims, reason) => {
-    const { said, log, asked } = await rclone(claims, 'cat', `se:${HELLO}`)
-    expect(said.status, shown(said)).toBe(1)
-    expect(said.stderr).toContain('403 Forbidden')
-    expect(`${log}${said.stderr}`).toContain(reason)
-    expect(asked).toBe(1)
-  })
+    ['a token without scope', { scope: undefined }, "'scope' claim is mandatory"],
+    // XRootD answers 403, and only a 401 makes rclone run the command again.
+    ['an expired token', { exp: 1 }, 'token expired'],
+  ])(
+    'XRootD refuses rclone with %s, and rclone requests one token',
+    async (_what, claims, reason) => {
+      const { said, log, asked } = await rclone(claims, 'cat', `se:${HELLO}`)
+      expect(said.status, shown(said)).toBe(1)
+      expect(said.stderr).toContain('403 Forbidden')
+      expect(`${log}${said.stderr}`).toContain(reason)
+      expect(asked).toBe(1)
+    },
+  )
 
-  test('needs the directory of a file, not the file alone', async () => {
+  test('rclone needs a scope for the directory of a file', async () => {
     const { said } = await rclone({ scope: `storage.read:${HELLO}` }, 'cat', `se:${HELLO}`)
     expect(said.status, shown(said)).toBe(1)
     expect(said.stderr).toContain('Unable to locate /public/; permission denied')
   })
 
-  test('passes on why there is no token', async () => {
+  test('rclone reports why bearer_token_command failed', async () => {
     const { said } = await rclone(undefined, 'cat', `se:${HELLO}`)
     expect(said.status, shown(said)).toBe(1)
     expect(said.stderr).toContain('failed to get bearer token using')
@@ -80,11 +83,11 @@ describe.skipIf(missing !== undefined)(`rclone at a real XRootD${skipped(missing
 interface Run {
   readonly said: Finished
   readonly log: string
-  /** How often the command for a token was run. */
+  /** The number of runs of bearer_token_command. */
   readonly asked: number
 }
 
-/** Runs rclone with a token of these claims; with none at all if they are undefined. */
+/** Runs rclone with a token with these claims; without a token if they are undefined. */
 async function rclone(claims: Claims | undefined, ...words: readonly string[]): Promise<Run> {
   const { directory, server } = site
   const [token, command] = [join(directory, 'token'), join(directory, 'print-token')]
@@ -105,7 +108,7 @@ bearer_token_command = ${command}
   const from = server.log.length
   const once = ['--retries', '1', '--low-level-retries', '1']
   const said = await sites.runClient(site, ['rclone', '--config', configuration, ...once, ...words])
-  // Each connection ends with such a line; where no token was to be had there was none.
+  // Each connection ends with such a line; without a token there was no connection.
   if (claims !== undefined) await server.log.line(/ disc \d/, { from })
   return { said, log: server.log.since(from), asked: (await readFile(calls, 'utf8')).length / 2 }
 }

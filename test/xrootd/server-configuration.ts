@@ -1,8 +1,8 @@
 import { join } from 'node:path'
 
 /** The directories and files of one server, all below its temporary directory. */
-export interface ServerPlaces {
-  /** What it serves. */
+export interface ServerPaths {
+  /** The files that it serves. */
   readonly data: string
   /** Its sockets, its pid file and the issuers' keys. */
   readonly state: string
@@ -16,17 +16,17 @@ export interface ServerPlaces {
   readonly bundle: string
 }
 
-/** Whose tokens a server takes, and for what. */
+/** The issuer whose tokens a server accepts, and the audience. */
 export interface TokenRules {
   /** Compared with `iss` character by character. */
   readonly issuer: string
-  /** Names the server answers to; without any, only the wildcards of the profiles pass. */
+  /** The audiences of the server; if empty, only the wildcards of the profiles are accepted. */
   readonly audience: readonly string[]
-  /** What the server puts before the paths in this issuer's scopes. */
+  /** The directory to which the paths in this issuer's scopes are relative. */
   readonly basePath: string
 }
 
-export function serverPlaces(directory: string): ServerPlaces {
+export function serverPaths(directory: string): ServerPaths {
   return {
     data: join(directory, 'data'),
     state: join(directory, 'state'),
@@ -40,18 +40,18 @@ export function serverPlaces(directory: string): ServerPlaces {
 }
 
 /** xrootd.cfg: root:// with ztn and https:// on one free port, authorization by tokens alone. */
-export function xrootdConfiguration(places: ServerPlaces): string {
+export function xrootdConfiguration(paths: ServerPaths): string {
   return `all.export /
-all.adminpath ${places.state}
-all.pidpath ${places.state}
-oss.localroot ${places.data}
+all.adminpath ${paths.state}
+all.pidpath ${paths.state}
+oss.localroot ${paths.data}
 
 xrd.port any
 xrd.protocol http libXrdHttp.so
-xrd.tls ${places.certificate} ${places.key}
-xrd.tlsca certdir ${places.authorities}
+xrd.tls ${paths.certificate} ${paths.key}
+xrd.tlsca certdir ${paths.authorities}
 
-# ztn speaks over TLS only; a plain root:// client is told to change over.
+# ztn works over TLS only; a plain root:// client must change to TLS.
 xrootd.tls capable all
 xrootd.seclib libXrdSec.so
 sec.protocol ztn
@@ -61,7 +61,7 @@ sec.protbind * only ztn
 http.header2cgi Authorization authz
 
 ofs.authorize
-ofs.authlib libXrdAccSciTokens.so config=${places.sciTokens}
+ofs.authlib libXrdAccSciTokens.so config=${paths.sciTokens}
 scitokens.trace all
 `
 }

@@ -6,14 +6,14 @@ interface Waiter {
 }
 
 export interface LineOptions {
-  /** A {@link ServerLog.length} taken earlier: what was said before it does not count. */
+  /** An earlier {@link ServerLog.length}: only later lines count. */
   readonly from?: number
   readonly timeoutMs?: number
 }
 
 const DEFAULT_TIMEOUT_MS = 20_000
 
-/** What a server writes, kept as it comes. */
+/** The output of a server. */
 export class ServerLog {
   #text = ''
   #open: number
@@ -48,8 +48,8 @@ export class ServerLog {
   }
 
   /**
-   * Waits until something in the log matches.
-   * @throws Error with the log where nothing does in time, or the server ends.
+   * Waits until a part of the log matches.
+   * @throws Error with the log if nothing matches in time, or the server ends.
    */
   line(pattern: RegExp, options: LineOptions = {}): Promise<RegExpExecArray> {
     const { from = 0, timeoutMs = DEFAULT_TIMEOUT_MS } = options
@@ -67,7 +67,7 @@ export class ServerLog {
         },
         fail: (reason) => {
           done()
-          reject(new Error(`${reason}; nothing like ${pattern.source} in:\n${this.since(from)}`))
+          reject(new Error(`${reason}; no match of ${pattern.source} in:\n${this.since(from)}`))
         },
       }
       const timer = setTimeout(() => waiter.fail(`waited ${timeoutMs} ms`), timeoutMs)

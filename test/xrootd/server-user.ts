@@ -2,16 +2,16 @@ import { spawnSync } from 'node:child_process'
 import { chown } from 'node:fs/promises'
 import type { CommandLine } from './trust.ts'
 
-/** xrootd does not run as root: Debian's package has made this user for it. */
+/** xrootd does not run as root: Debian's package creates this user for it. */
 export const SERVER_USER = 'xrootd'
 
-/** The user a server started by this process runs as. */
+/** The user of a server that this process starts. */
 export interface ServerUser {
   readonly uid: number
   readonly gid: number
 }
 
-/** Root's servers run as {@link SERVER_USER}, those of others as themselves. */
+/** The user for a server: {@link SERVER_USER} if we are root, else ourselves; undefined if it does not exist. */
 export function serverUser(): ServerUser | undefined {
   const uid = process.getuid?.()
   const gid = process.getgid?.()
@@ -29,7 +29,7 @@ export function unprivileged({ uid, gid }: ServerUser, command: CommandLine): Co
   return ['setpriv', ...change, '--pdeathsig=KILL', ...command]
 }
 
-/** Hands a file to the server's user. */
+/** Makes the server's user the owner of a file. */
 export async function give(path: string, { uid, gid }: ServerUser): Promise<void> {
   if (process.getuid?.() === 0) await chown(path, uid, gid)
 }

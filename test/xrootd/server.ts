@@ -6,9 +6,9 @@ import { createAuthority } from '../support/certificates.ts'
 import { outputOf, runCommand } from '../support/command.ts'
 import { endProcess } from '../support/process-table.ts'
 import {
-  type ServerPlaces,
+  type ServerPaths,
   sciTokensConfiguration,
-  serverPlaces,
+  serverPaths,
   type TokenRules,
   xrootdConfiguration,
 } from './server-configuration.ts'
@@ -33,32 +33,32 @@ export interface Xrootd {
   readonly rootUrl: string
   /** `https://localhost:PORT`; likewise. */
   readonly httpsUrl: string
-  /** What it serves as `/`. */
+  /** The directory served as `/`. */
   readonly dataDirectory: string
-  /** Makes xrdcp, xrdfs, curl and rclone trust the server. */
+  /** Variables with which xrdcp, xrdfs, curl and rclone trust the server. */
   readonly clientEnv: Readonly<Record<string, string>>
   readonly log: ServerLog
   readonly serverLog: () => string
-  /** Writes a file to be served, which the server may replace. */
+  /** Writes a served file that the server may replace. */
   readonly put: (path: string, content: string) => Promise<void>
-  /** `command` as it has to be run to trust the issuer where it uses libSciTokens itself. */
+  /** The command line with which a command that uses libSciTokens itself trusts the issuer. */
   readonly trusting: (command: CommandLine) => CommandLine
   readonly close: () => Promise<void>
 }
 
-/** A start takes about a second, on a machine with nothing else to do. */
+/** A start takes about a second on an idle machine. */
 const START_TIMEOUT_MS = 30_000
 const READY = /^-+ xrootd \S+:(\d+) initialization completed/m
 const VERSION = /xrd version v(\S+)/
 const PATH = '/usr/sbin:/usr/bin:/sbin:/bin'
 
 /**
- * Starts a server. Ask `xrootdMissing` first whether one can be had.
- * @throws Error with its log where it does not come up.
+ * Starts a server. Check `xrootdMissing` first.
+ * @throws Error with its log if it does not start.
  */
 export async function startXrootd(options: XrootdOptions): Promise<Xrootd> {
   const user = serverUser()
-  if (user === undefined) throw new Error('there is no user for xrootd to run as')
+  if (user === undefined) throw new Error('no user to run xrootd')
   const directory = await mkdtemp(join(tmpdir(), 'xrootd-'))
   try {
     await prepare(directory, user, { basePath: '/', ...options })
@@ -70,18 +70,18 @@ export async function startXrootd(options: XrootdOptions): Promise<Xrootd> {
 }
 
 async function start(directory: string, user: ServerUser): Promise<Xrootd> {
-  const places = serverPlaces(directory)
-  // Where its pid file goes, it writes a note on itself too; otherwise to /tmp, for good.
-  const files = ['-c', places.configuration, '-s', join(places.state, 'xrootd.pid')]
+  const paths = serverPaths(directory)
+  // It also writes a description of itself into the directory of its pid file, by default /tmp.
+  const files = ['-c', paths.configuration, '-s', join(paths.state, 'xrootd.pid')]
   const server = unprivileged(user, ['xrootd', ...files])
-  const [command, ...args] = trusting(places.bundle, server)
+  const [command, ...args] = trusting(paths.bundle, server)
   const child = spawn(command, args, {
-    cwd: places.state,
+    cwd: paths.state,
     stdio: ['ignore', 'pipe', 'pipe'],
     // The cache of the issuers' keys would otherwise be in the home of the server's user.
-    env: { PATH, LANG: 'C.UTF-8', HOME: places.state, XDG_CACHE_HOME: places.state },
+    env: { PATH, LANG: 'C.UTF-8', HOME: paths.state, XDG_CACHE_HOME: paths.state },
   })
-  // Where it cannot be started its outputs end too, and that is reported below.
+  // If it cannot be started, its outputs end too, and that is reported below.
   child.on('error', () => undefined)
   const log = new ServerLog([child.stdout, child.stderr])
   const end = async (): Promise<void> => {
@@ -94,16 +94,16 @@ async function start(directory: string, user: ServerUser): Promise<Xrootd> {
       version: VERSION.exec(log.text)?.[1] ?? 'unknown',
       rootUrl: `root://localhost:${port}/`,
       httpsUrl: `https://localhost:${port}`,
-      dataDirectory: places.data,
-      clientEnv: clientEnvironment(places),
+      dataDirectory: paths.data,
+      clientEnv: clientEnvironment(paths),
       log,
       serverLog: () => log.text,
       put: async (path, content) => {
-        await makeOwn(dirname(join(places.data, path)), user)
-        await writeFile(join(places.data, path), content)
-        await give(join(places.data, path), user)
+        await makeOwn(dirname(join(paths.data, path)), user)
+        await writeFile(join(paths.data, path), content)
+        await give(join(paths.data, path), user)
       },
-      trusting: (line) => trusting(places.bundle, line),
+      trusting: (line) => trusting(paths.bundle, line),
       close: async () => {
         await end()
         await rm(directory, { recursive: true, force: true })
@@ -115,7 +115,7 @@ async function start(directory: string, user: ServerUser): Promise<Xrootd> {
   }
 }
 
-function clientEnvironment({ authorities, bundle }: ServerPlaces): Record<string, string> {
+function clientEnvironment({ authorities, bundle }: ServerPaths): Record<string, string> {
   // XRootD's clients, curl and Go (rclone) each have their own variable.
   return { X509_CERT_DIR: authorities, CURL_CA_BUNDLE: bundle, SSL_CERT_FILE: bundle }
 }
@@ -125,24 +125,24 @@ async function prepare(
   user: ServerUser,
   options: TokenRules & { readonly caPem: string },
 ): Promise<void> {
-  const places = serverPlaces(directory)
+  const paths = serverPaths(directory)
   // Only the key is secret; clients of any user read the authorities.
   await chmod(directory, 0o755)
-  for (const path of [places.data, places.state]) await makeOwn(path, user)
+  for (const path of [paths.data, paths.state]) await makeOwn(path, user)
 
   const authority = createAuthority('XRootD test CA')
   const { cert, key } = authority.issue()
-  await writeFile(places.certificate, cert)
-  await writeFile(places.key, key, { mode: 0o400 })
-  await give(places.key, user)
-  await mkdir(places.authorities)
-  await writeFile(join(places.authorities, 'host.pem'), authority.pem)
-  outputOf(await runCommand('openssl', ['rehash', places.authorities], { env: { PATH } }))
+  await writeFile(paths.certificate, cert)
+  await writeFile(paths.key, key, { mode: 0o400 })
+  await give(paths.key, user)
+  await mkdir(paths.authorities)
+  await writeFile(join(paths.authorities, 'host.pem'), authority.pem)
+  outputOf(await runCommand('openssl', ['rehash', paths.authorities], { env: { PATH } }))
   const system = await readFile(SYSTEM_BUNDLE, 'utf8')
-  await writeFile(places.bundle, [system, options.caPem, authority.pem].join('\n'))
+  await writeFile(paths.bundle, [system, options.caPem, authority.pem].join('\n'))
 
-  await writeFile(places.configuration, xrootdConfiguration(places))
-  await writeFile(places.sciTokens, sciTokensConfiguration(options))
+  await writeFile(paths.configuration, xrootdConfiguration(paths))
+  await writeFile(paths.sciTokens, sciTokensConfiguration(options))
 }
 
 async function makeOwn(path: string, user: ServerUser): Promise<void> {

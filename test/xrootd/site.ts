@@ -3,8 +3,8 @@ import { mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type Finished, outputOf, runCommand } from '../support/command.ts'
+import { approveWhenShown } from '../support/oidc-gen-output.ts'
 import type { Sandbox } from '../support/sandbox.ts'
-import { approveWhenShown } from '../support/shown-device-code.ts'
 import type { Claims } from '../support/signing-key.ts'
 import {
   startWlcgProvider,
@@ -14,13 +14,13 @@ import {
 import { startXrootd, type Xrootd, type XrootdOptions } from './server.ts'
 import type { CommandLine } from './trust.ts'
 
-/** The name under which the site's server takes tokens. */
+/** The audience of the site's server. */
 export const AUDIENCE = 'https://se.example.org'
 
 const PATH = '/usr/bin:/bin'
 const SCOPE = 'openid offline_access wlcg storage.read:/ storage.create:/ storage.modify:/'
 
-/** The files the server holds, each with a line of its own in it. */
+/** The files of the server, each with its own content. */
 const FILES: readonly string[] = [
   '/public/hello.txt',
   '/public/sub/deep.txt',
@@ -28,13 +28,13 @@ const FILES: readonly string[] = [
   '/publication/paper.txt',
 ]
 
-/** A storage server, the issuer it trusts, and the machine of a person who uses both. */
+/** A storage server, the issuer that it trusts, and a client machine. */
 export interface Site {
   readonly issuer: WlcgProvider
   readonly server: Xrootd
-  /** The person's files. */
+  /** The files of the client machine. */
   readonly directory: string
-  /** Of the person's commands. */
+  /** The environment of commands on the client machine. */
   readonly env: Readonly<Record<string, string>>
   readonly close: () => Promise<void>
 }
@@ -43,7 +43,7 @@ export interface SiteOptions extends Partial<XrootdOptions> {
   readonly provider?: WlcgProviderOptions
 }
 
-export async function openSite({ provider = {}, ...wish }: SiteOptions = {}): Promise<Site> {
+export async function openSite({ provider = {}, ...options }: SiteOptions = {}): Promise<Site> {
   const opened: (() => Promise<void>)[] = []
   const close = async (): Promise<void> => {
     for (const end of opened.toReversed()) await end()
@@ -55,7 +55,7 @@ export async function openSite({ provider = {}, ...wish }: SiteOptions = {}): Pr
     const issuer = await startWlcgProvider(provider)
     opened.push(issuer.close)
     const trusted = { issuer: issuer.issuer, caPem: issuer.caPem, audience: [AUDIENCE] }
-    const server = await startXrootd({ ...trusted, ...wish })
+    const server = await startXrootd({ ...trusted, ...options })
     opened.push(server.close)
     const env = { PATH, HOME: directory, LANG: 'C.UTF-8', ...server.clientEnv }
     return { issuer, server, directory, env, close }
@@ -65,15 +65,15 @@ export async function openSite({ provider = {}, ...wish }: SiteOptions = {}): Pr
   }
 }
 
-/** What `new.txt` in the sandbox holds. */
+/** The content of `new.txt` on the client machine. */
 export const NEW_CONTENT = 'new content\n'
 
-/** What a file of {@link FILES} holds. */
+/** The content of a file of {@link FILES}. */
 export function contentOf(path: string): string {
   return `content of ${path}\n`
 }
 
-/** Puts the server's files back as they were. */
+/** Restores the server's files. */
 export async function restore({ server }: Site): Promise<void> {
   for (const top of new Set(FILES.map((path) => path.split('/')[1] ?? ''))) {
     await rm(join(server.dataDirectory, top), { recursive: true, force: true })
@@ -81,20 +81,20 @@ export async function restore({ server }: Site): Promise<void> {
   for (const path of FILES) await server.put(path, contentOf(path))
 }
 
-/** A file of the server as it is now; undefined where there is none. */
+/** The content of a file on the server; undefined if it does not exist. */
 export async function stored({ server }: Site, path: string): Promise<string | undefined> {
   return readFile(join(server.dataDirectory, path), 'utf8').catch(() => undefined)
 }
 
-/** Whether the server has this directory now. */
+/** Whether the server has this directory. */
 export async function isDirectory({ server }: Site, path: string): Promise<boolean> {
   const found = await stat(join(server.dataDirectory, path)).catch(() => undefined)
   return found?.isDirectory() === true
 }
 
 /**
- * A token of the site's issuer, good for reading everything unless `claims` say otherwise. Each is
- * another one: the server keeps what it decided about a token for at least a minute.
+ * A token of the site's issuer, by default for reading everything. Each is new, because the server
+ * caches its decision about a token for at least a minute.
  */
 export function newToken({ issuer }: Site, claims: Claims = {}, header: Claims = {}): string {
   const now = Math.floor(Date.now() / 1000)
@@ -112,15 +112,15 @@ export function newToken({ issuer }: Site, claims: Claims = {}, header: Claims =
   return issuer.sign({ ...good, ...claims }, header)
 }
 
-/** Where {@link present} has put a token. */
+/** The files in which {@link present} has written a token. */
 export interface Presented {
   /** The token alone. */
   readonly file: string
-  /** As a header, for curl's `-H @file`: a token in the arguments is seen by all on the machine. */
+  /** An HTTP header, for curl's `-H @file`: arguments are visible to all users of the machine. */
   readonly header: string
 }
 
-/** Writes a token to files that only its owner can read. */
+/** Writes a token to files with mode 0600. */
 export async function present({ directory }: Site, token: string): Promise<Presented> {
   const presented = { file: join(directory, 'token'), header: join(directory, 'header') }
   await writeFile(presented.file, `${token}\n`, { mode: 0o600 })
@@ -128,7 +128,7 @@ export async function present({ directory }: Site, token: string): Promise<Prese
   return presented
 }
 
-/** Runs a client on the person's machine. */
+/** Runs a command on the client machine. */
 export function runClient(
   site: Site,
   [command, ...args]: CommandLine,
@@ -137,7 +137,7 @@ export function runClient(
   return runCommand(command, args, { env: { ...site.env, ...env }, cwd: site.directory })
 }
 
-/** Logs somebody in as the account `wlcg`, who may do all that the site's server knows. */
+/** Creates the account `wlcg` with all scopes of the site. */
 export async function logIn({ issuer }: Site, sandbox: Sandbox): Promise<void> {
   const password = await sandbox.file('password', 'a password\n')
   const gen = sandbox.start('oidc-gen', [

@@ -8,14 +8,14 @@ import { skipped, xrootd55Missing } from './xrootd-missing.ts'
 
 const FILE = '/public/hello.txt'
 const UID = process.geteuid?.() ?? 0
-/** What the server says it takes; its default. */
+/** The maximum size that the server announces; its default. */
 const MAX_FILE_BYTES = 4096
 
 type Environment = Readonly<Record<string, string>>
 
 let site: Site
 
-/** Where a token is, by a name that says so. */
+/** Tokens by their place. */
 type Cases = Readonly<Record<string, () => Promise<Environment>>>
 
 const FOUND: Cases = {
@@ -24,62 +24,62 @@ const FOUND: Cases = {
   'in the runtime directory': () => inRuntimeDirectory(),
   'with white space around it': async () => fileWith(` \t\n${newToken(site)}\r\n\n`),
   'in a file that cannot be written': async () => fileWith(newToken(site), 0o400),
-  'in a file as large as the server takes': async () =>
+  'in a file of the maximum size': async () =>
     fileWith(newToken(site).padEnd(MAX_FILE_BYTES, '\n')),
-  'in the runtime directory, BEARER_TOKEN_FILE naming no file': async () => ({
+  'in the runtime directory if BEARER_TOKEN_FILE names a missing file': async () => ({
     ...(await inRuntimeDirectory()),
     BEARER_TOKEN_FILE: join(site.directory, 'no-such-file'),
   }),
-  'in the runtime directory, BEARER_TOKEN_FILE naming an empty file': async () => ({
+  'in the runtime directory if BEARER_TOKEN_FILE names an empty file': async () => ({
     ...(await inRuntimeDirectory()),
     ...(await fileWith('\n')),
   }),
 }
 
 const NOT_FOUND: Cases = {
-  nowhere: () => Promise.resolve({}),
-  'in a file its group can read': async () => fileWith(newToken(site), 0o640),
-  'in a file everybody can read': async () => fileWith(newToken(site), 0o644),
-  'in the runtime directory, after a file everybody can read': async () => ({
+  'without variables and files': () => Promise.resolve({}),
+  'in a file that its group can read': async () => fileWith(newToken(site), 0o640),
+  'in a file that every user can read': async () => fileWith(newToken(site), 0o644),
+  'in the runtime directory, after a file that every user can read': async () => ({
     ...(await inRuntimeDirectory()),
     ...(await fileWith(newToken(site), 0o644)),
   }),
-  'in a file a byte larger, if only by white space': async () =>
+  'in a file that is a byte larger, even by white space': async () =>
     fileWith(newToken(site).padEnd(MAX_FILE_BYTES + 1, '\n')),
-  'in the environment, but larger than that': () =>
+  'in the environment that is larger than 4096 bytes': () =>
     Promise.resolve({ BEARER_TOKEN: newToken(site, { filler: 'x'.repeat(3000) }) }),
 }
 
 const missing = xrootd55Missing()
 
-// What xrdcp refuses itself never reaches the server, and it says of it only "Auth failed: No
-// protocols left to try": whether there is a login in the server's log tells the one from the other.
-describe.skipIf(missing !== undefined)(`the token that xrdcp finds${skipped(missing)}`, () => {
+// A token that xrdcp itself refuses never reaches the server, and xrdcp reports only "Auth failed: No
+// protocols left to try": a login in the server's log distinguishes the two cases.
+describe.skipIf(missing !== undefined)(`token discovery of xrdcp${skipped(missing)}`, () => {
   beforeAll(async () => {
     site = await openSite()
     await restore(site)
   })
   afterAll(() => site.close())
 
-  test.each(Object.entries(FOUND))('is one %s', async (_where, given) => {
+  test.each(Object.entries(FOUND))('xrdcp finds a token %s', async (_where, given) => {
     expectContent(await read(await given()))
   })
 
-  test.each(Object.entries(NOT_FOUND))('is none %s', async (_where, given) => {
+  test.each(Object.entries(NOT_FOUND))('xrdcp finds no token %s', async (_where, given) => {
     const { said, log } = await read(await given())
     expect(said.status, shown(said)).toBe(52)
     expect(log).toContain('connection upgraded to TLS')
     expect(log).not.toMatch(/login as|scitokens_/)
   })
 
-  test('is the first, even where only a later one is valid', async () => {
+  test('xrdcp uses the first token it finds, even if only a later one is valid', async () => {
     const expired = { BEARER_TOKEN: newToken(site, { exp: 1 }) }
     const { said, log } = await read({ ...(await inRuntimeDirectory()), ...expired })
     expect(said.status, shown(said)).toBe(52)
     expect(log).toContain('User authentication failed; token verification failed: token expired')
   })
 
-  test('is that of the request before that of the session, which is needed all the same', async () => {
+  test('XRootD uses the token of the request before that of the session, which is required too', async () => {
     const good = newToken(site)
     const narrow = newToken(site, { scope: 'storage.read:/private' })
     const asked = (token: string): CommandLine => xrdcp(`?authz=Bearer%20${token}`)
@@ -88,8 +88,8 @@ describe.skipIf(missing !== undefined)(`the token that xrdcp finds${skipped(miss
     expect((await read({}, asked(good))).said.status).toBe(52)
   })
 
-  // Its pattern "/tmp/bt_u%d" is filled with the length of the pattern; mended in 5.6.2.
-  test('is never /tmp/bt_u and the user id, but /tmp/bt_u11 for everybody', async () => {
+  // The pattern "/tmp/bt_u%d" gets the length of the pattern instead of the user id; fixed in 5.6.2.
+  test('xrdcp reads /tmp/bt_u11 for every user id', async () => {
     const own = await inTmp(`bt_u${UID}`)
     expect((await read(own.env, own.command)).said.status).toBe(UID === 11 ? 0 : 52)
     const eleven = await inTmp('bt_u11')
@@ -106,7 +106,7 @@ async function read(env: Environment, command = xrdcp()): Promise<Reading> {
   const { log } = site.server
   const from = log.length
   const said = await runClient(site, command, env)
-  // The last of a connection, whatever became of it.
+  // The last line of every connection.
   await log.line(/ disc \d/, { from })
   return { said, log: log.since(from) }
 }
@@ -131,12 +131,12 @@ async function inRuntimeDirectory(): Promise<Environment> {
   return { XDG_RUNTIME_DIR: directory }
 }
 
-/** xrdcp with a /tmp of its own, in which there is one token and nothing else but authorities. */
+/** xrdcp with a /tmp of its own, which contains one token and the authorities. */
 async function inTmp(name: string): Promise<{ env: Environment; command: CommandLine }> {
   const directory = join(site.directory, `tmp-${name}`)
   await mkdir(directory)
   const authorities = join(directory, 'authorities')
-  // Links by hash, which are to stay within the directory.
+  // Links by hash, within the directory.
   const links = { recursive: true, verbatimSymlinks: true }
   await cp(site.env['X509_CERT_DIR'] ?? '', authorities, links)
   await written(join(directory, name), newToken(site))

@@ -31,14 +31,14 @@ function token(scope: string, audience = AUDIENCE): string {
   return `oidc-token --aud='${audience}' --scope='${scope}' wlcg`
 }
 
-/** Runs a line as a person would type it, with the URLs of the server and a file to send in variables. */
+/** Runs a shell line, with the URLs of the server and a file to send in variables. */
 function sh(script: string): Promise<Finished> {
   const { rootUrl, httpsUrl } = site.server
   const given = { ROOT: rootUrl, HTTPS: httpsUrl, NEW_FILE: join(site.directory, 'new.txt') }
   return sandbox.sh(script, { env: given })
 }
 
-describe.skipIf(missing !== undefined)(`from login to a real XRootD${skipped(missing)}`, () => {
+describe.skipIf(missing !== undefined)(`login, token and XRootD${skipped(missing)}`, () => {
   beforeAll(async () => {
     // An issuer as those of IAM: its name ends in a slash.
     site = await openSite({ provider: { trailingSlash: true } })
@@ -60,13 +60,13 @@ describe.skipIf(missing !== undefined)(`from login to a real XRootD${skipped(mis
     expect(await stored(site, NEW)).toBe(NEW_CONTENT)
   })
 
-  test('xrdcp finds the token in the runtime directory by itself', async () => {
+  test('xrdcp finds the token in the runtime directory', async () => {
     const save = `umask 077; ${token(WRITE)} >"$XDG_RUNTIME_DIR/bt_u$(id -u)"`
     outputOf(await sh(`${save}; xrdcp "$NEW_FILE" "$ROOT"${NEW}; rm "$XDG_RUNTIME_DIR"/bt_u*`))
     expect(await stored(site, NEW)).toBe(NEW_CONTENT)
   })
 
-  test('curl reads and writes, the token in nobody’s process list', async () => {
+  test('curl reads and writes with the token on stdin, outside of the process list', async () => {
     const header = `sed 's/^/Authorization: Bearer /'`
     const read = await sh(`${token(READ)} | ${header} | curl -sS --fail -H @- "$HTTPS"${HELLO}`)
     expect(outputOf(read)).toBe(contentOf(HELLO))
@@ -75,8 +75,8 @@ describe.skipIf(missing !== undefined)(`from login to a real XRootD${skipped(mis
     expect(await stored(site, NEW)).toBe(NEW_CONTENT)
   })
 
-  test('rclone asks oidc-token by itself', async () => {
-    // It splits the command at each space, quoted or not: one option for each scope.
+  test('rclone reads and writes with oidc-token as its bearer_token_command', async () => {
+    // rclone splits the command at each space, quoted or not: one option for each scope.
     const scopes = WRITE.split(' ')
       .map((scope) => `-s ${scope}`)
       .join(' ')
@@ -95,7 +95,7 @@ bearer_token_command = oidc-token --aud ${AUDIENCE} ${scopes} wlcg
     expect(await stored(site, NEW)).toBe(NEW_CONTENT)
   })
 
-  test('scitokens-verify accepts the token', async () => {
+  test('scitokens-verify accepts a token of oidc-token', async () => {
     const printed = outputOf(await sh(token(READ))).trim()
     const [command, ...args] = site.server.trusting(['scitokens-verify', printed])
     const said = await sandbox.run(command, args)
@@ -111,7 +111,7 @@ bearer_token_command = oidc-token --aud ${AUDIENCE} ${scopes} wlcg
       54,
       /'aud' claim verification failed/,
     ],
-  ])('is refused %s', async (_what, printToken, status, reason) => {
+  ])('XRootD refuses a token of oidc-token %s', async (_what, printToken, status, reason) => {
     const from = site.server.log.length
     const root = await sh(`BEARER_TOKEN=$(${printToken}) xrdcp -f "$ROOT"${HELLO} -`)
     expect(root.status, shown(root)).toBe(status)
@@ -121,7 +121,7 @@ bearer_token_command = oidc-token --aud ${AUDIENCE} ${scopes} wlcg
     expect(https.stderr).toContain('403')
   })
 
-  test('is refused once expired; oidc-token has a new one by then', async () => {
+  test('XRootD refuses an expired token, and oidc-token returns a new one by then', async () => {
     site.issuer.settings.accessTokenSeconds = 3
     try {
       const audience = `--aud='${AUDIENCE}' -s storage.read:/`
@@ -130,7 +130,7 @@ bearer_token_command = oidc-token --aud ${AUDIENCE} ${scopes} wlcg
         sh(`BEARER_TOKEN=${one} xrdcp -f "$ROOT"${HELLO} -`)
       expect(outputOf(await read(old))).toBe(contentOf(HELLO))
 
-      // What an expiry does is only to be seen by letting it pass.
+      // The effect of an expiry shows only after it.
       await wait(Number(payloadOf(old).exp) * 1000 - Date.now() + 1000)
       const from = site.server.log.length
       const refused = await read(old)

@@ -21,7 +21,7 @@ const LIBRARIES: Readonly<Record<string, string>> = {
   'libXrdSecztn-5.so': 'xrootd-plugins',
 }
 
-/** Why a real XRootD cannot be run here; undefined where it can. */
+/** Why XRootD cannot be run here; undefined if it can. */
 export function xrootdMissing(): string | undefined {
   const packages = missingPackages()
   if (packages.length > 0) return `not installed: ${packages.join(' ')}`
@@ -29,7 +29,7 @@ export function xrootdMissing(): string | undefined {
   return trustingRefused()
 }
 
-/** Why what XRootD 5.5 does cannot be seen here: the above, or it is another version. */
+/** Why the behaviour of XRootD 5.5 cannot be tested here: {@link xrootdMissing}, or another version. */
 export function xrootd55Missing(): string | undefined {
   const missing = xrootdMissing()
   if (missing !== undefined) return missing
@@ -37,7 +37,7 @@ export function xrootd55Missing(): string | undefined {
   return stderr.startsWith('v5.5.') ? undefined : `written for 5.5, not ${stderr.trim()}`
 }
 
-/** The reason as it stands in the title of tests that are left out. */
+/** The reason, for the title of skipped tests. */
 export function skipped(reason: string | undefined): string {
   return reason === undefined ? '' : ` (skipped: ${reason})`
 }

@@ -110,17 +110,17 @@ const names: Readonly<Record<Verdict, CheckName | 'none'>> = {
 /** Where our answer is another one, on purpose. */
 const otherwise: Readonly<Record<string, CheckName | 'none'>> = {
   // It is taken by this XRootD and by no one who keeps to the profile: not to be promised.
-  'a path that only begins like it: compared as text until XRootD 5.6.9': 'access',
-  'likewise with a slash at its end, which is cut off': 'access',
-  'no path in the scope counts as /, against the profile': 'access',
-  'a path without its first slash gets one, against the profile': 'access',
-  'a path with .. is walked, against the profile': 'access',
+  'a scope whose path is a prefix of the text, compared as text until XRootD 5.6.9': 'access',
+  'a scope whose path is such a prefix with a slash at its end, which is cut off': 'access',
+  'a scope without a path, which counts as / against the profile': 'access',
+  'a scope whose path has no first slash, which is added against the profile': 'access',
+  'a scope whose path contains .., which is resolved against the profile': 'access',
   // The same verdict, told apart better.
-  'not valid before later': 'starts',
-  'issued in the future': 'issued',
+  'a token that is not valid yet': 'starts',
+  'a token issued in the future': 'issued',
   'an empty scope': 'scope',
   // Which issuers it takes only the site knows.
-  'another issuer': 'none',
+  'a token of another issuer': 'none',
 }
 
 describe.each(CLAIM_CASES)('$title: $verdict', ({ title, claims = {}, header, path, verdict }) => {

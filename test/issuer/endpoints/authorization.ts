@@ -1,23 +1,22 @@
-import { decisionForm, decisionIn } from '../decision.ts'
-import { Refused } from '../error-responses.ts'
-import { newGrant } from '../new-grant.ts'
+import { newGrant } from '../grant.ts'
 import { type Endpoint, issuerOf, type Provider, secondsNow } from '../provider.ts'
-import type { ReceivedRequest } from '../received-request.ts'
-import { type Answer, html } from '../response.ts'
-import { type KnownClient, unguessable } from '../store.ts'
+import type { ReceivedRequest } from '../requests.ts'
+import { type HttpResponse, html, OAuthError } from '../response.ts'
+import { type KnownClient, randomToken } from '../store.ts'
+import { decisionForm, decisionIn } from './device.ts'
 
-/** Says what the redirect would. */
+/** The parameters of the redirect (RFC 6749 §4.1.2). */
 type Outcome = Readonly<Record<string, string>>
 
 /**
- * The page a browser is sent to (RFC 6749 §4.1.1). It redirects at once when the person is known to
- * approve or deny, and shows two buttons otherwise.
+ * The authorization endpoint (RFC 6749 §4.1.1). It redirects at once if the scenario says that the
+ * person approves or denies, and shows a page with two buttons otherwise.
  */
 export const authorization: Endpoint = (provider, request) => {
   const { query } = request
   const client = provider.store.clients.get(query.get('client_id') ?? '')
   const redirectUri = query.get('redirect_uri') ?? ''
-  // RFC 6749 §4.1.2.1: nobody is sent to an address that may be a stranger's.
+  // RFC 6749 §4.1.2.1: no redirect to an address that is not registered.
   if (client === undefined) return html(400, 'Unknown client')
   if (!isRegistered(provider, client, redirectUri)) return html(400, 'Unknown redirect_uri')
   const decision = decisionIn(request) ?? decisionOf(provider)
@@ -45,8 +44,8 @@ function outcomeOf(
   try {
     return { code: newCode(provider, client, query) }
   } catch (error) {
-    if (!(error instanceof Refused)) throw error
-    return errorMembers(error.answer)
+    if (!(error instanceof OAuthError)) throw error
+    return errorMembers(error.response)
   }
 }
 
@@ -62,7 +61,7 @@ function complaintAbout({ settings }: Provider, query: URLSearchParams): string 
 
 function newCode(provider: Provider, client: KnownClient, query: URLSearchParams): string {
   const { store, settings } = provider
-  const code = unguessable()
+  const code = randomToken()
   store.codes.set(code, {
     code,
     grant: newGrant(provider, client, query, {
@@ -78,13 +77,13 @@ function newCode(provider: Provider, client: KnownClient, query: URLSearchParams
   return code
 }
 
-function redirect(provider: Provider, query: URLSearchParams, outcome: Outcome): Answer {
+function redirect(provider: Provider, query: URLSearchParams, outcome: Outcome): HttpResponse {
   const { settings } = provider
   const target = new URL(query.get('redirect_uri') ?? '')
   const members = new URLSearchParams(outcome)
   const state = query.get('state')
   if (state !== null && settings.stateInAuthorizationResponse !== 'absent') {
-    members.set('state', settings.stateInAuthorizationResponse === 'same' ? state : unguessable())
+    members.set('state', settings.stateInAuthorizationResponse === 'same' ? state : randomToken())
   }
   // RFC 9207 §2.
   if (settings.issInAuthorizationResponse === 'right') members.set('iss', issuerOf(provider))
@@ -93,7 +92,7 @@ function redirect(provider: Provider, query: URLSearchParams, outcome: Outcome):
   return { status: 302, headers: { location: target.href }, body: undefined }
 }
 
-function errorMembers({ body }: Answer): Outcome {
+function errorMembers({ body }: HttpResponse): Outcome {
   const members = typeof body === 'object' ? Object.entries(body) : []
   return Object.fromEntries(members.map(([name, value]) => [name, String(value)]))
 }
@@ -106,7 +105,7 @@ function isRegistered({ settings }: Provider, client: KnownClient, redirectUri: 
   return wanted !== undefined && client.redirectUris.some((one) => portless(one) === wanted)
 }
 
-/** RFC 8252 §7.3: a loopback address, whatever its port. */
+/** RFC 8252 §7.3: a loopback address without its port. */
 function portless(text: string): string | undefined {
   const url = new URL(text)
   if (!['localhost', '127.0.0.1', '[::1]'].includes(url.hostname)) return undefined

@@ -1,9 +1,9 @@
-import type { EndpointName } from '../behaviour.ts'
 import { type Endpoint, issuerOf, type Provider, urlOf } from '../provider.ts'
 import { json } from '../response.ts'
 import { publishedScopes } from '../scopes.ts'
+import type { EndpointName } from '../settings.ts'
 
-/** OpenID Connect Discovery §3, RFC 8414 §2: the member each endpoint is published as. */
+/** OpenID Connect Discovery §3, RFC 8414 §2: the member of each endpoint. */
 const members: Readonly<Partial<Record<EndpointName, string>>> = {
   jwks: 'jwks_uri',
   authorization: 'authorization_endpoint',
@@ -41,3 +41,7 @@ function endpointMembers(provider: Provider): Record<string, string> {
       .map(([name, member]) => [member, urlOf(provider, name as EndpointName)]),
   )
 }
+
+/** RFC 7517 §5; wlcg.md §6, "Lifetimes": may be cached for six hours. */
+export const jwks: Endpoint = ({ key }) =>
+  json(200, { keys: [key.jwk] }, { 'cache-control': 'public, max-age=21600' })

@@ -1,10 +1,9 @@
-import type { Behaviour } from '../behaviour.ts'
-import { rfcRefusals } from '../error-responses.ts'
-import { ALL_GRANTS } from '../grant-types.ts'
+import { rfcErrorResponses } from '../response.ts'
+import { ALL_GRANTS, type Behaviour } from '../settings.ts'
 
 const MONTH = 30 * 86_400
 
-/** What the RFCs describe where they leave a choice: the plain one. Other modes say what differs. */
+/** A provider that follows the RFCs and takes the simplest of their choices. Other modes state the differences. */
 export const conforming: Behaviour = {
   product: 'a conforming provider',
 
@@ -31,7 +30,7 @@ export const conforming: Behaviour = {
   grantTypes: ALL_GRANTS,
 
   registrationFor: 'anyone',
-  registrationAnswer: 'RFC 7591',
+  registrationResponse: 'RFC 7591',
   grantTypesWithheld: [],
   registrationTokenRotates: false,
 
@@ -53,7 +52,7 @@ export const conforming: Behaviour = {
   ],
   restrictedScopes: [],
   pathNarrowing: 'plain prefix',
-  widening: 'refused',
+  scopeUpgrade: 'refused',
   audienceFromScope: false,
 
   deviceStartAuthenticates: true,
@@ -76,7 +75,7 @@ export const conforming: Behaviour = {
   accessTokenSeconds: 3600,
   idTokenSeconds: 600,
   idTokenAtRefresh: false,
-  tokenAnswerExtras: {},
+  tokenResponseExtras: {},
 
   audienceParameters: ['resource', 'audience'],
   repeatedAudienceRead: true,
@@ -95,5 +94,12 @@ export const conforming: Behaviour = {
 
   tokenExchange: 'RFC 8693',
 
-  refusals: rfcRefusals,
+  errorResponses: rfcErrorResponses,
+}
+
+/** A provider that follows RFC 9700 §4.14.2: using an old refresh token revokes all of the grant. */
+export const rotating: Behaviour = {
+  ...conforming,
+  product: 'a provider that rotates',
+  rotation: 'new one, reuse revokes the family',
 }

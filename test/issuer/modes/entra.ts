@@ -1,13 +1,11 @@
-import type { Behaviour } from '../behaviour.ts'
-import { type Refusals, rfcRefusals } from '../error-responses.ts'
-import { DEVICE_GRANT } from '../grant-types.ts'
-import { type Answer, json } from '../response.ts'
+import { type ErrorResponses, type HttpResponse, json, rfcErrorResponses } from '../response.ts'
+import { type Behaviour, DEVICE_GRANT } from '../settings.ts'
 import { conforming } from './conforming.ts'
 
 const tenant = '/6f1ad000-0000-4000-8000-000000000001'
 
-const refusals: Refusals = {
-  ...rfcRefusals,
+const errorResponses: ErrorResponses = {
+  ...rfcErrorResponses,
   parameterMissing: (name) =>
     aadsts(
       400,
@@ -99,8 +97,8 @@ export const entra: Behaviour = {
     'api://queue/Read',
   ],
   pathNarrowing: 'no',
-  // One refresh token is good for every API the person consented to.
-  widening: 'up to what the client may have',
+  // One refresh token is valid for every API that the person consented to.
+  scopeUpgrade: 'up to what the client may have',
   audienceFromScope: true,
 
   deviceStartAuthenticates: false,
@@ -115,7 +113,7 @@ export const entra: Behaviour = {
   issInAuthorizationResponse: 'absent',
 
   accessTokenProfile: 'Entra',
-  tokenAnswerExtras: { ext_expires_in: 3600 },
+  tokenResponseExtras: { ext_expires_in: 3600 },
   idTokenAtRefresh: true,
 
   audienceParameters: [],
@@ -126,11 +124,11 @@ export const entra: Behaviour = {
   rotation: 'new one, old one stays',
   offlineAccessAtRefresh: true,
 
-  refusals,
+  errorResponses,
 }
 
-/** The shape of all its refusals: long descriptions in several lines, and numbers beside them. */
-function aadsts(status: number, error: string, code: number, text: string): Answer {
+/** The form of every Entra error response: a description of several lines, and numeric codes. */
+function aadsts(status: number, error: string, code: number, text: string): HttpResponse {
   const trace = '21a7ca08-0000-4000-8000-000000000002'
   const correlation = '55137716-0000-4000-8000-000000000003'
   const time = '2026-01-01 00:00:00Z'
@@ -145,7 +143,7 @@ function aadsts(status: number, error: string, code: number, text: string): Answ
   })
 }
 
-function unknownApplication(id: string): Answer {
+function unknownApplication(id: string): HttpResponse {
   return aadsts(
     400,
     'unauthorized_client',
@@ -154,7 +152,7 @@ function unknownApplication(id: string): Answer {
   )
 }
 
-function unknownScope(scope: string): Answer {
+function unknownScope(scope: string): HttpResponse {
   return aadsts(
     400,
     'invalid_scope',

@@ -1,28 +1,29 @@
-import type { Behaviour } from '../behaviour.ts'
-import { type Refusals, refusal, rfcRefusals } from '../error-responses.ts'
-import { DEVICE_GRANT } from '../grant-types.ts'
+import { type ErrorResponses, errorResponse, rfcErrorResponses } from '../response.ts'
+import { type Behaviour, DEVICE_GRANT } from '../settings.ts'
 import { conforming } from './conforming.ts'
 
-const refusals: Refusals = {
-  ...rfcRefusals,
-  clientUnknown: () => refusal(401, 'invalid_client', 'The OAuth client was not found.'),
-  clientSecretWrong: () => refusal(401, 'invalid_client', 'Unauthorized'),
-  deviceClientUnknown: () => refusal(401, 'invalid_client', 'The OAuth client was not found.'),
-  deviceScope: (scope) => refusal(400, 'invalid_scope', `Invalid device flow scope: ${scope}`),
+const errorResponses: ErrorResponses = {
+  ...rfcErrorResponses,
+  clientUnknown: () => errorResponse(401, 'invalid_client', 'The OAuth client was not found.'),
+  clientSecretWrong: () => errorResponse(401, 'invalid_client', 'Unauthorized'),
+  deviceClientUnknown: () =>
+    errorResponse(401, 'invalid_client', 'The OAuth client was not found.'),
+  deviceScope: (scope) =>
+    errorResponse(400, 'invalid_scope', `Invalid device flow scope: ${scope}`),
   // OAuth 2.0 for TV and Limited-Input Device Applications, "Handle responses to polling requests".
-  devicePending: () => refusal(428, 'authorization_pending', 'Precondition Required'),
-  deviceSlowDown: () => refusal(403, 'slow_down', 'Forbidden'),
-  deviceDenied: () => refusal(403, 'access_denied', 'Forbidden'),
-  deviceUnknown: () => refusal(400, 'invalid_grant', 'Malformed device code.'),
-  deviceExpired: () => refusal(400, 'expired_token', 'Expired'),
-  codeInvalid: () => refusal(400, 'invalid_grant', 'Malformed auth code.'),
-  refreshTokenDead: () => refusal(400, 'invalid_grant', 'Token has been expired or revoked.'),
+  devicePending: () => errorResponse(428, 'authorization_pending', 'Precondition Required'),
+  deviceSlowDown: () => errorResponse(403, 'slow_down', 'Forbidden'),
+  deviceDenied: () => errorResponse(403, 'access_denied', 'Forbidden'),
+  deviceUnknown: () => errorResponse(400, 'invalid_grant', 'Malformed device code.'),
+  deviceExpired: () => errorResponse(400, 'expired_token', 'Expired'),
+  codeInvalid: () => errorResponse(400, 'invalid_grant', 'Malformed auth code.'),
+  refreshTokenDead: () => errorResponse(400, 'invalid_grant', 'Token has been expired or revoked.'),
   scopeTooWide: (scope) =>
-    refusal(400, 'invalid_scope', `Some requested scopes were invalid: ${scope}`),
-  userInactive: () => refusal(400, 'invalid_grant', 'Account has been deleted'),
+    errorResponse(400, 'invalid_scope', `Some requested scopes were invalid: ${scope}`),
+  userInactive: () => errorResponse(400, 'invalid_grant', 'Account has been deleted'),
 }
 
-/** Google: clients are made by hand at its console, always with a secret; tokens are opaque. */
+/** Google: clients are created at its console, always with a secret; access tokens are opaque. */
 export const google: Behaviour = {
   ...conforming,
   product: 'Google',
@@ -40,11 +41,11 @@ export const google: Behaviour = {
   onlyRegisteredAuthMethod: false,
   grantTypes: ['authorization_code', 'refresh_token', DEVICE_GRANT],
 
-  // No offline_access: it is an unknown scope here.
+  // Google has no scope offline_access.
   systemScopes: ['openid', 'profile', 'email', 'https://www.googleapis.com/auth/drive.file'],
   pathNarrowing: 'no',
 
-  // The secret is wanted with the polls, not at the start.
+  // The client authenticates at the polls, not at the device authorization.
   deviceStartAuthenticates: false,
   deviceClientIdInForm: true,
   deviceUriMember: 'verification_url',
@@ -67,5 +68,5 @@ export const google: Behaviour = {
   refreshTokenSeconds: 0,
   rotation: 'no token comes back',
 
-  refusals,
+  errorResponses,
 }

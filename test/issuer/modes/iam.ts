@@ -1,58 +1,69 @@
-import type { Behaviour } from '../behaviour.ts'
-import { bearerRefusal, type Refusals, refusal, rfcRefusals } from '../error-responses.ts'
-import { EXCHANGE_GRANT } from '../grant-types.ts'
-import { json } from '../response.ts'
+import {
+  bearerErrorResponse,
+  type ErrorResponses,
+  errorResponse,
+  json,
+  rfcErrorResponses,
+} from '../response.ts'
+import { type Behaviour, EXCHANGE_GRANT } from '../settings.ts'
 import { conforming } from './conforming.ts'
 
 /**
- * Spring's shape (wlcg.md §6, "Refresh", Errors): `{error, error_description}`, and at a 401 the
+ * The form of Spring (wlcg.md §6, "Refresh", Errors): `{error, error_description}`, and with a 401 the
  * same again in `WWW-Authenticate: Bearer`.
  */
-const refusals: Refusals = {
-  ...rfcRefusals,
-  clientUnknown: () => bearerRefusal(401, 'invalid_client', 'Bad client credentials'),
-  clientSecretWrong: () => bearerRefusal(401, 'invalid_client', 'Bad client credentials'),
-  clientSuspended: (id) => bearerRefusal(401, 'invalid_client', `Client has been suspended: ${id}`),
+const errorResponses: ErrorResponses = {
+  ...rfcErrorResponses,
+  clientUnknown: () => bearerErrorResponse(401, 'invalid_client', 'Bad client credentials'),
+  clientSecretWrong: () => bearerErrorResponse(401, 'invalid_client', 'Bad client credentials'),
+  clientSuspended: (id) =>
+    bearerErrorResponse(401, 'invalid_client', `Client has been suspended: ${id}`),
   clientMayNot: (grant) =>
-    bearerRefusal(401, 'invalid_client', `Unauthorized grant type: ${grant}`),
+    bearerErrorResponse(401, 'invalid_client', `Unauthorized grant type: ${grant}`),
 
-  // "Device flow": a client nobody knows gets no words at all.
+  // "Device flow": an unknown client gets an empty body.
   deviceClientMissing: () => ({ status: 400, headers: {}, body: undefined }),
   deviceClientUnknown: () => ({ status: 404, headers: {}, body: undefined }),
   deviceGrantMissing: (id) =>
-    bearerRefusal(401, 'invalid_client', `Unauthorized grant type: device code, for ${id}`),
+    bearerErrorResponse(401, 'invalid_client', `Unauthorized grant type: device code, for ${id}`),
   deviceScope: (_scope, id) =>
-    refusal(400, 'invalid_scope', `One or more requested scope is not allowed for client '${id}'`),
-  devicePending: () => refusal(400, 'authorization_pending', 'Authorization pending'),
-  deviceExpired: () => refusal(400, 'expired_token', 'Device code has expired'),
-  deviceUnknown: () => refusal(400, 'invalid_grant', 'Invalid device code'),
+    errorResponse(
+      400,
+      'invalid_scope',
+      `One or more requested scope is not allowed for client '${id}'`,
+    ),
+  devicePending: () => errorResponse(400, 'authorization_pending', 'Authorization pending'),
+  deviceExpired: () => errorResponse(400, 'expired_token', 'Device code has expired'),
+  deviceUnknown: () => errorResponse(400, 'invalid_grant', 'Invalid device code'),
 
-  passwordWrong: () => refusal(400, 'invalid_grant', 'Bad credentials'),
-  subjectTokenInvalid: (why) => bearerRefusal(401, 'invalid_token', `Invalid access token: ${why}`),
+  passwordWrong: () => errorResponse(400, 'invalid_grant', 'Bad credentials'),
+  subjectTokenInvalid: (why) =>
+    bearerErrorResponse(401, 'invalid_token', `Invalid access token: ${why}`),
 
-  // "Refresh": not 400 invalid_grant, and with the token itself in the text.
+  // "Refresh": not 400 invalid_grant, and with the refresh token in the description.
   refreshTokenDead: (token) =>
-    bearerRefusal(401, 'invalid_token', `Invalid refresh token: ${token}`),
+    bearerErrorResponse(401, 'invalid_token', `Invalid refresh token: ${token}`),
   refreshTokenReused: (token) =>
-    bearerRefusal(401, 'invalid_token', `Invalid refresh token: ${token}`),
-  scopeTooWide: () => refusal(400, 'invalid_scope', 'Up-scoping is not allowed.'),
+    bearerErrorResponse(401, 'invalid_token', `Invalid refresh token: ${token}`),
+  scopeTooWide: () => errorResponse(400, 'invalid_scope', 'Up-scoping is not allowed.'),
   scopeNotForClient: (scope, id) =>
-    refusal(400, 'invalid_scope', `Scope '${scope}' not allowed for client '${id}'`),
-  scopeMalformed: (scope) => refusal(400, 'invalid_scope', `Invalid WLCG group scope: ${scope}`),
-  resourceMalformed: () => refusal(400, 'invalid_target'),
+    errorResponse(400, 'invalid_scope', `Scope '${scope}' not allowed for client '${id}'`),
+  scopeMalformed: (scope) =>
+    errorResponse(400, 'invalid_scope', `Invalid WLCG group scope: ${scope}`),
+  resourceMalformed: () => errorResponse(400, 'invalid_target'),
   resourceNotGranted: () =>
-    refusal(400, 'invalid_target', 'The requested resource was not originally granted'),
+    errorResponse(400, 'invalid_target', 'The requested resource was not originally granted'),
 
   // Neither means that the refresh token is dead.
-  userInactive: (user) => bearerRefusal(401, 'unauthorized', `User ${user} is not active.`),
+  userInactive: (user) => bearerErrorResponse(401, 'unauthorized', `User ${user} is not active.`),
   policyUnsigned: (user) =>
-    refusal(
+    errorResponse(
       400,
       'invalid_grant',
       `User ${user} needs to sign AUP for this organization in order to proceed.`,
     ),
 
-  // "Dynamic registration": the reason stands in `error`, in free text.
+  // "Dynamic registration": `error` is the reason in free text.
   registrationInvalid: (why) => json(400, { error: why }),
   registrationGrant: (grant) => json(400, { error: `Grant type not allowed: ${grant}` }),
   registrationDenied: () => json(403, { error: 'Access denied' }),
@@ -64,7 +75,7 @@ export const iam: Behaviour = {
   ...conforming,
   product: 'INDIGO IAM',
 
-  // "Discovery, issuer": always a slash at the end, but for the access token's, which is the
+  // "Discovery, issuer": the issuer always ends in a slash, except in access tokens, which have the
   // configured text.
   issuerPath: '/',
   accessTokenIssuer: 'without trailing slash',
@@ -92,7 +103,7 @@ export const iam: Behaviour = {
   issInAuthorizationResponse: 'absent',
 
   // "Dynamic registration".
-  registrationAnswer: 'IAM',
+  registrationResponse: 'IAM',
   grantTypesWithheld: ['password', EXCHANGE_GRANT, 'client_credentials'],
   systemScopes: [
     ...conforming.systemScopes,
@@ -113,11 +124,11 @@ export const iam: Behaviour = {
   deviceExpiresInShown: false,
   denialReported: false,
 
-  // "JWT profile": only with `wlcg` among the client's registered scopes do its tokens have a scope.
+  // "JWT profile": tokens have a scope only if `wlcg` is among the client's registered scopes.
   accessTokenProfile: 'by registered scope',
   idTokenAtRefresh: true,
 
-  // "Refresh", Audience: one parameter, a space separated list.
+  // "Refresh", Audience: one parameter, a space-separated list.
   audienceParameters: ['resource', 'aud', 'audience'],
   repeatedAudienceRead: false,
 
@@ -127,5 +138,5 @@ export const iam: Behaviour = {
   foreignClientDeletesRefreshToken: true,
 
   tokenExchange: 'IAM',
-  refusals,
+  errorResponses,
 }

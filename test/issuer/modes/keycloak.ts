@@ -1,44 +1,44 @@
-import type { Behaviour } from '../behaviour.ts'
-import { type Refusals, refusal, rfcRefusals } from '../error-responses.ts'
+import { type ErrorResponses, errorResponse, rfcErrorResponses } from '../response.ts'
+import type { Behaviour } from '../settings.ts'
 import { conforming } from './conforming.ts'
 
 const realm = '/realms/test'
 const protocol = `${realm}/protocol/openid-connect`
 
-const refusals: Refusals = {
-  ...rfcRefusals,
+const errorResponses: ErrorResponses = {
+  ...rfcErrorResponses,
   clientUnknown: () => invalidClient(),
   clientSecretWrong: () => invalidClient(),
   clientSuspended: () => invalidClient(),
   deviceClientUnknown: () => invalidClient(),
   deviceGrantMissing: () =>
-    refusal(
+    errorResponse(
       401,
       'unauthorized_client',
       'Client is not allowed to initiate OAuth 2.0 Device Authorization Grant. The flow is disabled for the client.',
     ),
-  deviceScope: (scope) => refusal(400, 'invalid_scope', `Invalid scopes: ${scope}`),
+  deviceScope: (scope) => errorResponse(400, 'invalid_scope', `Invalid scopes: ${scope}`),
   // DeviceGrantType.java.
   devicePending: () =>
-    refusal(400, 'authorization_pending', 'The authorization request is still pending'),
-  deviceSlowDown: () => refusal(400, 'slow_down', 'Slow down'),
+    errorResponse(400, 'authorization_pending', 'The authorization request is still pending'),
+  deviceSlowDown: () => errorResponse(400, 'slow_down', 'Slow down'),
   deviceDenied: () =>
-    refusal(400, 'access_denied', 'The end user denied the authorization request'),
-  deviceExpired: () => refusal(400, 'expired_token', 'Device code is expired'),
-  deviceUnknown: () => refusal(400, 'invalid_grant', 'Device code not valid'),
-  codeInvalid: () => refusal(400, 'invalid_grant', 'Code not valid'),
-  verifierWrong: () => refusal(400, 'invalid_grant', 'PKCE verification failed'),
-  passwordWrong: () => refusal(401, 'invalid_grant', 'Invalid user credentials'),
+    errorResponse(400, 'access_denied', 'The end user denied the authorization request'),
+  deviceExpired: () => errorResponse(400, 'expired_token', 'Device code is expired'),
+  deviceUnknown: () => errorResponse(400, 'invalid_grant', 'Device code not valid'),
+  codeInvalid: () => errorResponse(400, 'invalid_grant', 'Code not valid'),
+  verifierWrong: () => errorResponse(400, 'invalid_grant', 'PKCE verification failed'),
+  passwordWrong: () => errorResponse(401, 'invalid_grant', 'Invalid user credentials'),
   // TokenManager.java.
-  refreshTokenDead: () => refusal(400, 'invalid_grant', 'Token is not active'),
+  refreshTokenDead: () => errorResponse(400, 'invalid_grant', 'Token is not active'),
   refreshTokenReused: () =>
-    refusal(400, 'invalid_grant', 'Maximum allowed refresh token reuse exceeded'),
-  scopeTooWide: (scope) => refusal(400, 'invalid_scope', `Invalid scopes: ${scope}`),
-  scopeNotForClient: (scope) => refusal(400, 'invalid_scope', `Invalid scopes: ${scope}`),
-  userInactive: () => refusal(400, 'invalid_grant', 'User disabled'),
-  policyUnsigned: () => refusal(400, 'invalid_grant', 'Account is not fully set up'),
+    errorResponse(400, 'invalid_grant', 'Maximum allowed refresh token reuse exceeded'),
+  scopeTooWide: (scope) => errorResponse(400, 'invalid_scope', `Invalid scopes: ${scope}`),
+  scopeNotForClient: (scope) => errorResponse(400, 'invalid_scope', `Invalid scopes: ${scope}`),
+  userInactive: () => errorResponse(400, 'invalid_grant', 'User disabled'),
+  policyUnsigned: () => errorResponse(400, 'invalid_grant', 'Account is not fully set up'),
   registrationDenied: () =>
-    refusal(
+    errorResponse(
       403,
       'insufficient_scope',
       "Policy 'Trusted Hosts' rejected request to client-registration service. Details: Host not trusted.",
@@ -46,9 +46,9 @@ const refusals: Refusals = {
 }
 
 /**
- * Keycloak with a realm as it is set up first: refresh tokens stay good beside their successors
+ * Keycloak with a realm in its default configuration: refresh tokens stay valid after a rotation
  * ("Revoke Refresh Token" off; on is the rotation `new one, reuse revokes the family`), and an
- * audience comes from mappers of the client only (where one is configured for it, set
+ * audience comes from mappers of the client only (if one is configured for it, set
  * `audienceParameters` to `['audience']`).
  */
 export const keycloak: Behaviour = {
@@ -71,7 +71,7 @@ export const keycloak: Behaviour = {
   pkceMethods: ['plain', 'S256'],
   pkceRequired: false,
 
-  // Anonymous registration is for trusted hosts, of which there are none at first.
+  // Anonymous registration is for trusted hosts, and by default there are none.
   registrationFor: 'initial access token',
   registrationTokenRotates: true,
 
@@ -92,12 +92,12 @@ export const keycloak: Behaviour = {
   accessTokenProfile: 'Keycloak',
   accessTokenSeconds: 300,
   idTokenAtRefresh: true,
-  tokenAnswerExtras: { 'not-before-policy': 0, session_state: 'session-1' },
+  tokenResponseExtras: { 'not-before-policy': 0, session_state: 'session-1' },
 
   audienceParameters: [],
   defaultAudience: 'account',
 
-  // Every session has one; with offline_access it outlives the session, and says so with a 0.
+  // Every session has one; with offline_access it outlives the session, which 0 in the response means.
   refreshTokenFor: 'everyone',
   refreshTokenForm: 'signed JWT',
   refreshTokenSeconds: 1800,
@@ -105,9 +105,9 @@ export const keycloak: Behaviour = {
   refreshExpiresInShown: true,
   rotation: 'new one, old one stays',
 
-  refusals,
+  errorResponses,
 }
 
-function invalidClient(): ReturnType<typeof refusal> {
-  return refusal(401, 'invalid_client', 'Invalid client or Invalid client credentials')
+function invalidClient(): ReturnType<typeof errorResponse> {
+  return errorResponse(401, 'invalid_client', 'Invalid client or Invalid client credentials')
 }
