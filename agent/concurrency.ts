@@ -1,3 +1,5 @@
+import { setMaxListeners } from 'node:events'
+
 /** Lets at most `limit` pieces of work run at a time; the others wait in order of arrival. */
 export class Semaphore {
   readonly #limit: number
@@ -75,4 +77,57 @@ export class RunningWork {
   async settled(): Promise<void> {
     while (this.#running.size > 0) await Promise.allSettled(this.#running)
   }
+}
+
+/** A signal that is aborted by the caller's signal or after a time limit. */
+export interface Deadline {
+  readonly signal: AbortSignal
+  /** Whether the time limit aborted it. */
+  readonly passed: () => boolean
+  /** Releases the timer and the caller's signal. */
+  readonly end: () => void
+}
+
+/**
+ * Starts a deadline. `AbortSignal.any` would be shorter, but on Node 20 the signals it makes stay in
+ * memory as long as the caller's signal does.
+ */
+export function startDeadline(milliseconds: number, caller: AbortSignal): Deadline {
+  const controller = new AbortController()
+  let passed = false
+  const timer = setTimeout(() => {
+    passed = true
+    controller.abort()
+  }, milliseconds)
+  const forget = onAbort(caller, () => controller.abort(caller.reason))
+  return {
+    signal: controller.signal,
+    passed: () => passed,
+    end: () => {
+      clearTimeout(timer)
+      forget()
+    },
+  }
+}
+
+/** Waits for shared work until it settles or `signal` is aborted. The work continues for other callers. */
+export function raceAbort<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
+  return new Promise<T>((resolve, reject) => {
+    const forget = onAbort(signal, () => reject(abortReason(signal)))
+    work.then(resolve, reject).finally(forget)
+  })
+}
+
+/** The reason of an aborted signal, as an error. */
+export function abortReason(signal: AbortSignal): Error {
+  return signal.reason instanceof Error ? signal.reason : new Error('aborted')
+}
+
+/** Calls back when `signal` is aborted, at once if it already is. Returns a function that unsubscribes. */
+function onAbort(signal: AbortSignal, callback: () => void): () => void {
+  if (signal.aborted) callback()
+  // Many requests may share one signal: without this, Node warns at the eleventh listener.
+  else setMaxListeners(0, signal)
+  signal.addEventListener('abort', callback, { once: true })
+  return () => signal.removeEventListener('abort', callback)
 }

@@ -6,7 +6,7 @@ import { identityOfProcess } from '../protocol/storage/process-identity.ts'
 import type { AgentOptions, Environment } from '../protocol/wire/agent-options.ts'
 import type { Replies, RequestOf, RequestType } from '../protocol/wire/messages.ts'
 import { AccountWriter } from './accounts/account-writer.ts'
-import { knownIssuersReader, withIssuerOverrides } from './accounts/issuer-overrides.ts'
+import { ClientConfigs, knownIssuersReader } from './accounts/client-config.ts'
 import { Keyring } from './accounts/keyring.ts'
 import { Lock } from './accounts/lock.ts'
 import type { Log } from './log.ts'
@@ -27,6 +27,7 @@ export interface AgentContext {
   readonly runtime: Runtime
   readonly log: Log
   readonly provider: OpenIdProvider
+  readonly clientConfigs: ClientConfigs
   readonly keyring: Keyring
   readonly tokens: TokenService
   readonly writer: AccountWriter
@@ -62,17 +63,17 @@ export interface AgentParts {
 
 /** Puts the agent together: the same for the daemon and for tests in process. */
 export function createAgent(parts: AgentParts): AgentContext {
-  const { options, runtime, log, derive, configDirectory, env } = parts
+  const { options, runtime, log, provider, derive, configDirectory, env } = parts
   const knownIssuers = knownIssuersReader(configDirectory)
-  const provider = withIssuerOverrides(parts.provider, { knownIssuers, log })
+  const clientConfigs = new ClientConfigs({ knownIssuers, log })
   const directory = (): AccountDirectory | undefined => {
     const path = configDirectory()
     return path === undefined ? undefined : new AccountDirectory(path)
   }
   const writer = new AccountWriter({ directory, derive, runtime, log })
   const readSubjectToken = subjectTokenReader(env, provider)
-  const refresher = new Refresher({ provider, writer, readSubjectToken })
-  const tokens = new TokenService({ refresher, provider, runtime, log })
+  const refresher = new Refresher({ provider, clientConfigs, writer, readSubjectToken })
+  const tokens = new TokenService({ refresher, provider, clientConfigs, runtime, log })
   const keyring = new Keyring(runtime, {
     added: ({ name }) => tokenFiles.accountLoaded(name),
     removed: ({ name }) => tokenFiles.accountLeft(name),
@@ -92,6 +93,7 @@ export function createAgent(parts: AgentParts): AgentContext {
     runtime,
     log,
     provider,
+    clientConfigs,
     keyring,
     tokens,
     writer,

@@ -2,7 +2,6 @@ import { type Account, accountOf } from '../../protocol/storage/account.ts'
 import { peerError } from '../../protocol/wire/errors.ts'
 import type { AccountInfoReply, AddRequest, Replies } from '../../protocol/wire/messages.ts'
 import { Secret } from '../../protocol/wire/secret.ts'
-import { providerOf } from '../accounts/client-config.ts'
 import { LoadedAccount, type LoadOptions } from '../accounts/loaded-account.ts'
 import type { AgentContext, Handler } from '../context.ts'
 import { defaultRequest } from '../tokens/requested-token.ts'
@@ -30,11 +29,12 @@ export const add: Handler<'add'> = (request, context, signal) => {
 async function load(
   loaded: LoadedAccount,
   request: AddRequest,
-  { provider, tokens, lock, keyring, options, log }: AgentContext,
+  { provider, clientConfigs, tokens, lock, keyring, options, log }: AgentContext,
   signal: AbortSignal,
 ): Promise<Replies['add']> {
   try {
-    const metadata = await provider.discover(providerOf(loaded.account), signal)
+    const config = await clientConfigs.providerOf(loaded.account)
+    const metadata = await provider.discover(config, signal)
     loaded.issuerPublished(metadata.issuer)
     if (request.plain_add !== true) await tokens.accessToken(loaded, defaultRequest, -1, signal)
     // Locked while the provider was asked: nothing comes into a locked agent.

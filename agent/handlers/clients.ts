@@ -4,7 +4,6 @@ import { AgentError, peerError } from '../../protocol/wire/errors.ts'
 import type { RequestOf } from '../../protocol/wire/messages.ts'
 import { Secret, secretOf } from '../../protocol/wire/secret.ts'
 import { shellQuote } from '../../protocol/wire/text.ts'
-import { clientOf, providerOf } from '../accounts/client-config.ts'
 import type { AgentContext, Handler } from '../context.ts'
 import { newClientUris } from '../login/redirect-server.ts'
 
@@ -18,10 +17,11 @@ export const register: Handler<'register'> = async (request, context, signal) =>
       { hint: `Remove it first:\n\t$ oidc-add -r ${shellQuote(account.name)}` },
     )
   }
-  const { scopesSupported } = await context.provider.discover(providerOf(account), signal)
+  const provider = await context.clientConfigs.providerOf(account)
+  const { scopesSupported } = await context.provider.discover(provider, signal)
   const clientName = account.fields.reveal()['client_name']
   const client = await context.provider.register(
-    providerOf(account),
+    provider,
     {
       clientName: typeof clientName === 'string' && clientName !== '' ? clientName : account.name,
       scope: account.authScope,
@@ -64,7 +64,8 @@ export const deleteAccount: Handler<'delete'> = async (request, context, signal)
   const account = loaded !== undefined && isNewest ? loaded.account : offered
   if (account.refreshToken !== undefined) {
     try {
-      await context.provider.revokeToken(clientOf(account), account.refreshToken, signal)
+      const client = await context.clientConfigs.clientOf(account)
+      await context.provider.revokeToken(client, account.refreshToken, signal)
     } catch (error) {
       throw because('Could not revoke token', error)
     }
@@ -77,10 +78,9 @@ export const deleteAccount: Handler<'delete'> = async (request, context, signal)
 /** The scopes a provider says it supports. */
 export const scopes: Handler<'scopes'> = async (request, context, signal) => {
   const { issuer, config_endpoint: configEndpoint, cert_path: certPath } = request
-  const metadata = await context.provider.discover(
-    { issuer: issuer ?? '', configEndpoint, certPath },
-    signal,
-  )
+  const location = { issuer: issuer ?? '', configEndpoint, certPath }
+  const provider = await context.clientConfigs.providerOf(location)
+  const metadata = await context.provider.discover(provider, signal)
   const info = words(metadata.scopesSupported.join(' ')).join(' ')
   return { status: 'success', info, family: metadata.profile }
 }
@@ -106,12 +106,13 @@ async function addressOf(
 
 async function knownAddress(
   issuer: string,
-  { keyring, knownIssuers }: AgentContext,
+  { keyring, knownIssuers, clientConfigs }: AgentContext,
 ): Promise<ProviderConfig> {
   const [loaded] = keyring.ofIssuer(issuer)
-  if (loaded !== undefined) return providerOf(loaded.account)
+  if (loaded !== undefined) return clientConfigs.providerOf(loaded.account)
   const known = (await knownIssuers()).find((entry) => sameIssuer(entry.issuer, issuer))
-  return { issuer, configEndpoint: known?.configEndpoint, certPath: known?.certPath }
+  const { configEndpoint, certPath } = known ?? {}
+  return clientConfigs.providerOf({ issuer, configEndpoint, certPath })
 }
 
 export const fileWrite: Handler<'file_write'> = ({ filename, data }, { scratchStore }) => {

@@ -9,13 +9,12 @@ import type {
   Replies,
 } from '../../protocol/wire/messages.ts'
 import { Secret } from '../../protocol/wire/secret.ts'
-import { clientOf } from '../accounts/client-config.ts'
 import type { AgentContext, Handler } from '../context.ts'
 import { type BrowserLogin, startAuthorizationCodeLogin } from '../login/authorization-code.ts'
 import { errorIn, type LoginReply } from '../login/authorization-sessions.ts'
 import { completeLogin, type Login } from '../login/complete-login.ts'
 import type { TokenResponse } from '../oauth/provider.ts'
-import { withHint } from '../providers/error-hints.ts'
+import { withHint } from '../providers/error-table.ts'
 import { tokenByGrant } from '../tokens/refresher.ts'
 import { defaultRequest } from '../tokens/requested-token.ts'
 
@@ -85,7 +84,8 @@ export const device: Handler<'device'> = async (request, context, signal) => {
   const login = context.deviceSessions.get(code)
   if (login === undefined) throw peerError('wrong-device-code')
   try {
-    const response = await context.provider.deviceAccessToken(clientOf(login.account), code, signal)
+    const client = await context.clientConfigs.clientOf(login.account)
+    const response = await context.provider.deviceAccessToken(client, code, signal)
     context.deviceSessions.end(code)
     return await completeLogin(
       { ...login, onlyAccessToken: request.only_at ?? false },
@@ -103,10 +103,10 @@ function byCode(
   context: AgentContext,
   signal: AbortSignal,
 ): Promise<BrowserStartedReply> {
-  const { options, provider, authorizationSessions } = context
+  const { options, provider, clientConfigs, authorizationSessions } = context
   const complete = (response: TokenResponse): Promise<LoginReply> =>
     completeLogin(login, response, context)
-  const parts = { options, provider, authorizationSessions, complete }
+  const parts = { options, provider, clientConfigs, authorizationSessions, complete }
   return startAuthorizationCodeLogin(login, parts, signal)
 }
 
@@ -118,7 +118,7 @@ async function byRefreshToken(
   const { refreshToken, audience } = login.account
   if (refreshToken === undefined) throw peerError('no-refresh-token')
   const response = await context.provider.refreshTokenGrant(
-    clientOf(login.account),
+    await context.clientConfigs.clientOf(login.account),
     { refreshToken, scope: undefined, audience },
     signal,
   )
@@ -137,7 +137,7 @@ async function byDevice(
 ): Promise<DeviceStartedReply> {
   const { account, passwordEntry } = login
   const authorization = await context.provider.deviceAuthorization(
-    clientOf(account),
+    await context.clientConfigs.clientOf(account),
     { scope: account.authScope === '' ? undefined : account.authScope, audience: account.audience },
     signal,
   )
@@ -160,7 +160,7 @@ async function byPassword(
     throw new AgentError('bad-request', 'Bad credentials')
   }
   const response = await context.provider.passwordGrant(
-    clientOf(login.account),
+    await context.clientConfigs.clientOf(login.account),
     { username, password: new Secret(password), scope: authScope, audience },
     signal,
   )

@@ -1,10 +1,9 @@
 import { sameIssuer, words } from '../../protocol/storage/account.ts'
 import { AgentError, peerError } from '../../protocol/wire/errors.ts'
 import { shellQuote } from '../../protocol/wire/text.ts'
-import { providerOf } from '../accounts/client-config.ts'
 import type { LoadedAccount } from '../accounts/loaded-account.ts'
 import type { AgentContext, Handler } from '../context.ts'
-import { hintFor } from '../providers/error-hints.ts'
+import { hintFor } from '../providers/error-table.ts'
 import { assertGranted, scopesBeyondGrant } from '../tokens/granted-scope.ts'
 import { type RequestedToken, requestedToken } from '../tokens/requested-token.ts'
 import { tokenReply } from '../tokens/token-service.ts'
@@ -48,14 +47,15 @@ export const idToken: Handler<'id_token'> = async (request, context, signal) => 
 export async function assertWithinGrant(
   { account, name }: LoadedAccount,
   requested: RequestedToken,
-  { provider }: AgentContext,
+  { provider, clientConfigs }: AgentContext,
   signal: AbortSignal,
 ): Promise<void> {
   const granted = account.refreshScope ?? account.authScope
   if (granted === '' || account.grant !== 'refresh_token') return
   const missing = scopesBeyondGrant(requested.scopes, granted)
   if (missing.length === 0) return
-  if ((await provider.discover(providerOf(account), signal)).allowsScopeUpgrade) return
+  const config = await clientConfigs.providerOf(account)
+  if ((await provider.discover(config, signal)).allowsScopeUpgrade) return
   throw new AgentError(
     'invalid-scope',
     `invalid_scope: the account ${name} was not granted ${missing.join(' ')}; it has ${granted}`,

@@ -3,7 +3,7 @@ import { copyFile } from 'node:fs/promises'
 import { createServer, type Server, type Socket } from 'node:net'
 import { afterEach, describe, expect, test } from 'vitest'
 import { createAuthority, expired } from '../../test/support/certificates.ts'
-import { addressOf, failureOf, noAbort } from '../../test/support/oidc-client.ts'
+import { failureOf, noAbort, providerConfig } from '../../test/support/oidc-client.ts'
 import {
   type Script,
   type ScriptedServer,
@@ -36,7 +36,7 @@ function providers(options?: OpenIdProviderOptions): OpenIdProvider {
   return oidc
 }
 
-/** A listener that is no HTTP server. */
+/** A listener that does not speak HTTP. */
 async function rawServer(onSocket: (socket: Socket) => void): Promise<{ origin: string }> {
   const sockets = new Set<Socket>()
   const server: Server = createServer((socket) => {
@@ -62,11 +62,11 @@ async function discoveryFailure(
   { origin, caPath }: { origin: string; caPath?: string },
   options?: OpenIdProviderOptions,
 ): Promise<{ code: string; message: string; hint: string | undefined }> {
-  return failureOf(providers(options).discover(addressOf(origin, caPath), noAbort()))
+  return failureOf(providers(options).discover(providerConfig(origin, caPath), noAbort()))
 }
 
-describe('the way to the provider', () => {
-  test('a refused connection', async () => {
+describe('network errors', () => {
+  test('a refused connection is reported with the origin of the provider', async () => {
     const { origin, close } = await startScriptedServer()
     await close()
     expect(await discoveryFailure({ origin })).toMatchObject({
@@ -75,7 +75,7 @@ describe('the way to the provider', () => {
     })
   })
 
-  test('a host name nobody knows', async () => {
+  test('an unknown host name is reported', async () => {
     const failure = await discoveryFailure({ origin: 'https://op.invalid' })
     expect(failure.code).toBe('network')
     expect(failure.message).toMatch(
@@ -83,7 +83,7 @@ describe('the way to the provider', () => {
     )
   })
 
-  test('a host that accepts and says nothing', async () => {
+  test('a TLS handshake that does not finish in time is reported', async () => {
     const silent = await rawServer(() => undefined)
     expect(await discoveryFailure(silent, { timeouts: { connectMs: 300 } })).toMatchObject({
       code: 'network',
@@ -91,7 +91,7 @@ describe('the way to the provider', () => {
     })
   })
 
-  test('an answer that never comes', async () => {
+  test('a response that does not arrive in time is a provider-timeout', async () => {
     const server = await serverWith({ [DISCOVERY]: 'hang' })
     const host = new URL(server.origin).host
     expect(await discoveryFailure(server, { timeouts: { totalMs: 300 } })).toMatchObject({
@@ -100,23 +100,29 @@ describe('the way to the provider', () => {
     })
   })
 
-  test.each(['cut', 'half'] as const)('a connection that ends (%s)', async (how) => {
-    const server = await serverWith({ [DISCOVERY]: how })
-    const failure = await discoveryFailure(server)
-    expect(failure.code).toBe('network')
-    expect(failure.message).toContain(`${server.origin} cut the connection`)
-  })
+  test.each(['cut', 'half'] as const)(
+    'a connection that the provider closes is reported (%s)',
+    async (how) => {
+      const server = await serverWith({ [DISCOVERY]: how })
+      const failure = await discoveryFailure(server)
+      expect(failure.code).toBe('network')
+      expect(failure.message).toContain(`${server.origin} cut the connection`)
+    },
+  )
 
-  test('a caller who gives up', async () => {
+  test('a request fails as cancelled when its caller aborts it', async () => {
     const server = await serverWith({ [DISCOVERY]: 'hang' })
     const controller = new AbortController()
-    const asked = providers().discover(addressOf(server.origin, server.caPath), controller.signal)
+    const call = providers().discover(
+      providerConfig(server.origin, server.caPath),
+      controller.signal,
+    )
     await expect.poll(() => server.requests.length).toBe(1)
     controller.abort()
-    expect(await failureOf(asked)).toMatchObject({ code: 'cancelled' })
+    expect(await failureOf(call)).toMatchObject({ code: 'cancelled' })
   })
 
-  test('an endless body is read no further than 1 MiB', async () => {
+  test('a body is read up to 1 MiB', async () => {
     const server = await serverWith({ [DISCOVERY]: { body: 'x'.repeat(10 << 20) } })
     expect(await discoveryFailure(server)).toMatchObject({
       code: 'provider-answer',
@@ -125,8 +131,8 @@ describe('the way to the provider', () => {
   })
 })
 
-describe('whom to trust', () => {
-  test('an unknown authority is named, with the option that mends it', async () => {
+describe('certificates', () => {
+  test('an unknown certificate authority is named, with the option that trusts it', async () => {
     const { origin } = await serverWith({})
     const failure = await discoveryFailure({ origin })
     expect(failure.code).toBe('tls')
@@ -136,22 +142,22 @@ describe('whom to trust', () => {
     expect(failure.hint).toContain('--cp')
   })
 
-  test('an expired certificate is shown with its dates', async () => {
+  test('an expired certificate is reported with its dates', async () => {
     const server = await serverWith({}, { certificate: (authority) => authority.issue(expired()) })
     const failure = await discoveryFailure(server)
     expect(failure.message).toMatch(/certificate has expired \(subject CN=expired; .* to .* GMT\)$/)
     expect(failure.hint).toContain('clock')
   })
 
-  test('a certificate of another authority', async () => {
-    const foreign = createAuthority('somebody else')
+  test('a certificate of another authority is refused, and its issuer is named', async () => {
+    const foreign = createAuthority('another authority')
     const server = await serverWith({}, { certificate: () => foreign.issue() })
     const failure = await discoveryFailure(server)
     expect(failure.code).toBe('tls')
-    expect(failure.message).toContain('issuer CN=somebody else')
+    expect(failure.message).toContain('issuer CN=another authority')
   })
 
-  test('a certificate for another host', async () => {
+  test('a certificate for another host is refused', async () => {
     const server = await serverWith(
       {},
       { certificate: (authority) => authority.issue({ dnsNames: ['other.example'] }) },
@@ -161,7 +167,7 @@ describe('whom to trust', () => {
     expect(failure.message).toContain("Host: localhost. is not in the cert's altnames")
   })
 
-  test('a server that speaks no TLS', async () => {
+  test('a server that does not speak TLS is reported', async () => {
     const { origin } = await serverWith({}, { plain: true })
     expect(await discoveryFailure({ origin: origin.replace('http:', 'https:') })).toMatchObject({
       code: 'tls',
@@ -169,9 +175,9 @@ describe('whom to trust', () => {
     })
   })
 
-  test('bundles of the system and extra ones are trusted besides', async () => {
+  test('CA bundles of the system and extra bundles are trusted', async () => {
     const server = await serverWith({})
-    const address = addressOf(server.origin)
+    const address = providerConfig(server.origin)
     for (const options of [
       { systemCaFiles: ['/nonexistent', server.caPath] },
       { extraCaFiles: [server.caPath] },
@@ -184,23 +190,26 @@ describe('whom to trust', () => {
 
 describe('plain http', () => {
   test.each(['localhost', '127.0.0.1'])(
-    'is spoken with %s where the issuer says so',
+    'plain http to %s is allowed if the issuer begins with http://',
     async (host) => {
       const { origin } = await serverWith({}, { plain: true, host })
-      expect((await providers().discover(addressOf(origin), noAbort())).issuer).toBe(origin)
+      expect((await providers().discover(providerConfig(origin), noAbort())).issuer).toBe(origin)
     },
   )
 
   test.each(['http://op.example', 'http://127.0.0.1.op.example:80', 'ftp://localhost'])(
-    'is refused for %s',
+    'plain http to %s is refused',
     async (origin) => {
       const failure = await discoveryFailure({ origin })
       expect(failure.code).toBe('insecure-url')
-      expect(failure.message).toContain(new URL(origin).host)
+      const { protocol, host } = new URL(origin)
+      expect(failure.message).toBe(
+        `Refusing ${protocol}//${host}: providers must use https (plain http is allowed only for localhost).`,
+      )
     },
   )
 
-  test('is refused for an endpoint of an https provider', async () => {
+  test('plain http is refused for an endpoint of an https provider', async () => {
     const server = await serverWith({})
     server.script[DISCOVERY] = {
       body: {
@@ -216,15 +225,15 @@ describe('plain http', () => {
       redirectUris: [],
       initialAccessToken: undefined,
     }
-    const asked = providers().register(
-      addressOf(server.origin, server.caPath),
+    const call = providers().register(
+      providerConfig(server.origin, server.caPath),
       registration,
       noAbort(),
     )
-    expect(await failureOf(asked)).toMatchObject({ code: 'insecure-url' })
+    expect(await failureOf(call)).toMatchObject({ code: 'insecure-url' })
   })
 
-  test('what is no URL is said to be none', async () => {
+  test('an issuer that is not a URL is reported', async () => {
     expect(await discoveryFailure({ origin: 'op example' })).toMatchObject({
       code: 'bad-request',
       message: "'op example' is not a URL",
@@ -233,27 +242,27 @@ describe('plain http', () => {
 })
 
 describe('connections', () => {
-  test('are used again, by those who trust the same', async () => {
+  test('a connection is reused by requests that trust the same CA bundle, and only by those', async () => {
     const server = await serverWith({})
     const oidc = providers()
     const other = `${server.caPath}.copy`
     await copyFile(server.caPath, other)
     for (const certPath of [server.caPath, server.caPath, other]) {
-      // A failure that does not end the connection: nothing is cached for the next round.
+      // A failure that keeps the connection open and caches no document for the next round.
       server.script[DISCOVERY] = { status: 500 }
-      await failureOf(oidc.discover(addressOf(server.origin, certPath), noAbort()))
+      await failureOf(oidc.discover(providerConfig(server.origin, certPath), noAbort()))
     }
     const [first, second, third] = server.requests.map(({ port }) => port)
     expect(second).toBe(first)
     expect(third).not.toBe(first)
   })
 
-  test('leave nothing at the signal of the caller', async () => {
+  test('no listener stays on the signal of the caller', async () => {
     const server = await serverWith({})
     const { signal } = new AbortController()
     const oidc = providers()
-    await oidc.discover(addressOf(server.origin, server.caPath), signal)
-    await failureOf(oidc.discover(addressOf('https://localhost:1'), signal))
+    await oidc.discover(providerConfig(server.origin, server.caPath), signal)
+    await failureOf(oidc.discover(providerConfig('https://localhost:1'), signal))
     expect(getEventListeners(signal, 'abort')).toHaveLength(0)
   })
 })

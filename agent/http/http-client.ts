@@ -1,10 +1,10 @@
+import type { IncomingMessage } from 'node:http'
+import type { ProviderConfig } from '../../protocol/storage/account.ts'
 import { AgentError } from '../../protocol/wire/errors.ts'
-import { startDeadline } from './abort.ts'
-import type { ConnectionPools } from './connection-pools.ts'
+import { startDeadline } from '../concurrency.ts'
 import { networkError, type Timeouts } from './network-error.ts'
-import { checkUrl, type Trust, urlOf } from './url-policy.ts'
 
-/** Largest answer that is read. Discovery documents have some 10 kB; tokens are smaller. */
+/** Largest body that is read. A discovery document has about 10 kB; token responses are smaller. */
 const MAX_RESPONSE_BYTES = 1 << 20
 
 export interface HttpRequest {
@@ -22,15 +22,33 @@ export interface HttpResponse {
   readonly body: string
 }
 
+/** A request as the transport sends it. */
+export interface OutgoingRequest {
+  readonly method: string
+  readonly headers: Readonly<Record<string, string>>
+  readonly body: string | undefined
+  readonly signal: AbortSignal
+}
+
+/** The connections that requests go through. */
+export interface Transport {
+  /** Sends a request and resolves with the head of the response. Rejects with Node's own errors. */
+  readonly send: (
+    url: URL,
+    request: OutgoingRequest,
+    certPath: string | undefined,
+  ) => Promise<IncomingMessage>
+}
+
 export interface HttpClientOptions {
   readonly timeouts: Timeouts
   readonly userAgent: string
-  readonly connections: () => Promise<ConnectionPools>
+  readonly transport: () => Promise<Transport>
 }
 
 /**
- * One HTTP exchange with a provider: over TLS, within a deadline, no redirect followed, the answer
- * bounded. Everything that goes wrong on the way is an AgentError; a status is not judged here.
+ * One HTTP exchange with a provider: over TLS, within a deadline, without following redirects, with a
+ * bound on the body. The status is not judged here.
  */
 export class HttpClient {
   readonly #options: HttpClientOptions
@@ -39,14 +57,18 @@ export class HttpClient {
     this.#options = options
   }
 
+  /**
+   * @throws AgentError `bad-request` or `insecure-url` before anything is sent; `network`, `tls`,
+   *   `provider-timeout` or `cancelled` if there is no response; `provider-answer` if its body exceeds 1 MiB.
+   */
   async send(request: HttpRequest, trust: Trust, signal: AbortSignal): Promise<HttpResponse> {
     const url = urlOf(request.url)
     checkUrl(url, trust)
-    const { timeouts, userAgent, connections } = this.#options
+    const { timeouts, userAgent, transport } = this.#options
     const deadline = startDeadline(timeouts.totalMs, signal)
     try {
       const { method, body } = request
-      const response = await (await connections()).send(
+      const response = await (await transport()).send(
         url,
         {
           method,
@@ -59,8 +81,8 @@ export class HttpClient {
       return {
         url,
         status: response.statusCode ?? 0,
-        headers: oneLineEach(response.headers),
-        body: await bounded(response, url),
+        headers: joinedHeaders(response.headers),
+        body: await readBody(response, url),
       }
     } catch (error) {
       throw await networkError(error, { url, timeouts, timedOut: deadline.passed(), signal })
@@ -74,11 +96,11 @@ function lengthOf(body: string | undefined): Record<string, string> {
   return body === undefined ? {} : { 'content-length': String(Buffer.byteLength(body)) }
 }
 
-/** Reads no further than the bound, whatever length was announced. */
-async function bounded(chunks: AsyncIterable<Buffer>, url: URL): Promise<string> {
+/** Reads the body up to the bound, whatever length its header announced. */
+async function readBody(chunks: AsyncIterable<Buffer>, url: URL): Promise<string> {
   const read: Buffer[] = []
   let bytes = 0
-  // Leaving the loop ends the connection.
+  // Leaving the loop closes the connection.
   for await (const chunk of chunks) {
     bytes += chunk.length
     if (bytes > MAX_RESPONSE_BYTES) {
@@ -86,16 +108,82 @@ async function bounded(chunks: AsyncIterable<Buffer>, url: URL): Promise<string>
     }
     read.push(chunk)
   }
-  // Drops a byte order mark, at which JSON.parse would stumble.
+  // Removes a byte order mark, which JSON.parse does not accept.
   return new TextDecoder().decode(Buffer.concat(read))
 }
 
-function oneLineEach(
+function joinedHeaders(
   headers: Readonly<Record<string, string | string[] | undefined>>,
 ): Record<string, string> {
-  const lines: Record<string, string> = {}
+  const joined: Record<string, string> = {}
   for (const [name, value] of Object.entries(headers)) {
-    if (value !== undefined) lines[name] = Array.isArray(value) ? value.join(', ') : value
+    if (value !== undefined) joined[name] = Array.isArray(value) ? value.join(', ') : value
   }
-  return lines
+  return joined
+}
+
+/**
+ * Seconds until the provider accepts the next request (`Retry-After`, RFC 9110 §10.2.3): a number, or a
+ * date, which is compared with the provider's own clock. Undefined if the header is absent or malformed.
+ */
+export function retryAfterSeconds({ headers }: Pick<HttpResponse, 'headers'>): number | undefined {
+  const { 'retry-after': text, date } = headers
+  if (text === undefined) return undefined
+  if (/^\d{1,9}$/.test(text.trim())) return Number(text)
+  const milliseconds = Date.parse(text) - Date.parse(date ?? '')
+  return Number.isNaN(milliseconds) ? undefined : Math.max(0, Math.ceil(milliseconds / 1000))
+}
+
+/** Our clock minus the provider's, in seconds; undefined if the response has no `Date` header. */
+export function clockSkewOf(
+  { headers }: Pick<HttpResponse, 'headers'>,
+  nowMs: number,
+): number | undefined {
+  const theirs = Date.parse(headers['date'] ?? '')
+  // The header has whole seconds, rounded down.
+  return Number.isNaN(theirs) ? undefined : Math.floor(nowMs / 1000) - theirs / 1000
+}
+
+/** Which certificates to trust for a provider, and whether plain http is allowed. */
+export interface Trust {
+  readonly certPath: string | undefined
+  readonly plainHttp: boolean
+}
+
+/** Plain http is allowed only if the issuer or configuration endpoint itself begins with `http://`. */
+export function trustFor(provider: ProviderConfig): Trust {
+  const written = configEndpointOf(provider) ?? provider.issuer
+  return { certPath: provider.certPath, plainHttp: written.startsWith('http://') }
+}
+
+/** `(null)` is what the C oidc-gen 5.x sends for "unset" (protocol.md §2.4, scopes). */
+export function configEndpointOf({ configEndpoint }: ProviderConfig): string | undefined {
+  return configEndpoint === '' || configEndpoint === '(null)' ? undefined : configEndpoint
+}
+
+/**
+ * Parses a URL.
+ * @throws AgentError `bad-request` if `text` is not a URL.
+ */
+export function urlOf(text: string): URL {
+  if (URL.canParse(text)) return new URL(text)
+  throw new AgentError('bad-request', `'${text}' is not a URL`)
+}
+
+/**
+ * Refuses a URL to which secrets would go unencrypted.
+ * @throws AgentError `insecure-url`
+ */
+export function checkUrl(url: URL, { plainHttp }: Trust): void {
+  if (url.protocol === 'https:') return
+  if (url.protocol === 'http:' && plainHttp && isLoopback(url.hostname)) return
+  throw new AgentError(
+    'insecure-url',
+    `Refusing ${url.protocol}//${url.host}: providers must use https (plain http is allowed only for localhost).`,
+  )
+}
+
+/** Whether the host name of a URL is a loopback address of this machine. */
+export function isLoopback(host: string): boolean {
+  return host === 'localhost' || host === '[::1]' || /^127(?:\.\d{1,3}){3}$/.test(host)
 }

@@ -1,21 +1,24 @@
 import { AgentError, errorCodes } from '../../protocol/wire/errors.ts'
 import { providerText } from '../../protocol/wire/text.ts'
-import { abortReason } from './abort.ts'
+import { abortReason } from '../concurrency.ts'
 
-/** Code of the error of a connection that did not stand in time. */
+/** Error code of a connection that was not established in time. */
 export const CONNECT_TIMEOUT = 'CONNECT_TIMEOUT'
 
-/** The exchange that failed before there was an answer. */
+/** An exchange that failed before its response was complete. */
 export interface FailedExchange {
   readonly url: URL
   readonly timeouts: Timeouts
-  /** Whether our own deadline ended it. */
+  /** Whether our own deadline passed. */
   readonly timedOut: boolean
-  /** The caller's. */
+  /** The caller's signal. */
   readonly signal: AbortSignal
 }
 
-/** What failed between here and the provider, as the error that says who and on what. */
+/**
+ * The AgentError for a failed exchange, naming the provider's host and the reason:
+ * `provider-timeout`, `cancelled`, `tls` or `network`. An AgentError is returned unchanged.
+ */
 export async function networkError(error: unknown, exchange: FailedExchange): Promise<AgentError> {
   if (error instanceof AgentError) return error
   const { url, timeouts, timedOut, signal } = exchange
@@ -30,12 +33,12 @@ export async function networkError(error: unknown, exchange: FailedExchange): Pr
   return isTlsCode(code) ? tlsError(error, url) : connectionError(code, error, exchange)
 }
 
-/** The error of a call its caller gave up. */
+/** The error of a call that its caller aborted. */
 export function cancelled(signal: AbortSignal): AgentError {
   const cause = abortReason(signal)
   return cause instanceof AgentError
     ? cause
-    : new AgentError('cancelled', 'the request was given up', { cause })
+    : new AgentError('cancelled', 'the request was cancelled', { cause })
 }
 
 function connectionError(code: string, error: unknown, exchange: FailedExchange): AgentError {
@@ -49,19 +52,19 @@ function connectionError(code: string, error: unknown, exchange: FailedExchange)
   })
 }
 
-/** The codes of libuv that are met, in words. */
+/** What libuv's error codes mean for the user. */
 const reasons: Readonly<Record<string, string>> = {
   ECONNREFUSED: 'refused the connection',
   ECONNRESET: 'cut the connection',
   EPIPE: 'cut the connection',
-  ENOTFOUND: 'cannot be found: its host name is not known',
-  EAI_AGAIN: 'cannot be found: no name server answers',
+  ENOTFOUND: 'cannot be found: unknown host name',
+  EAI_AGAIN: 'cannot be found: no name server responded',
   EHOSTUNREACH: 'cannot be reached',
   ENETUNREACH: 'cannot be reached from this network',
-  ETIMEDOUT: 'does not answer',
+  ETIMEDOUT: 'does not respond',
 }
 
-/** Failures of which it is sure that no byte of the request went out. */
+/** Error codes that prove that no byte of the request was sent. */
 const unsent: readonly string[] = [
   'ECONNREFUSED',
   'ENOTFOUND',
@@ -70,12 +73,12 @@ const unsent: readonly string[] = [
   'ENETUNREACH',
 ]
 
-/** Whether an error of {@link networkError} proves that the provider never saw the request. */
+/** Whether an error of {@link networkError} proves that the provider never received the request. */
 export function neverSent({ code, cause }: AgentError): boolean {
   return code === 'network' && unsent.includes(codeOf(cause))
 }
 
-/** Reason, host and certificate: what an administrator asks for first. */
+/** Names reason, host and certificate, which an administrator needs first. */
 async function tlsError(error: unknown, url: URL): Promise<AgentError> {
   const { describeCertificate } = await import('./tls-trust.ts')
   const certificate = await describeCertificate(url)
@@ -88,7 +91,7 @@ async function tlsError(error: unknown, url: URL): Promise<AgentError> {
 }
 
 const ownAuthority =
-  'If this provider has a certificate authority of its own, name its PEM file:\n\t$ oidc-gen <name> --cp=<file>\nand with -m where the account exists already.\n'
+  'If this provider has its own certificate authority, name its PEM file:\n\t$ oidc-gen <name> --cp=<file>\nIf the account already exists, add -m.\n'
 
 const tlsHints: Readonly<Record<string, string>> = {
   UNABLE_TO_GET_ISSUER_CERT: ownAuthority,
@@ -96,11 +99,13 @@ const tlsHints: Readonly<Record<string, string>> = {
   UNABLE_TO_VERIFY_LEAF_SIGNATURE: ownAuthority,
   SELF_SIGNED_CERT_IN_CHAIN: ownAuthority,
   DEPTH_ZERO_SELF_SIGNED_CERT: ownAuthority,
-  CERT_HAS_EXPIRED: 'Check the clock of this machine; if it is right, tell the provider.',
-  CERT_NOT_YET_VALID: 'Check the clock of this machine; if it is right, tell the provider.',
+  CERT_HAS_EXPIRED:
+    'Check the clock of this machine. If the clock is right, report the certificate to the provider.',
+  CERT_NOT_YET_VALID:
+    'Check the clock of this machine. If the clock is right, report the certificate to the provider.',
 }
 
-/** OpenSSL's verification results, Node's TLS errors and what is no TLS at all. */
+/** OpenSSL's verification results, Node's TLS errors, and errors of peers that do not speak TLS. */
 function isTlsCode(code: string): boolean {
   return /^(?:ERR_TLS_|ERR_SSL_|ERR_OSSL_|EPROTO$)|CERT|INVALID_CA|LEAF_SIGNATURE|PATH_LENGTH|INVALID_PURPOSE/.test(
     code,
@@ -120,11 +125,11 @@ function reasonText(error: unknown): string {
   return providerText(openssl?.[1] ?? text, [])
 }
 
-/** How long a provider may take. */
+/** How long one exchange with a provider may take. */
 export interface Timeouts {
-  /** Milliseconds to a finished TLS handshake. */
+  /** Milliseconds until the TLS handshake is finished. */
   readonly connectMs: number
-  /** Milliseconds from the request to the last byte of the answer. */
+  /** Milliseconds from the request to the last byte of the response. */
   readonly totalMs: number
 }
 

@@ -1,15 +1,20 @@
 import { setTimeout as timeout } from 'node:timers/promises'
 import { AgentError } from '../../protocol/wire/errors.ts'
-import type { HttpClient, HttpRequest, HttpResponse } from './http-client.ts'
+import {
+  type HttpClient,
+  type HttpRequest,
+  type HttpResponse,
+  retryAfterSeconds,
+  type Trust,
+  urlOf,
+} from './http-client.ts'
 import { cancelled, neverSent } from './network-error.ts'
-import { retryAfterSeconds } from './response-headers.ts'
-import { type Trust, urlOf } from './url-policy.ts'
 
-/** How somebody waits between two tries. */
+/** The clock and the waits between attempts. */
 export interface RetryPolicy {
-  /** Milliseconds of a clock that only goes forward. */
+  /** Milliseconds of a monotonic clock. */
   readonly now: () => number
-  /** From 0 to below 1. */
+  /** In [0, 1). */
   readonly random: () => number
   readonly pause: (milliseconds: number, signal: AbortSignal) => Promise<void>
 }
@@ -20,8 +25,8 @@ export const defaultRetryPolicy: RetryPolicy = {
   pause: (milliseconds, signal) => timeout(milliseconds, undefined, { signal }),
 }
 
-const MOST_TRIES = 3
-/** Milliseconds before the second try; doubled before each further one, and cut short by chance. */
+const MAX_ATTEMPTS = 3
+/** Milliseconds before the second attempt: doubled before the third, then shortened at random by up to half. */
 const BACK_OFF_MS = 250
 
 const TOO_MANY_REQUESTS = 429
@@ -29,42 +34,51 @@ const TOO_MANY_REQUESTS = 429
 type Outcome = { readonly response: HttpResponse } | { readonly error: AgentError }
 
 /**
- * HTTP exchanges that are tried again where that cannot do harm. A question may be asked twice. All
- * else only when it surely was not carried out, as a provider that rotates refresh tokens takes the
- * second use of one for theft: nobody took the connection, or it was counted and found too much. A 503
- * does not say that: caches answer so, with a time to come back, for a provider that was too slow.
+ * HTTP exchanges with retries, where a retry cannot do harm.
+ *
+ * A GET is repeated after a network error, a timeout, and status 429, 502, 503 or 504. Any other request
+ * is repeated only if the provider certainly did not process it: no connection was established, or the
+ * status is 429 with `Retry-After`. A provider that rotates refresh tokens takes the second use of one
+ * for theft. A 503 with `Retry-After` proves nothing: caches send it when a provider was too slow.
  */
 export class RetryingHttpClient {
   readonly #http: HttpClient
-  readonly #patience: RetryPolicy
+  readonly #policy: RetryPolicy
   readonly #totalMs: number
-  readonly #pauses: CircuitBreaker
+  readonly #breaker: CircuitBreaker
 
-  /** @param totalMs milliseconds after whose end no further try begins */
-  constructor(http: HttpClient, patience: RetryPolicy, totalMs: number) {
+  /** @param totalMs milliseconds from the first attempt after which no further attempt begins */
+  constructor(http: HttpClient, policy: RetryPolicy, totalMs: number) {
     this.#http = http
-    this.#patience = patience
+    this.#policy = policy
     this.#totalMs = totalMs
-    this.#pauses = new CircuitBreaker(patience.now)
+    this.#breaker = new CircuitBreaker(policy.now)
   }
 
-  /** As {@link HttpClient.send}. */
+  /**
+   * As {@link HttpClient.send}, with at most three attempts. The last outcome counts, whatever it is.
+   * @throws AgentError as there, and at once while the circuit of this origin is open.
+   */
   async send(request: HttpRequest, trust: Trust, signal: AbortSignal): Promise<HttpResponse> {
     const { origin } = urlOf(request.url)
-    return this.#pauses.run(origin, async () => {
-      const outcome = await this.#tryUntilDone(request, trust, signal)
+    return this.#breaker.run(origin, async () => {
+      const outcome = await this.#attemptUntilDone(request, trust, signal)
       if ('error' in outcome) throw outcome.error
       return outcome.response
     })
   }
 
-  async #tryUntilDone(request: HttpRequest, trust: Trust, signal: AbortSignal): Promise<Outcome> {
-    const { now, pause } = this.#patience
-    const begun = now()
-    for (let tries = 1; ; tries += 1) {
-      const outcome = await this.#try(request, trust, signal)
-      const wait = tries < MOST_TRIES ? this.#waitAfter(outcome, request, tries) : undefined
-      if (wait === undefined || now() - begun + wait >= this.#totalMs) return outcome
+  async #attemptUntilDone(
+    request: HttpRequest,
+    trust: Trust,
+    signal: AbortSignal,
+  ): Promise<Outcome> {
+    const { now, pause } = this.#policy
+    const startedAt = now()
+    for (let attempt = 1; ; attempt += 1) {
+      const outcome = await this.#attempt(request, trust, signal)
+      const wait = attempt < MAX_ATTEMPTS ? this.#waitAfter(outcome, request, attempt) : undefined
+      if (wait === undefined || now() - startedAt + wait >= this.#totalMs) return outcome
       try {
         await pause(wait, signal)
       } catch {
@@ -73,7 +87,7 @@ export class RetryingHttpClient {
     }
   }
 
-  async #try(request: HttpRequest, trust: Trust, signal: AbortSignal): Promise<Outcome> {
+  async #attempt(request: HttpRequest, trust: Trust, signal: AbortSignal): Promise<Outcome> {
     try {
       return { response: await this.#http.send(request, trust, signal) }
     } catch (error) {
@@ -82,34 +96,30 @@ export class RetryingHttpClient {
     }
   }
 
-  /** Milliseconds until the next try; undefined: there must not be any. */
-  #waitAfter(outcome: Outcome, { method }: HttpRequest, tries: number): number | undefined {
-    const isQuestion = method === 'GET'
-    const backOff = BACK_OFF_MS * 2 ** (tries - 1) * (0.5 + this.#patience.random() / 2)
-    if ('response' in outcome) return waitAfterAnswer(outcome.response, isQuestion, backOff)
+  /** Milliseconds until the next attempt; undefined if there must not be one. */
+  #waitAfter(outcome: Outcome, { method }: HttpRequest, attempt: number): number | undefined {
+    const isGet = method === 'GET'
+    const backOff = BACK_OFF_MS * 2 ** (attempt - 1) * (0.5 + this.#policy.random() / 2)
+    if ('response' in outcome) return waitAfterResponse(outcome.response, isGet, backOff)
     const { error } = outcome
-    return neverSent(error) || (isQuestion && isPassing(error)) ? backOff : undefined
+    return neverSent(error) || (isGet && isUnreachable(error)) ? backOff : undefined
   }
 }
 
-function waitAfterAnswer(
+function waitAfterResponse(
   response: HttpResponse,
-  isQuestion: boolean,
+  isGet: boolean,
   backOff: number,
 ): number | undefined {
-  const mayBeRepeated = isQuestion || response.status === TOO_MANY_REQUESTS
+  const mayBeRepeated = isGet || response.status === TOO_MANY_REQUESTS
   if (!isOverloaded(response) || !mayBeRepeated) return undefined
-  const seconds = mayNameTime(response) ? retryAfterSeconds(response) : undefined
+  const seconds = mayHaveRetryAfter(response) ? retryAfterSeconds(response) : undefined
   if (seconds !== undefined) return seconds * 1000 + backOff
-  return isQuestion ? backOff : undefined
-}
-
-function isPassing({ code }: AgentError): boolean {
-  return code === 'network' || code === 'provider-timeout'
+  return isGet ? backOff : undefined
 }
 
 /** RFC 6585 §4, RFC 9110 §15.6.4. */
-function mayNameTime({ status }: HttpResponse): boolean {
+function mayHaveRetryAfter({ status }: HttpResponse): boolean {
   return status === TOO_MANY_REQUESTS || status === 503
 }
 
@@ -117,71 +127,76 @@ function isOverloaded({ status }: HttpResponse): boolean {
   return status === TOO_MANY_REQUESTS || (status >= 502 && status <= 504)
 }
 
-const FIRST_PAUSE_MS = 1000
-const LONGEST_PAUSE_MS = 30_000
-
-interface Failed {
-  readonly failures: number
-  readonly reason: AgentError
-  /** On the clock. */
-  readonly until: number
-  /** In the order of events. */
-  readonly turn: number
-}
-
-/**
- * Keeps those who ask from waiting, one after the other, for somebody who cannot be reached. One
- * failure may be an accident: the next request is made. From the second in a row on, requests fail
- * at once with the last reason until a pause is over, which doubles from 1 s to 30 s.
- */
-export class CircuitBreaker {
-  readonly #now: () => number
-  readonly #failed = new Map<string, Failed>()
-  #turn = 0
-
-  /** @param now milliseconds of a clock that only goes forward */
-  constructor(now: () => number) {
-    this.#now = now
-  }
-
-  /** Does `work` with whoever `key` names, unless that one is left alone. */
-  async run<T>(key: string, work: () => Promise<T>): Promise<T> {
-    const failed = this.#failed.get(key)
-    if (failed !== undefined && this.#now() < failed.until) throw circuitOpen(failed, this.#now())
-    this.#turn += 1
-    const turn = this.#turn
-    try {
-      const result = await work()
-      this.#failed.delete(key)
-      return result
-    } catch (error) {
-      if (isUnreachable(error)) this.#note(key, error, turn)
-      throw error
-    }
-  }
-
-  #note(key: string, reason: AgentError, begunAt: number): void {
-    const before = this.#failed.get(key)
-    // Requests that were under way at the same time fail for the same reason: that counts once.
-    if (before !== undefined && begunAt < before.turn) return
-    const failures = (before?.failures ?? 0) + 1
-    const pause =
-      failures === 1 ? 0 : Math.min(LONGEST_PAUSE_MS, FIRST_PAUSE_MS * 2 ** (failures - 2))
-    this.#turn += 1
-    this.#failed.set(key, { failures, reason, until: this.#now() + pause, turn: this.#turn })
-  }
-}
-
 function isUnreachable(error: unknown): error is AgentError {
   if (!(error instanceof AgentError)) return false
   return error.code === 'network' || error.code === 'provider-timeout'
 }
 
-function circuitOpen({ failures, reason, until }: Failed, now: number): AgentError {
+const FIRST_BACK_OFF_MS = 1000
+const LONGEST_BACK_OFF_MS = 30_000
+
+interface Failures {
+  readonly count: number
+  readonly reason: AgentError
+  /** When the back-off has elapsed, on the monotonic clock. */
+  readonly until: number
+  /** Position in the order of calls and failures. */
+  readonly turn: number
+}
+
+/**
+ * Circuit breaker: after two consecutive failures, fails fast with the last error until the back-off has
+ * elapsed. The back-off doubles from 1 s to 30 s with each further failure; a success resets it. One
+ * failure alone may be an accident, so the next request is still sent.
+ */
+export class CircuitBreaker {
+  readonly #now: () => number
+  readonly #failures = new Map<string, Failures>()
+  #turn = 0
+
+  /** @param now milliseconds of a monotonic clock */
+  constructor(now: () => number) {
+    this.#now = now
+  }
+
+  /**
+   * Runs `work` on the provider that `key` names.
+   * @throws AgentError the last failure, without running `work`, while the circuit is open.
+   */
+  async run<T>(key: string, work: () => Promise<T>): Promise<T> {
+    const failures = this.#failures.get(key)
+    if (failures !== undefined && this.#now() < failures.until) {
+      throw circuitOpen(failures, this.#now())
+    }
+    this.#turn += 1
+    const turn = this.#turn
+    try {
+      const result = await work()
+      this.#failures.delete(key)
+      return result
+    } catch (error) {
+      if (isUnreachable(error)) this.#record(key, error, turn)
+      throw error
+    }
+  }
+
+  #record(key: string, reason: AgentError, startedAt: number): void {
+    const before = this.#failures.get(key)
+    // Requests that ran at the same time fail for the same reason, which counts once.
+    if (before !== undefined && startedAt < before.turn) return
+    const count = (before?.count ?? 0) + 1
+    const backOff =
+      count === 1 ? 0 : Math.min(LONGEST_BACK_OFF_MS, FIRST_BACK_OFF_MS * 2 ** (count - 2))
+    this.#turn += 1
+    this.#failures.set(key, { count, reason, until: this.#now() + backOff, turn: this.#turn })
+  }
+}
+
+function circuitOpen({ count, reason, until }: Failures, now: number): AgentError {
   const seconds = Math.ceil((until - now) / 1000)
   return new AgentError(
     reason.code,
-    `${reason.message} (${failures} times in a row; not asked again for ${seconds} s)`,
+    `${reason.message} (${count} failures in a row; next attempt in ${seconds} s)`,
     { hint: reason.hint, cause: reason },
   )
 }

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { createAuthority } from '../../test/support/certificates.ts'
-import { addressOf, failureOf, noAbort } from '../../test/support/oidc-client.ts'
+import { failureOf, noAbort, providerConfig } from '../../test/support/oidc-client.ts'
 import { type ScriptedServer, startScriptedServer } from '../../test/support/scripted-server.ts'
 import { createOpenIdProvider } from '../oauth/oauth-provider.ts'
 import type { OpenIdProvider } from '../oauth/provider.ts'
@@ -19,8 +19,8 @@ beforeEach(async () => {
 
 afterEach(() => rm(directory, { recursive: true, force: true }))
 
-describe('which files say whom to trust', () => {
-  test("the account's bundle stands alone", async () => {
+describe('finding CA bundles', () => {
+  test("with a bundle of the account's own, no other certificate is trusted", async () => {
     await writeFile(bundle, createAuthority().pem)
     expect(await findCaFiles(bundle, [bundle], [bundle])).toMatchObject({
       paths: [bundle],
@@ -28,7 +28,7 @@ describe('which files say whom to trust', () => {
     })
   })
 
-  test('otherwise the first of the system that exists, and the extra ones', async () => {
+  test("without a bundle of the account's own, the first of the system and the extra bundles are trusted", async () => {
     await writeFile(bundle, createAuthority().pem)
     const other = join(directory, 'other.pem')
     await writeFile(other, createAuthority().pem)
@@ -39,13 +39,13 @@ describe('which files say whom to trust', () => {
     expect(await findCaFiles('', ['/nonexistent'], ['/nonexistent'])).toMatchObject({ paths: [] })
   })
 
-  test("a bundle of another machine's system means this machine's", async () => {
+  test("a system bundle of another machine is replaced by this machine's", async () => {
     await writeFile(bundle, createAuthority().pem)
     const elsewhere = SYSTEM_CA_FILES.at(-1)
     expect((await findCaFiles(elsewhere, [bundle], [])).paths).toEqual([bundle])
   })
 
-  test('a bundle that is not there is told by its path', async () => {
+  test('a missing bundle is reported with its path', async () => {
     expect(await failureOf(findCaFiles(bundle, [], []))).toMatchObject({
       code: 'tls',
       message: `error with ssl cert: CA bundle ${bundle} cannot be used: it does not exist`,
@@ -54,8 +54,8 @@ describe('which files say whom to trust', () => {
 
   test.each([
     ['no certificate', 'hello'],
-    ['a broken one', '-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n'],
-  ])('a file with %s is refused', async (_what, content) => {
+    ['a broken certificate', '-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n'],
+  ])('a bundle with %s is refused', async (_what, content) => {
     await writeFile(bundle, content)
     const files = await findCaFiles(bundle, [], [])
     expect((await failureOf(readSecureContext(files))).message).toBe(
@@ -63,13 +63,13 @@ describe('which files say whom to trust', () => {
     )
   })
 
-  test('a directory is refused', async () => {
+  test('a directory in place of a bundle is refused', async () => {
     const files = await findCaFiles(directory, [], [])
     expect((await failureOf(readSecureContext(files))).message).toContain('EISDIR')
   })
 })
 
-describe('a bundle in use', () => {
+describe('reading CA bundles again', () => {
   let server: ScriptedServer
   let oidc: OpenIdProvider
 
@@ -83,18 +83,20 @@ describe('a bundle in use', () => {
     await server.close()
   })
 
-  test('is read again when it changes', async () => {
+  test('a changed bundle is read again', async () => {
     await writeFile(bundle, createAuthority('the wrong one').pem)
-    const asked = (): Promise<unknown> => oidc.discover(addressOf(server.origin, bundle), noAbort())
-    expect((await failureOf(asked())).code).toBe('tls')
+    const discover = (): Promise<unknown> =>
+      oidc.discover(providerConfig(server.origin, bundle), noAbort())
+    expect((await failureOf(discover())).code).toBe('tls')
     await writeFile(bundle, `${await readFile(server.caPath, 'utf8')}\n# grown\n`)
-    await expect(asked()).resolves.toMatchObject({ issuer: server.origin })
+    await expect(discover()).resolves.toMatchObject({ issuer: server.origin })
   })
 
-  test('that cannot be read is looked for again the next time', async () => {
-    const asked = (): Promise<unknown> => oidc.discover(addressOf(server.origin, bundle), noAbort())
-    expect((await failureOf(asked())).code).toBe('tls')
+  test('a bundle that could not be read is read again at the next request', async () => {
+    const discover = (): Promise<unknown> =>
+      oidc.discover(providerConfig(server.origin, bundle), noAbort())
+    expect((await failureOf(discover())).code).toBe('tls')
     await copyFile(server.caPath, bundle)
-    await expect(asked()).resolves.toMatchObject({ issuer: server.origin })
+    await expect(discover()).resolves.toMatchObject({ issuer: server.origin })
   })
 })

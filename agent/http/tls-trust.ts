@@ -9,7 +9,7 @@ import {
 } from 'node:tls'
 import { AgentError, errorCodes } from '../../protocol/wire/errors.ts'
 
-/** Where systems keep the authorities they trust (protocol.md §3.2). */
+/** Where operating systems keep their CA bundle (protocol.md §3.2). */
 export const SYSTEM_CA_FILES: readonly string[] = [
   '/etc/ssl/certs/ca-certificates.crt',
   '/etc/pki/tls/certs/ca-bundle.crt',
@@ -19,19 +19,20 @@ export const SYSTEM_CA_FILES: readonly string[] = [
   '/etc/ca-certificates/cert.pem',
 ]
 
-/** The files that say whom to trust. Empty: what Node trusts by itself. */
+/** The CA bundles to trust. */
 export interface CaFiles {
+  /** Empty: only Node's own authorities are trusted. */
   readonly paths: readonly string[]
-  /** Whether they are trusted besides Node's own authorities, or instead. */
+  /** Whether Node's own authorities are trusted as well. */
   readonly besidesNode: boolean
-  /** Changes whenever one of the files does. */
+  /** Changes whenever one of the files changes. */
   readonly stamp: string
 }
 
 /**
- * Finds what to trust for an account. An account written by oidc-gen 4.x names the bundle of the
- * machine it was made on; where that one does not exist, this machine's is meant.
- * @throws AgentError `tls` where the account's own bundle cannot be read.
+ * Finds the CA bundles for an account. An account written by oidc-gen 4.x names the system bundle of the
+ * machine on which it was created; if that file does not exist here, this machine's bundle is used.
+ * @throws AgentError `tls` if the account's own bundle cannot be read.
  */
 export async function findCaFiles(
   certPath: string | undefined,
@@ -62,8 +63,9 @@ export async function findCaFiles(
 }
 
 /**
- * Reads the files into what TLS connections share. Made once and not per connection: reading 140
- * certificates takes 30 ms in which the agent answers nobody.
+ * Reads the files into the context that TLS connections share. Called once per pool and not per
+ * connection: reading 140 certificates blocks the agent for 30 ms.
+ * @throws AgentError `tls` if a file cannot be read or holds no certificate.
  */
 export async function readSecureContext(files: CaFiles): Promise<SecureContext> {
   if (files.paths.length === 0) return createSecureContext()
@@ -73,7 +75,7 @@ export async function readSecureContext(files: CaFiles): Promise<SecureContext> 
       authorities.set(certificate.replace(/\s/g, ''), certificate)
     }
   }
-  // Most of what Node trusts is in the system's bundle too, and reading it twice takes twice as long.
+  // Most of Node's authorities are in the system's bundle too; reading them twice takes twice as long.
   for (const certificate of files.besidesNode ? rootCertificates : []) {
     authorities.set(certificate.replace(/\s/g, ''), certificate)
   }
@@ -82,7 +84,7 @@ export async function readSecureContext(files: CaFiles): Promise<SecureContext> 
 
 function certificatesIn(text: string, path: string): readonly string[] {
   const found = text.match(/-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g)
-  // Node passes over what it cannot read, and then trusts nobody without saying why.
+  // Node silently skips certificates that it cannot read, and then trusts no server.
   if (found?.some(isCertificate) !== true) throw unreadable(path, 'it holds no PEM certificate')
   return found
 }
@@ -112,7 +114,7 @@ async function stampOf(path: string): Promise<string | undefined> {
   }
 }
 
-/** Why a file has no stamp: there is none, or not for this user. */
+/** Why a file has no stamp: it does not exist, or this user may not read it. */
 async function absence(path: string): Promise<string> {
   try {
     await stat(path)
@@ -127,19 +129,19 @@ function unreadable(path: string, why: string, cause?: unknown): AgentError {
     'tls',
     `${errorCodes.tls.peerText}: CA bundle ${path} cannot be used: ${why}`,
     {
-      hint: 'Name a PEM file that exists:\n\t$ oidc-gen <name> --cp=<file>\nand with -m where the account exists already.\n',
+      hint: 'Name an existing PEM file:\n\t$ oidc-gen <name> --cp=<file>\nIf the account already exists, add -m.\n',
       cause,
     },
   )
 }
 
-/** Longest to look for a certificate that is only wanted for an error message. */
+/** Time limit for fetching a certificate that only an error message needs. */
 const LOOK_MS = 3000
 
 /**
- * Who a server says it is, for the message about a certificate that was refused: subject, issuer
- * and validity. Asked on a connection of its own, on which nothing is sent, since the refused one
- * is gone by then. Undefined where the server shows none in time.
+ * Subject, issuer and validity of a server's certificate, for the message about a refused one. Uses a
+ * connection of its own, on which nothing is sent, as the refused connection is closed by then.
+ * Undefined if the server presents no certificate in time.
  */
 export function describeCertificate(url: URL): Promise<string | undefined> {
   const host = url.hostname.replace(/^\[|\]$/g, '')
@@ -149,7 +151,7 @@ export function describeCertificate(url: URL): Promise<string | undefined> {
       port: url.port === '' ? 443 : Number(url.port),
       // RFC 6066 §3: addresses are not sent as server names.
       ...(/^[\d.]+$|:/.test(host) ? {} : { servername: host }),
-      // Only looked at, never trusted.
+      // The certificate is only described, never trusted.
       rejectUnauthorized: false,
       timeout: LOOK_MS,
     })

@@ -2,7 +2,7 @@ import { createHash, randomBytes } from 'node:crypto'
 import type { AgentOptions } from '../../protocol/wire/agent-options.ts'
 import { AgentError, peerError } from '../../protocol/wire/errors.ts'
 import type { BrowserStartedReply } from '../../protocol/wire/messages.ts'
-import { clientOf } from '../accounts/client-config.ts'
+import type { ClientConfigs } from '../accounts/client-config.ts'
 import type { OpenIdProvider, TokenResponse } from '../oauth/provider.ts'
 import type { AuthorizationSessions, LoginReply } from './authorization-sessions.ts'
 import type { Login } from './complete-login.ts'
@@ -27,6 +27,7 @@ interface Redirect {
 export interface AuthorizationCodeContext {
   readonly options: AgentOptions
   readonly provider: OpenIdProvider
+  readonly clientConfigs: ClientConfigs
   readonly authorizationSessions: AuthorizationSessions
   /** Ends the login with the tokens of its code. */
   readonly complete: (response: TokenResponse) => Promise<LoginReply>
@@ -57,12 +58,11 @@ async function startLogin(
   signal: AbortSignal,
 ): Promise<string> {
   const { account, onlyAccessToken } = login
-  const { provider, authorizationSessions, complete } = context
-  const client = clientOf(account)
+  const { provider, clientConfigs, authorizationSessions, complete } = context
   const key = newProofKey()
   const redirectUri = redirect.uri
   const uri = await provider.authorizationUrl(
-    client,
+    await clientConfigs.clientOf(account),
     {
       scope: account.authScope === '' ? undefined : account.authScope,
       audience: account.audience,
@@ -79,6 +79,7 @@ async function startLogin(
     redirect: redirect.local,
     exchange: async (answer, ending) => {
       const { code, isPassedOn } = answer
+      const client = await clientConfigs.clientOf(account)
       // The C oidc-gen passes on code and state only: what it left out is not held against the login.
       const leftOut = isPassedOn
         ? (await provider.discover(client.provider, ending)).issuer

@@ -10,7 +10,7 @@ import type {
   UnixSeconds,
 } from '../../protocol/wire/messages.ts'
 import type { Secret } from '../../protocol/wire/secret.ts'
-import { providerOf } from '../accounts/client-config.ts'
+import type { ClientConfigs } from '../accounts/client-config.ts'
 import type { Keyring } from '../accounts/keyring.ts'
 import { LoadedAccount } from '../accounts/loaded-account.ts'
 import type { Lock } from '../accounts/lock.ts'
@@ -30,6 +30,7 @@ export interface LoginContext {
   readonly runtime: Runtime
   readonly log: Log
   readonly provider: OpenIdProvider
+  readonly clientConfigs: ClientConfigs
   readonly keyring: Keyring
   readonly tokens: TokenService
   readonly lock: Lock
@@ -101,10 +102,11 @@ async function loggedInFields(
 /** When a refresh token issued now usually expires at this provider; undefined if that is not known. */
 async function usualEnd(
   account: Account,
-  { provider }: LoginContext,
+  { provider, clientConfigs }: LoginContext,
   now: UnixSeconds,
 ): Promise<UnixSeconds | undefined> {
   const deadline = AbortSignal.timeout(METADATA_DEADLINE_MS)
-  const { refreshTokenSeconds } = await provider.discover(providerOf(account), deadline)
+  const config = await clientConfigs.providerOf(account)
+  const { refreshTokenSeconds } = await provider.discover(config, deadline)
   return refreshTokenSeconds === undefined ? undefined : now + refreshTokenSeconds
 }

@@ -10,7 +10,7 @@ import { failureOf, noAbort } from '../../test/support/oidc-client.ts'
 import { createOpenIdProvider } from './oauth-provider.ts'
 import type { AuthorizationRequest, Client, OpenIdProvider } from './provider.ts'
 
-// Without a slash, as the C agent registers it: it must not get one on the way.
+// Without a slash at its end, as the C agent registers it: the agent must not add one.
 const REDIRECT = 'http://localhost:4242'
 const VERIFIER = 'a-verifier-that-is-long-enough-for-the-providers-43'
 const CHALLENGE = createHash('sha256').update(VERIFIER).digest('base64url')
@@ -41,15 +41,15 @@ async function openAt(mode: Mode, settings: Partial<Settings> = {}): Promise<voi
   client = clientFrom(issuer, known)
 }
 
-async function addressFor(changes: Partial<AuthorizationRequest> = {}): Promise<URL> {
+async function urlFor(changes: Partial<AuthorizationRequest> = {}): Promise<URL> {
   return new URL(await oidc.authorizationUrl(client, { ...REQUEST, ...changes }, noAbort()))
 }
 
-/** What the browser brings back. */
-async function visit(address: URL): Promise<URLSearchParams> {
+/** The parameters of the redirect back to the agent. */
+async function visit(url: URL): Promise<URLSearchParams> {
   const probe = new HttpProbe(issuer)
   try {
-    const { headers } = await probe.ask(address.href)
+    const { headers } = await probe.ask(url.href)
     return new URL(headers.get('location') ?? '').searchParams
   } finally {
     await probe.close()
@@ -68,12 +68,12 @@ function exchange(
   )
 }
 
-describe('a login in the browser', () => {
+describe('a login by authorization code', () => {
   test.each<Mode>(['conforming', 'iam', 'keycloak', 'google', 'entra', 'rotating'])(
-    'brings a refresh token at %s',
+    'a login by authorization code at %s gives a refresh token',
     async (mode) => {
       await openAt(mode)
-      const response = await visit(await addressFor())
+      const response = await visit(await urlFor())
       expect(response.get('state')).toBe('state-1')
       const tokens = await exchange(response)
       expect(tokens.accessToken).not.toBe('')
@@ -81,10 +81,10 @@ describe('a login in the browser', () => {
     },
   )
 
-  test('asks with a challenge, never with the verifier, and for consent', async () => {
+  test('the authorization request has the code challenge, not the verifier, and requests consent', async () => {
     await openAt('conforming')
-    const address = await addressFor({ audience: 'https://se.example' })
-    expect(Object.fromEntries(address.searchParams)).toEqual({
+    const url = await urlFor({ audience: 'https://se.example' })
+    expect(Object.fromEntries(url.searchParams)).toEqual({
       client_id: client.id,
       response_type: 'code',
       redirect_uri: REDIRECT,
@@ -97,41 +97,41 @@ describe('a login in the browser', () => {
     })
   })
 
-  test('asks Google in its own words', async () => {
+  test('the authorization request to Google has access_type instead of offline_access', async () => {
     await openAt('google')
-    expect(Object.fromEntries((await addressFor()).searchParams)).toMatchObject({
+    expect(Object.fromEntries((await urlFor()).searchParams)).toMatchObject({
       scope: 'openid',
       access_type: 'offline',
       prompt: 'consent',
     })
   })
 
-  test('asks for no consent where no refresh token is wanted', async () => {
+  test('the authorization request without offline access does not request consent', async () => {
     await openAt('google')
-    const { searchParams } = await addressFor({ offlineAccess: false })
+    const { searchParams } = await urlFor({ offlineAccess: false })
     expect(searchParams.has('prompt')).toBe(false)
     expect(searchParams.has('access_type')).toBe(false)
   })
 
-  test('is not to be had where there is no page for it', async () => {
+  test('a provider without an authorization endpoint does not support the code flow', async () => {
     await openAt('conforming')
     const { token, discovery } = issuer.settings().paths
     const paths = { ...(token && { token }), ...(discovery && { discovery }) }
     issuer.set({ paths })
-    expect(await failureOf(addressFor())).toMatchObject({
+    expect(await failureOf(urlFor())).toMatchObject({
       code: 'unsupported-by-provider',
       message: 'Authorization Code Flow not Supported by OpenID Provider',
     })
   })
 })
 
-describe('who answered (RFC 9207)', () => {
-  const message = (answerer: string): string =>
-    `the login was answered by ${answerer} and not by ${issuer.issuer}: it is not used`
+describe('the issuer of an authorization response (RFC 9207)', () => {
+  const message = (sender: string): string =>
+    `The response to the login came from ${sender} instead of ${issuer.issuer}: it was rejected.`
 
-  test('another provider', async () => {
+  test('the authorization response of another issuer is rejected before the code is sent', async () => {
     await openAt('conforming', { issInAuthorizationResponse: 'wrong' })
-    const response = await visit(await addressFor())
+    const response = await visit(await urlFor())
     expect(await failureOf(exchange(response))).toMatchObject({
       code: 'wrong-issuer',
       message: message(response.get('iss') ?? ''),
@@ -139,24 +139,24 @@ describe('who answered (RFC 9207)', () => {
     expect(issuer.requestsTo('token')).toHaveLength(0)
   })
 
-  test('nobody, where the provider always says who it is', async () => {
+  test('an authorization response without iss is rejected if the provider always sends iss', async () => {
     await openAt('conforming')
-    const response = await visit(await addressFor())
+    const response = await visit(await urlFor())
     response.delete('iss')
     expect(await failureOf(exchange(response))).toMatchObject({
       code: 'wrong-issuer',
-      message: message('somebody without a name'),
+      message: message('an unknown issuer (without iss)'),
     })
   })
 
-  test('another one, where the provider never says', async () => {
+  test('the authorization response of another issuer is rejected if the provider does not announce iss', async () => {
     await openAt('iam')
-    const response = await visit(await addressFor())
+    const response = await visit(await urlFor())
     expect((await failureOf(exchange(response, 'https://evil.example'))).code).toBe('wrong-issuer')
   })
 })
 
-test('neither code nor verifier is in a message', async () => {
+test('the error of a code exchange contains neither the code nor the code verifier', async () => {
   await openAt('conforming')
   issuer.fault('token', {
     kind: 'status',

@@ -1,24 +1,25 @@
 import { AgentError } from '../../protocol/wire/errors.ts'
 import { Secret } from '../../protocol/wire/secret.ts'
 import { providerText } from '../../protocol/wire/text.ts'
-import { checkUrl, trustFor, urlOf } from '../http/url-policy.ts'
+import { checkUrl, trustFor, urlOf } from '../http/http-client.ts'
+import { assertClientId, type ProviderContext } from './client-authentication.ts'
 import type {
   AuthorizationCodeParameters,
   AuthorizationRequest,
   Client,
   TokenResponse,
 } from './provider.ts'
-import { prepare, requestToken, type Upstream } from './token-endpoint.ts'
-import { authorizationRequestParameters } from './token-parameters.ts'
+import { authorizationRequestParameters, configureLibrary, requestToken } from './token-endpoint.ts'
 
-/** The address a person is sent to (RFC 6749 §4.1.1, RFC 7636 §4.3). */
+/** The URL for the user's browser (RFC 6749 §4.1.1, RFC 7636 §4.3). */
 export async function authorizationUrl(
   client: Client,
   request: AuthorizationRequest,
-  upstream: Upstream,
+  { discovery }: ProviderContext,
   signal: AbortSignal,
 ): Promise<string> {
-  const { library, configuration, document, profile } = await prepare(client, upstream, signal)
+  const { document, profile } = await discovery.find(client.provider, signal)
+  assertClientId(client)
   const { authorization_endpoint: endpoint } = document
   if (endpoint === undefined) {
     throw new AgentError(
@@ -27,66 +28,66 @@ export async function authorizationUrl(
     )
   }
   checkUrl(urlOf(endpoint), trustFor(client.provider))
-  const fields = authorizationRequestParameters(request, client, profile)
-  fields.set('redirect_uri', request.redirectUri)
-  fields.set('state', request.state)
-  // Never `plain`: where the provider does not know S256, it has to ignore both.
-  fields.set('code_challenge', request.codeChallenge)
-  fields.set('code_challenge_method', 'S256')
+  const form = authorizationRequestParameters(request, client, profile)
+  form.set('redirect_uri', request.redirectUri)
+  form.set('state', request.state)
+  // Never `plain`: a provider that does not know S256 has to ignore both parameters.
+  form.set('code_challenge', request.codeChallenge)
+  form.set('code_challenge_method', 'S256')
   if (request.offlineAccess) {
-    // OpenID Connect Core §11: without consent no offline access. The second is Google's word for it.
-    fields.set('prompt', 'consent')
-    if (profile.offlineAccess === 'access_type') fields.set('access_type', 'offline')
+    // OpenID Connect Core §11: offline access requires consent.
+    form.set('prompt', 'consent')
+    if (profile.offlineAccess === 'access_type') form.set('access_type', 'offline')
   }
-  return library.buildAuthorizationUrl(configuration, fields).href
+  const { library, configuration } = await configureLibrary(client, document)
+  return library.buildAuthorizationUrl(configuration, form).href
 }
 
 /**
- * Tokens for a code (RFC 6749 §4.1.3). Not through openid-client's own function for it, which makes
- * the redirect URI anew from a URL: `http://localhost:4242` then ends in a slash, and is refused.
+ * Tokens for an authorization code (RFC 6749 §4.1.3). Not by openid-client's own function, which parses
+ * the redirect URI as a URL: `http://localhost:4242` would get a slash at its end and be refused.
  */
 export async function authorizationCodeGrant(
   client: Client,
   response: AuthorizationCodeParameters,
-  upstream: Upstream,
+  context: ProviderContext,
   signal: AbortSignal,
 ): Promise<TokenResponse> {
-  await checkAnswerer(client, response, upstream, signal)
+  await checkIssuer(client, response, context, signal)
   const { code, redirectUri, codeVerifier } = response
   return requestToken(
     client,
-    upstream,
     {
       purpose: 'code exchange',
+      grantType: 'authorization_code',
       secrets: [new Secret(code), new Secret(codeVerifier)],
-      use: ({ library, configuration }) =>
-        library.genericGrantRequest(configuration, 'authorization_code', {
-          code,
-          redirect_uri: redirectUri,
-          code_verifier: codeVerifier,
-        }),
+      parameters: () =>
+        new URLSearchParams({ code, redirect_uri: redirectUri, code_verifier: codeVerifier }),
     },
+    context,
     signal,
   )
 }
 
-/** RFC 9207 §2.4: the code of one provider must not be handed to another. */
-async function checkAnswerer(
+/** RFC 9207 §2.4: the code of one provider must not be sent to another. */
+async function checkIssuer(
   client: Client,
   { issuerParameter }: AuthorizationCodeParameters,
-  { discovery }: Upstream,
+  { discovery }: ProviderContext,
   signal: AbortSignal,
 ): Promise<void> {
-  const document = await discovery.find(client.provider, signal)
+  const { document } = await discovery.find(client.provider, signal)
   const { issuer, authorization_response_iss_parameter_supported: always } = document
   if (issuerParameter === issuer || (issuerParameter === undefined && always !== true)) return
-  const answerer =
-    issuerParameter === undefined ? 'somebody without a name' : providerText(issuerParameter, [])
+  const sender =
+    issuerParameter === undefined
+      ? 'an unknown issuer (without iss)'
+      : providerText(issuerParameter, [])
   throw new AgentError(
     'wrong-issuer',
-    `the login was answered by ${answerer} and not by ${providerText(issuer, [])}: it is not used`,
+    `The response to the login came from ${sender} instead of ${providerText(issuer, [])}: it was rejected.`,
     {
-      hint: 'Start the login again. If it happens again, tell the provider: it looks like an attack.',
+      hint: 'Start the login again. If this happens again, report it to the provider: it may be an attack.',
     },
   )
 }

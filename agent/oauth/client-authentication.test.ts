@@ -2,13 +2,12 @@ import { createPrivateKey, createPublicKey, generateKeyPairSync, type KeyObject 
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import * as openid from 'openid-client'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { Secret } from '../../protocol/wire/secret.ts'
 import type { ClientAuthMethod } from '../../test/issuer/settings.ts'
 import { type Issuer, startIssuer } from '../../test/issuer/start-issuer.ts'
 import { clientFrom, type IssuerLogin, loginAt } from '../../test/support/issuer-login.ts'
-import { addressOf, clientAt, failureOf, noAbort } from '../../test/support/oidc-client.ts'
+import { clientAt, failureOf, noAbort, providerConfig } from '../../test/support/oidc-client.ts'
 import { type AuthMethod, authenticate, authMethodsFor } from './client-authentication.ts'
 import { createOpenIdProvider } from './oauth-provider.ts'
 import type { Client, OpenIdProvider } from './provider.ts'
@@ -20,62 +19,66 @@ const document = (methods?: readonly string[]): Parameters<typeof authMethodsFor
 })
 
 const client = (changes: Partial<Client> = {}): Client =>
-  clientAt(addressOf('https://op.example'), changes)
+  clientAt(providerConfig('https://op.example'), changes)
 
 async function sent(
   of: Client,
   method: AuthMethod,
 ): Promise<{ form: string; authorization: string | undefined }> {
-  const body = new URLSearchParams()
+  const form = new URLSearchParams()
   const headers = new Headers()
-  const show = await authenticate(of, method, document(), openid)
-  show({ issuer: 'x' }, { client_id: of.id }, body, headers)
+  await authenticate(of, method, document(), { form, headers })
   const [, basic] = headers.get('authorization')?.split(' ') ?? []
   return {
-    form: body.toString(),
+    form: form.toString(),
     authorization: basic === undefined ? undefined : Buffer.from(basic, 'base64').toString(),
   }
 }
 
-describe('how a client shows who it is', () => {
+describe('the authentication of a client', () => {
   test.each<[string, Partial<Client>, readonly string[] | undefined, AuthMethod[]]>([
-    ['Basic unless told otherwise', {}, undefined, ['client_secret_basic']],
+    ['Basic by default', {}, undefined, ['client_secret_basic']],
     [
-      'Basic before the form where both go',
+      'Basic before the form if the provider supports both',
       {},
       ['client_secret_post', 'client_secret_basic'],
       ['client_secret_basic', 'client_secret_post'],
     ],
     [
-      'the form where only it goes',
+      'the form if the provider supports only that',
       {},
       ['client_secret_post', 'private_key_jwt'],
       ['client_secret_post'],
     ],
-    ['nothing without a secret', { secret: undefined, isPublic: true }, undefined, ['none']],
     [
-      'the form for a public client that has one',
+      'nothing for a client without a secret',
+      { secret: undefined, isPublic: true },
+      undefined,
+      ['none'],
+    ],
+    [
+      'the form for a public client with a secret',
       { isPublic: true },
       undefined,
       ['client_secret_post'],
     ],
     [
-      'the form where that was chosen',
+      'the form if it is configured',
       { authentication: { kind: 'post' } },
       ['client_secret_basic'],
       ['client_secret_post'],
     ],
     [
-      'a signature where that was chosen',
+      'a signature if it is configured',
       { authentication: { kind: 'private_key_jwt', keyFile: 'key.pem' } },
       undefined,
       ['private_key_jwt'],
     ],
-  ])('%s', (_what, changes, methods, expected) => {
+  ])('a client authenticates by %s', (_what, changes, methods, expected) => {
     expect(authMethodsFor(client(changes), document(methods))).toEqual(expected)
   })
 
-  test('a UUID goes out as it is, for those who do not decode', async () => {
+  test('authentication by Basic does not encode a UUID, for providers that do not decode', async () => {
     const id = '6f6ff8e2-d0c4-4b9a-9d43-5c8d2a1e0f77'
     const secret = new Secret('AKz_-base64url.~')
     expect(await sent(client({ id, secret }), 'client_secret_basic')).toEqual({
@@ -84,14 +87,14 @@ describe('how a client shows who it is', () => {
     })
   })
 
-  test('what would be misread is encoded', async () => {
+  test('authentication by Basic encodes characters that would be misread', async () => {
     const secret = new Secret('50%+x ü:=/')
     expect((await sent(client({ id: 'a:b', secret }), 'client_secret_basic')).authorization).toBe(
       'a%3Ab:50%25%2Bx%20%C3%BC:=/',
     )
   })
 
-  test('in the form', async () => {
+  test('authentication in the form sends client_id and, if there is one, client_secret', async () => {
     expect(await sent(client(), 'client_secret_post')).toEqual({
       form: 'client_id=client-1&client_secret=client-secret-1',
       authorization: undefined,
@@ -100,7 +103,7 @@ describe('how a client shows who it is', () => {
   })
 })
 
-describe('at a provider that knows the client in one way', () => {
+describe('a client that is registered for one method', () => {
   let issuer: Issuer
   let oidc: OpenIdProvider
   let directory: string
@@ -123,7 +126,7 @@ describe('at a provider that knows the client in one way', () => {
   }
 
   test.each<ClientAuthMethod>(['none', 'client_secret_basic', 'client_secret_post'])(
-    'nothing has to be set: %s',
+    'a client registered for %s needs no configuration',
     async (authMethod) => {
       const login = await loginAt(
         issuer,
@@ -134,7 +137,7 @@ describe('at a provider that knows the client in one way', () => {
     },
   )
 
-  test('what was learned is kept', async () => {
+  test('the authentication method that the provider accepted is used for the next request', async () => {
     const known = issuer.addClient({ authMethod: 'client_secret_post' })
     const login = await loginAt(issuer, oidc, clientFrom(issuer, known))
     const before = issuer.requestsTo('token').length
@@ -142,7 +145,7 @@ describe('at a provider that knows the client in one way', () => {
     expect(issuer.requestsTo('token')).toHaveLength(before + 1)
   })
 
-  test('a wrong secret is told in the words of the first answer', async () => {
+  test('a wrong client secret is reported with the first error response, without the secret', async () => {
     const known = issuer.addClient()
     const wrong = clientFrom(issuer, known, { secret: new Secret('guessed') })
     const parameters = { scope: undefined, audience: undefined }
@@ -177,7 +180,7 @@ describe('at a provider that knows the client in one way', () => {
       () => ecKey('prime256v1'),
       (key) => JSON.stringify({ ...key.export({ format: 'jwk' }), kid: 'key-1' }),
     ],
-  ])('a key of its own: %s', async (_what, makeKey, write) => {
+  ])('a client signs with its key: %s', async (_what, makeKey, write) => {
     const key = makeKey()
     const signing = await clientWithKey(key, write(key))
     const login = await loginAt(issuer, oidc, signing)
@@ -189,21 +192,21 @@ describe('at a provider that knows the client in one way', () => {
   })
 
   test.each([
-    ['no key', 'moin', 'it is no private key in PEM or JWK format, or it has a passphrase'],
+    ['no key', 'moin', 'it is not a private key in PEM or JWK format, or it has a passphrase'],
     [
       'half a JWK',
       '{"kty":"EC"',
-      'it is no private key in PEM or JWK format, or it has a passphrase',
+      'it is not a private key in PEM or JWK format, or it has a passphrase',
     ],
     [
-      'a key of no use',
+      'a key that cannot sign',
       generateKeyPairSync('x25519', {
         publicKeyEncoding: { type: 'spki', format: 'pem' },
         privateKeyEncoding: { type: 'pkcs8', format: 'pem' },
       }).privateKey,
       'a x25519 key cannot sign for a client',
     ],
-  ])('a file with %s', async (_what, text, why) => {
+  ])('a key file with %s is refused', async (_what, text, why) => {
     const signing = await clientWithKey(edKey(), text)
     const parameters = { scope: undefined, audience: undefined }
     expect(
@@ -214,7 +217,7 @@ describe('at a provider that knows the client in one way', () => {
     })
   })
 
-  test('a file that is not there', async () => {
+  test('a missing key file is reported', async () => {
     const signing = await clientWithKey(edKey(), '')
     await rm(join(directory, 'key'))
     const parameters = { scope: undefined, audience: undefined }
@@ -226,7 +229,7 @@ describe('at a provider that knows the client in one way', () => {
     })
   })
 
-  test('a clock that is off is said to be the reason', async () => {
+  test('a wrong clock is reported as the reason for a refused signature', async () => {
     const key = edKey()
     const signing = await clientWithKey(key, pem(key, 'pkcs8'))
     issuer.set({ clockOffsetSeconds: 600 })

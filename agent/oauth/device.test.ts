@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import { addressOf, clientAt, failureOf, noAbort } from '../../test/support/oidc-client.ts'
+import { clientAt, failureOf, noAbort, providerConfig } from '../../test/support/oidc-client.ts'
 import { type ScriptedServer, startScriptedServer } from '../../test/support/scripted-server.ts'
 import { createOpenIdProvider } from './oauth-provider.ts'
 import type { Client, OpenIdProvider } from './provider.ts'
@@ -20,13 +20,13 @@ afterEach(async () => {
 })
 
 const client = (changes: Partial<Client> = {}): Client =>
-  clientAt(addressOf(server.origin, server.caPath), changes)
+  clientAt(providerConfig(server.origin, server.caPath), changes)
 
-const noWish = { scope: undefined, audience: undefined }
+const defaults = { scope: undefined, audience: undefined }
 
-describe('the start of a device login', () => {
-  test('IAM leaves interval and lifetime out', async () => {
-    expect(await oidc.deviceAuthorization(client(), noWish, noAbort())).toEqual({
+describe('a device authorization', () => {
+  test('a device authorization without interval and expires_in, as from IAM, has defaults', async () => {
+    expect(await oidc.deviceAuthorization(client(), defaults, noAbort())).toEqual({
       ...CODES,
       expires_in: 600,
       interval: 5,
@@ -46,20 +46,20 @@ describe('the start of a device login', () => {
       { interval: 1, expires_in: 30 },
       { interval: 1, expires_in: 30 },
     ],
-  ])('of %j becomes %j', async (given, taken) => {
+  ])('a device authorization with %j is read as %j', async (given, taken) => {
     server.script['/device'] = { body: { ...CODES, ...given } }
-    expect(await oidc.deviceAuthorization(client(), noWish, noAbort())).toMatchObject(taken)
+    expect(await oidc.deviceAuthorization(client(), defaults, noAbort())).toMatchObject(taken)
   })
 
-  test('Google spells the address in its own way', async () => {
+  test('a device authorization with verification_url, as from Google, is read', async () => {
     const { verification_uri, ...codes } = CODES
     server.script['/device'] = { body: { ...codes, verification_url: verification_uri } }
-    expect(await oidc.deviceAuthorization(client(), noWish, noAbort())).toMatchObject({
+    expect(await oidc.deviceAuthorization(client(), defaults, noAbort())).toMatchObject({
       verification_uri,
     })
   })
 
-  test('the client is named in the form besides the Basic header, the wish in the dialect', async () => {
+  test('a device authorization has client_id in the form besides the Basic header', async () => {
     await oidc.deviceAuthorization(client(), { scope: ' a  b ', audience: 'x y' }, noAbort())
     const form = server.requests.at(-1)
     expect(form?.form).toEqual({ client_id: 'client-1', scope: 'a b', audience: 'x y' })
@@ -69,41 +69,41 @@ describe('the start of a device login', () => {
     expect(server.requests.at(-1)?.body).toBe('resource=x&resource=y&client_id=client-1')
   })
 
-  test('an address the person gave goes before the published one', async () => {
+  test('a configured device authorization endpoint precedes the published one', async () => {
     server.script['/mine'] = { body: CODES }
     const given = client({ deviceAuthorizationEndpoint: `${server.origin}/mine` })
-    await oidc.deviceAuthorization(given, noWish, noAbort())
+    await oidc.deviceAuthorization(given, defaults, noAbort())
     expect(server.requests.at(-1)?.path).toBe('/mine')
   })
 
-  test('a provider without the flow is said to have none', async () => {
+  test('a provider without a device authorization endpoint does not support the device flow', async () => {
     server.script['/.well-known/openid-configuration'] = {
       body: { issuer: server.origin, token_endpoint: `${server.origin}/token` },
     }
-    expect(await failureOf(oidc.deviceAuthorization(client(), noWish, noAbort()))).toMatchObject({
+    expect(await failureOf(oidc.deviceAuthorization(client(), defaults, noAbort()))).toMatchObject({
       code: 'unsupported-by-provider',
       message: 'Device Flow not Supported by OpenID Provider',
     })
   })
 
-  test('a client IAM does not know gets an empty 404', async () => {
+  test('a device authorization that fails with an empty 404, as from IAM, means that the client is unknown', async () => {
     server.script['/device'] = { status: 404 }
-    expect(await failureOf(oidc.deviceAuthorization(client(), noWish, noAbort()))).toMatchObject({
+    expect(await failureOf(oidc.deviceAuthorization(client(), defaults, noAbort()))).toMatchObject({
       code: 'invalid-client',
     })
   })
 
-  test('an answer without codes cannot be used', async () => {
+  test('a device authorization without codes is refused', async () => {
     server.script['/device'] = { body: { device_code: 'dc' } }
-    expect(await failureOf(oidc.deviceAuthorization(client(), noWish, noAbort()))).toMatchObject({
+    expect(await failureOf(oidc.deviceAuthorization(client(), defaults, noAbort()))).toMatchObject({
       code: 'provider-answer',
       message: expect.stringContaining('user_code') as string,
     })
   })
 
-  test('an account without a client_id asks nobody', async () => {
+  test('an account without client_id sends no request', async () => {
     expect(
-      await failureOf(oidc.deviceAuthorization(client({ id: '' }), noWish, noAbort())),
+      await failureOf(oidc.deviceAuthorization(client({ id: '' }), defaults, noAbort())),
     ).toMatchObject({
       code: 'invalid-client',
       message: 'the account has no client_id',
@@ -111,7 +111,7 @@ describe('the start of a device login', () => {
   })
 })
 
-test('a poll sends the code, and a token beside an odd ID token is not lost', async () => {
+test('a poll sends the device code, and a malformed ID token does not lose the other tokens', async () => {
   server.script['/token'] = {
     body: { access_token: 'at', token_type: 'bearer', refresh_token: 'rt', id_token: 'broken' },
   }

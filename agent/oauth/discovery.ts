@@ -3,27 +3,40 @@ import { sameIssuer } from '../../protocol/storage/account.ts'
 import { AgentError } from '../../protocol/wire/errors.ts'
 import type { JsonObject } from '../../protocol/wire/messages.ts'
 import { providerText } from '../../protocol/wire/text.ts'
-import { raceAbort } from '../http/abort.ts'
-import type { HttpResponse } from '../http/http-client.ts'
+import { raceAbort } from '../concurrency.ts'
+import {
+  checkUrl,
+  configEndpointOf,
+  type HttpResponse,
+  type Trust,
+  trustFor,
+  urlOf,
+} from '../http/http-client.ts'
 import { cancelled } from '../http/network-error.ts'
 import type { RetryingHttpClient } from '../http/retry.ts'
-import { checkUrl, configEndpointOf, type Trust, trustFor, urlOf } from '../http/url-policy.ts'
-import { type Exchange, successOf } from '../providers/error-response.ts'
-import { detectProfile } from '../providers/profiles.ts'
+import { type RequestContext, successBody } from '../providers/error-response.ts'
+import { detectProfile } from '../providers/products.ts'
+import type { ProviderProfile } from '../providers/profiles.ts'
 import type { ProviderMetadata } from './provider.ts'
 
-/** Milliseconds a discovery document is believed: endpoints move rarely, and a person may wait. */
+/** Milliseconds that a discovery document is cached: endpoints rarely change, and a user may be waiting. */
 export const DISCOVERY_CACHE_MS = 600_000
-/** Hops within one origin; more is a loop. */
+/** Redirects that are followed within one origin; more are a loop. */
 const MAX_REDIRECTS = 3
-const EXCHANGE: Exchange = { purpose: 'discovery', secrets: [] }
+const REQUEST: RequestContext = { purpose: 'discovery', secrets: [] }
+
+/** A provider as its discovery document describes it. */
+export interface DiscoveredProvider {
+  readonly document: DiscoveryDocument
+  readonly profile: ProviderProfile
+}
 
 interface Cached {
-  readonly document: Promise<DiscoveryDocument>
+  readonly discovered: Promise<DiscoveredProvider>
   until: number
 }
 
-/** Fetches discovery documents, each once for all who ask at the same time, and keeps them a while. */
+/** Fetches and caches discovery documents. Concurrent calls for one provider share a request. */
 export class Discovery {
   readonly #http: RetryingHttpClient
   readonly #now: () => number
@@ -34,52 +47,59 @@ export class Discovery {
     this.#now = now
   }
 
-  /** @throws AgentError also `wrong-issuer`, where the document is another provider's. */
-  async find(address: ProviderConfig, signal: AbortSignal): Promise<DiscoveryDocument> {
-    const key = JSON.stringify([address.issuer, configEndpointOf(address), address.certPath])
+  /**
+   * The discovery document of a provider and its profile. An aborted `signal` ends this wait, but not the
+   * shared request.
+   * @throws AgentError also `wrong-issuer`, if the document is another provider's.
+   */
+  async find(provider: ProviderConfig, signal: AbortSignal): Promise<DiscoveredProvider> {
+    const { issuer, certPath, profile } = provider
+    const key = JSON.stringify([issuer, configEndpointOf(provider), certPath, profile])
     const cached = this.#cache.get(key)
     const fresh = cached !== undefined && this.#now() < cached.until
-    const { document } = fresh ? cached : this.#start(key, address)
+    const { discovered } = fresh ? cached : this.#start(key, provider)
     try {
-      return await raceAbort(document, signal)
+      return await raceAbort(discovered, signal)
     } catch (error) {
       throw error instanceof AgentError ? error : cancelled(signal)
     }
   }
 
-  #start(key: string, address: ProviderConfig): Cached {
-    const started: Cached = { document: this.#fetch(address), until: Infinity }
+  #start(key: string, provider: ProviderConfig): Cached {
+    const started: Cached = { discovered: this.#fetch(provider), until: Infinity }
     this.#cache.set(key, started)
-    started.document.then(
+    started.discovered.then(
       () => {
         started.until = this.#now() + DISCOVERY_CACHE_MS
       },
       () => {
-        // A failure is not remembered: the provider may be back.
+        // A failure is not cached: the provider may be available again.
         if (this.#cache.get(key) === started) this.#cache.delete(key)
       },
     )
     return started
   }
 
-  async #fetch(address: ProviderConfig): Promise<DiscoveryDocument> {
-    const trust = trustFor(address)
-    // It is shared: not ended with the one who happened to ask first, only by its own deadline.
+  async #fetch(provider: ProviderConfig): Promise<DiscoveredProvider> {
+    const trust = trustFor(provider)
+    // The request is shared: only its own deadline ends it, not the signal of the first caller.
     const { signal } = new AbortController()
-    const response = await this.#firstFound(placesOf(address), trust, signal)
-    return checkedDocument(successOf(response, EXCHANGE), address, response.url.host)
+    const response = await this.#firstFound(candidateUrls(provider), trust, signal)
+    const content = successBody(response, REQUEST)
+    const document = checkedDocument(content, provider, response.url.host)
+    return { document, profile: detectProfile(provider, document) }
   }
 
   async #firstFound(
-    [place, ...others]: readonly [URL, ...URL[]],
+    [url, ...others]: readonly [URL, ...URL[]],
     trust: Trust,
     signal: AbortSignal,
   ): Promise<HttpResponse> {
-    const response = await this.#get(place, trust, signal)
+    const response = await this.#get(url, trust, signal)
     const [next, ...rest] = others
     if (response.status !== 404 || next === undefined) return response
     const other = await this.#firstFound([next, ...rest], trust, signal)
-    // Where neither exists, the first is the one to complain about.
+    // If both return 404, report the first.
     return other.status === 200 ? other : response
   }
 
@@ -98,9 +118,8 @@ export class Discovery {
   }
 }
 
-/** What of a document the contract tells. */
-export function metadataOf(document: DiscoveryDocument, address: ProviderConfig): ProviderMetadata {
-  const profile = detectProfile(address, document)
+/** The metadata of the contract. */
+export function metadataOf({ document, profile }: DiscoveredProvider): ProviderMetadata {
   return {
     issuer: document.issuer,
     scopesSupported: document.scopes_supported ?? [],
@@ -114,12 +133,12 @@ export function metadataOf(document: DiscoveryDocument, address: ProviderConfig)
   }
 }
 
-/** Where to look: OpenID Connect Discovery §4, then RFC 8414 §3; or where the person said. */
-function placesOf(address: ProviderConfig): readonly [URL, ...URL[]] {
-  const written = configEndpointOf(address)
+/** Where the document may be: OpenID Connect Discovery §4, then RFC 8414 §3; or the configured endpoint. */
+function candidateUrls(provider: ProviderConfig): readonly [URL, ...URL[]] {
+  const written = configEndpointOf(provider)
   if (written !== undefined) return [urlOf(written)]
-  const issuer = urlOf(address.issuer)
-  checkUrl(issuer, trustFor(address))
+  const issuer = urlOf(provider.issuer)
+  checkUrl(issuer, trustFor(provider))
   const path = issuer.pathname.replace(/\/$/, '')
   return [
     new URL(`${path}/.well-known/openid-configuration`, issuer.origin),
@@ -133,7 +152,7 @@ function redirectOf({ url, status, headers }: HttpResponse): URL | undefined {
   return URL.canParse(target, url.href) ? new URL(target, url.href) : undefined
 }
 
-/** A discovery document (OpenID Connect Discovery §3), checked as far as we read it. */
+/** The members of a discovery document (OpenID Connect Discovery §3) that the agent uses, type-checked. */
 export interface DiscoveryDocument {
   readonly issuer: string
   readonly token_endpoint: string
@@ -149,25 +168,25 @@ export interface DiscoveryDocument {
 }
 
 /**
- * The document in `content`, which came from `host`.
- * @throws AgentError `wrong-issuer` where it is another provider's than asked for, `provider-answer`
- *   where issuer or token endpoint are missing
+ * Checks the discovery document that `host` sent.
+ * @throws AgentError `wrong-issuer` if its issuer is not the requested one, `provider-answer` if its
+ *   issuer or token endpoint is missing.
  */
 function checkedDocument(
   content: JsonObject,
-  address: ProviderConfig,
+  provider: ProviderConfig,
   host: string,
 ): DiscoveryDocument {
   const issuer = content['issuer']
   if (typeof issuer !== 'string') {
     throw new AgentError('provider-answer', `${host} sent a discovery document without an issuer`)
   }
-  // With nothing but a configuration endpoint given, there is no issuer to compare with.
-  if (address.issuer !== '' && !sameIssuer(issuer, address.issuer)) {
+  // With only a configuration endpoint given, there is no issuer to compare.
+  if (provider.issuer !== '' && !sameIssuer(issuer, provider.issuer)) {
     throw new AgentError(
       'wrong-issuer',
-      `Provider uses another issuer url than expected. Expected ${address.issuer}, got ${providerText(issuer, [])}`,
-      { hint: `Use the issuer as the provider writes it: ${providerText(issuer, [])}` },
+      `Provider uses another issuer url than expected. Expected ${provider.issuer}, got ${providerText(issuer, [])}`,
+      { hint: `Use the issuer URL that the provider publishes: ${providerText(issuer, [])}` },
     )
   }
   const endpoint = (name: string): Record<string, string> => {

@@ -3,7 +3,7 @@ import type { ProviderConfig } from '../../protocol/storage/account.ts'
 import type { DeviceAuthorization, JsonObject } from '../../protocol/wire/messages.ts'
 import { Secret } from '../../protocol/wire/secret.ts'
 import { approveDevice, denyDevice } from '../../test/support/approve.ts'
-import { addressOf, clientAt, failureOf, noAbort } from '../../test/support/oidc-client.ts'
+import { clientAt, failureOf, noAbort, providerConfig } from '../../test/support/oidc-client.ts'
 import { startWlcgProvider, type WlcgProvider } from '../../test/support/wlcg-provider.ts'
 import { WLCG_ANY } from '../../test/support/wlcg-scopes.ts'
 import { createOpenIdProvider } from './oauth-provider.ts'
@@ -13,7 +13,7 @@ const SCOPE = 'openid offline_access wlcg compute.read compute.create storage.re
 
 let iam: WlcgProvider
 let oidc: OpenIdProvider
-let address: ProviderConfig
+let provider: ProviderConfig
 
 beforeEach(async () => {
   iam = await startWlcgProvider({
@@ -29,8 +29,8 @@ beforeEach(async () => {
     ],
   })
   oidc = createOpenIdProvider()
-  // As people write it, without the slash that IAM publishes.
-  address = addressOf(iam.issuer.slice(0, -1), iam.caPath)
+  // As users write it, without the slash that IAM publishes.
+  provider = providerConfig(iam.issuer.slice(0, -1), iam.caPath)
 })
 
 afterEach(async () => {
@@ -40,7 +40,7 @@ afterEach(async () => {
 
 async function registered(flows: readonly string[] = ['device']): Promise<JsonObject> {
   return oidc.register(
-    address,
+    provider,
     {
       clientName: 'oidc-agent:wlcg-test',
       scope: SCOPE,
@@ -54,14 +54,14 @@ async function registered(flows: readonly string[] = ['device']): Promise<JsonOb
 
 async function newClient(): Promise<Client> {
   const fields = await registered()
-  return clientAt(address, {
+  return clientAt(provider, {
     id: textIn(fields, 'client_id'),
     secret: new Secret(textIn(fields, 'client_secret')),
   })
 }
 
 const publicClient = (): Client =>
-  clientAt(address, { id: 'public', secret: undefined, isPublic: true })
+  clientAt(provider, { id: 'public', secret: undefined, isPublic: true })
 
 function start(client: Client, audience?: string): Promise<DeviceAuthorization> {
   return oidc.deviceAuthorization(client, { scope: SCOPE, audience }, noAbort())
@@ -80,17 +80,17 @@ async function login(client: Client, audience?: string): Promise<TokenResponse> 
 function textIn(fields: JsonObject, key: string): string {
   const value = fields[key]
   if (typeof value === 'string') return value
-  throw new Error(`${key} did not come`)
+  throw new Error(`${key} is missing`)
 }
 
 function refreshTokenOf({ refreshToken }: TokenResponse): Secret {
-  if (refreshToken === undefined) throw new Error('no refresh token came')
+  if (refreshToken === undefined) throw new Error('the refresh token is missing')
   return refreshToken
 }
 
-describe('against a provider set up like IAM', () => {
-  test('tells what the provider offers, under the issuer as it is published', async () => {
-    expect(await oidc.discover(address, noAbort())).toMatchObject({
+describe('a real provider that is configured like IAM', () => {
+  test('the metadata has the published issuer and the features of the provider', async () => {
+    expect(await oidc.discover(provider, noAbort())).toMatchObject({
       issuer: iam.issuer,
       scopesSupported: expect.arrayContaining(['wlcg', 'storage.read:/']) as string[],
       hasDeviceFlow: true,
@@ -99,7 +99,7 @@ describe('against a provider set up like IAM', () => {
     })
   })
 
-  test('registers what a device login needs, and no redirect URI', async () => {
+  test('a registration for the device flow has no redirect URI', async () => {
     expect(await registered()).toMatchObject({
       client_id: expect.any(String) as string,
       client_secret: expect.any(String) as string,
@@ -111,7 +111,7 @@ describe('against a provider set up like IAM', () => {
     })
   })
 
-  test('registers loopback redirect URIs for the code flow', async () => {
+  test('a registration for the code flow has loopback redirect URIs', async () => {
     expect(await registered(['code', 'device'])).toMatchObject({
       application_type: 'native',
       response_types: ['code'],
@@ -122,7 +122,7 @@ describe('against a provider set up like IAM', () => {
   test.each([
     ['confidential', newClient],
     ['public', () => Promise.resolve(publicClient())],
-  ])('logs a %s client in by device code and refreshes its tokens', async (_kind, make) => {
+  ])('a %s client logs in by device code and refreshes its tokens', async (_kind, make) => {
     const client = await make()
     const token = await login(client)
     expect(token).toMatchObject({
@@ -150,12 +150,12 @@ describe('against a provider set up like IAM', () => {
     expect(Math.abs(narrow.clockSkewSeconds ?? 99)).toBeLessThan(3)
   })
 
-  test('sends the audience with the device authorization too', async () => {
+  test('the device authorization has the audience', async () => {
     const token = await login(await newClient(), 'https://se.example.org')
     expect(token.audience).toEqual(['https://se.example.org'])
   })
 
-  test('names itself, and asks for discovery once', async () => {
+  test('requests have a user agent, and discovery is requested once', async () => {
     const client = await newClient()
     await Promise.all([start(client), start(client), start(client)])
     const { requests } = iam.counters
@@ -165,7 +165,7 @@ describe('against a provider set up like IAM', () => {
     )
   })
 
-  test('polls with the bare words until the person has decided', async () => {
+  test('a poll fails with authorization_pending until the user has decided', async () => {
     const client = await newClient()
     const device = await start(client)
     const poll = (): Promise<unknown> =>
@@ -185,7 +185,7 @@ describe('against a provider set up like IAM', () => {
     })
   })
 
-  test('tells of a device code that ran out', async () => {
+  test('an expired device code is reported', async () => {
     iam.settings.deviceCodeSeconds = 1
     const client = await newClient()
     const device = await start(client)
@@ -198,7 +198,7 @@ describe('against a provider set up like IAM', () => {
       .toMatch(/^expired_token/)
   })
 
-  test('hands on a rotated refresh token, and calls a used one dead', async () => {
+  test('a rotated refresh token is returned, and a used one is dead', async () => {
     iam.settings.rotate = true
     const client = await newClient()
     const first = refreshTokenOf(await login(client))
@@ -210,7 +210,7 @@ describe('against a provider set up like IAM', () => {
     expect(failure.message).toMatch(/^invalid_grant: /)
   })
 
-  test('tells a scope the client may not have from a client that is gone', async () => {
+  test('a scope that the client may not have and an unknown client are different errors', async () => {
     const client = await newClient()
     const refreshToken = refreshTokenOf(await login(client))
     const wider = { refreshToken, scope: 'compute.cancel', audience: undefined }
@@ -218,15 +218,15 @@ describe('against a provider set up like IAM', () => {
       code: 'invalid-scope',
       message: expect.stringMatching(/^invalid_scope: /) as string,
     })
-    const stranger = { ...client, secret: new Secret('wrong') }
-    expect(await failureOf(oidc.refreshTokenGrant(stranger, wider, noAbort()))).toMatchObject({
+    const unknown = { ...client, secret: new Secret('wrong') }
+    expect(await failureOf(oidc.refreshTokenGrant(unknown, wider, noAbort()))).toMatchObject({
       code: 'invalid-client',
     })
   })
 
-  test('revokes a refresh token and deletes a client', async () => {
+  test('a refresh token is revoked and a client is deleted', async () => {
     const fields = await registered()
-    const client = clientAt(address, {
+    const client = clientAt(provider, {
       id: textIn(fields, 'client_id'),
       secret: new Secret(textIn(fields, 'client_secret')),
     })

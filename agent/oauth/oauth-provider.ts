@@ -5,6 +5,7 @@ import { HttpClient } from '../http/http-client.ts'
 import { DEFAULT_TIMEOUTS, type Timeouts } from '../http/network-error.ts'
 import { defaultRetryPolicy, RetryingHttpClient, type RetryPolicy } from '../http/retry.ts'
 import { authorizationCodeGrant, authorizationUrl } from './authorization-code.ts'
+import type { ProviderContext } from './client-authentication.ts'
 import { deviceAccessToken, deviceAuthorization } from './device.ts'
 import { Discovery, metadataOf } from './discovery.ts'
 import type { OpenIdProvider } from './provider.ts'
@@ -16,7 +17,6 @@ import {
   passwordGrant,
   refreshTokenGrant,
   tokenExchange,
-  type Upstream,
 } from './token-endpoint.ts'
 
 export interface OpenIdProviderOptions {
@@ -26,64 +26,56 @@ export interface OpenIdProviderOptions {
   readonly userAgent?: string
   /** The environment, for HTTPS_PROXY and NO_PROXY. Default: no proxy. */
   readonly env?: Environment
-  /** How it waits between two tries. */
-  readonly patience?: Partial<RetryPolicy>
-  /** CA bundles of the system, of which the first that exists is trusted besides Node's. */
+  readonly retryPolicy?: Partial<RetryPolicy>
+  /** CA bundles of the system: the first that exists is trusted besides Node's authorities. */
   readonly systemCaFiles?: readonly string[]
-  /** CA bundles that are trusted besides those: what NODE_EXTRA_CA_CERTS names. */
+  /** CA bundles that are trusted as well: those that NODE_EXTRA_CA_CERTS names. */
   readonly extraCaFiles?: readonly string[]
 }
 
-/** The providers of this world, asked over HTTPS. */
+/** OpenIdProvider over HTTPS. */
 export function createOpenIdProvider(options: OpenIdProviderOptions = {}): OpenIdProvider {
   const timeouts = { ...DEFAULT_TIMEOUTS, ...options.timeouts }
   const now = options.now ?? Date.now
-  let connections: Promise<ConnectionPools> | undefined
-  const once = new HttpClient({
-    timeouts,
-    userAgent: options.userAgent ?? `oidc-agent-ts/${VERSION}`,
-    connections: () => (connections ??= openConnections(timeouts, options)),
-  })
+  let pools: Promise<ConnectionPools> | undefined
   const http = new RetryingHttpClient(
-    once,
-    { ...defaultRetryPolicy, ...options.patience },
+    new HttpClient({
+      timeouts,
+      userAgent: options.userAgent ?? `oidc-agent-ts/${VERSION}`,
+      transport: () => (pools ??= openPools(timeouts, options)),
+    }),
+    { ...defaultRetryPolicy, ...options.retryPolicy },
     timeouts.totalMs,
   )
-  const upstream: Upstream = {
-    http,
-    discovery: new Discovery(http, now),
-    recognised: new Map(),
-    now,
-  }
+  const discovery = new Discovery(http, now)
+  const context: ProviderContext = { http, discovery, knownAuthMethods: new Map(), now }
   return {
-    discover: async (address, signal) =>
-      metadataOf(await upstream.discovery.find(address, signal), address),
-    refreshTokenGrant: (client, grant, signal) =>
-      refreshTokenGrant(client, grant, upstream, signal),
+    discover: async (provider, signal) => metadataOf(await discovery.find(provider, signal)),
+    refreshTokenGrant: (client, grant, signal) => refreshTokenGrant(client, grant, context, signal),
     deviceAuthorization: (client, parameters, signal) =>
-      deviceAuthorization(client, parameters, upstream, signal),
+      deviceAuthorization(client, parameters, context, signal),
     deviceAccessToken: (client, deviceCode, signal) =>
-      deviceAccessToken(client, deviceCode, upstream, signal),
+      deviceAccessToken(client, deviceCode, context, signal),
     authorizationUrl: (client, request, signal) =>
-      authorizationUrl(client, request, upstream, signal),
+      authorizationUrl(client, request, context, signal),
     authorizationCodeGrant: (client, response, signal) =>
-      authorizationCodeGrant(client, response, upstream, signal),
-    passwordGrant: (client, grant, signal) => passwordGrant(client, grant, upstream, signal),
+      authorizationCodeGrant(client, response, context, signal),
+    passwordGrant: (client, grant, signal) => passwordGrant(client, grant, context, signal),
     clientCredentialsGrant: (client, parameters, signal) =>
-      clientCredentialsGrant(client, parameters, upstream, signal),
-    tokenExchange: (client, grant, signal) => tokenExchange(client, grant, upstream, signal),
-    register: (address, registration, signal) => register(address, registration, upstream, signal),
-    deleteClient: (registered, signal) => deleteClient(registered, upstream, signal),
+      clientCredentialsGrant(client, parameters, context, signal),
+    tokenExchange: (client, grant, signal) => tokenExchange(client, grant, context, signal),
+    register: (provider, registration, signal) => register(provider, registration, context, signal),
+    deleteClient: (registered, signal) => deleteClient(registered, context, signal),
     revokeToken: (client, refreshToken, signal) =>
-      revokeToken(client, refreshToken, upstream, signal),
-    jwks: (address, signal) => jwks(address, upstream, signal),
-    ciToken: (request, signal) => ciToken(request, upstream, signal),
-    close: async () => (await connections)?.close(),
+      revokeToken(client, refreshToken, context, signal),
+    jwks: (provider, signal) => jwks(provider, context, signal),
+    ciToken: (request, signal) => ciToken(request, context, signal),
+    close: async () => (await pools)?.close(),
   }
 }
 
-/** TLS and HTTP take 10 ms and 4 MB to load: only once a provider is asked. */
-async function openConnections(
+/** The modules for TLS and HTTP need 10 ms and 4 MB, so the first request loads them. */
+async function openPools(
   { connectMs }: Timeouts,
   options: OpenIdProviderOptions,
 ): Promise<ConnectionPools> {

@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { Secret } from '../../protocol/wire/secret.ts'
 import { startIssuer } from '../../test/issuer/start-issuer.ts'
-import { addressOf, failureOf, noAbort } from '../../test/support/oidc-client.ts'
+import { failureOf, noAbort, providerConfig } from '../../test/support/oidc-client.ts'
 import {
   discoveryDocument,
   type ScriptedServer,
@@ -23,7 +23,7 @@ afterEach(async () => {
   await server.close()
 })
 
-const WISH: ClientRegistration = {
+const REGISTRATION: ClientRegistration = {
   clientName: 'oidc-agent:wlcg-host',
   scope: 'openid wlcg',
   flows: ['device'],
@@ -34,7 +34,11 @@ const WISH: ClientRegistration = {
 function register(
   changes: Partial<ClientRegistration> = {},
 ): ReturnType<OpenIdProvider['register']> {
-  return oidc.register(addressOf(server.origin, server.caPath), { ...WISH, ...changes }, noAbort())
+  return oidc.register(
+    providerConfig(server.origin, server.caPath),
+    { ...REGISTRATION, ...changes },
+    noAbort(),
+  )
 }
 
 function sent(): unknown {
@@ -42,7 +46,7 @@ function sent(): unknown {
 }
 
 describe('a registration', () => {
-  test("takes IAM's answer, which has no client_secret_expires_at, as it comes", async () => {
+  test('a registration response without client_secret_expires_at, as from IAM, is returned unchanged', async () => {
     const response = {
       client_id: 'c',
       client_secret: 's',
@@ -61,7 +65,7 @@ describe('a registration', () => {
     })
   })
 
-  test('asks for what the flows need', async () => {
+  test('a registration has the grant types that the flows need', async () => {
     server.script['/register'] = { status: 201, body: { client_id: 'c' } }
     await register({ flows: ['refresh', 'password', 'code'] })
     expect(sent()).toMatchObject({
@@ -72,7 +76,7 @@ describe('a registration', () => {
     })
   })
 
-  test('of a robot asks for no refresh token', async () => {
+  test('a registration for unattended grants does not request refresh tokens', async () => {
     server.script['/register'] = { status: 201, body: { client_id: 'c' } }
     await register({ flows: ['client_credentials', 'token-exchange'] })
     expect(sent()).toMatchObject({
@@ -81,16 +85,16 @@ describe('a registration', () => {
     })
   })
 
-  test('goes without a grant that this provider gives to few', async () => {
+  test('a registration is repeated without a grant type that the provider refuses', async () => {
     const issuer = await startIssuer({ mode: 'iam' })
     try {
-      const parameters = { ...WISH, flows: ['password', 'client_credentials', 'device'] }
-      const address = addressOf(issuer.issuer, issuer.caPath)
-      expect(await oidc.register(address, parameters, noAbort())).toMatchObject({
+      const parameters = { ...REGISTRATION, flows: ['password', 'client_credentials', 'device'] }
+      const provider = providerConfig(issuer.issuer, issuer.caPath)
+      expect(await oidc.register(provider, parameters, noAbort())).toMatchObject({
         grant_types: ['urn:ietf:params:oauth:grant-type:device_code', 'refresh_token'],
       })
-      const only = { ...WISH, flows: ['password'] }
-      expect((await failureOf(oidc.register(address, only, noAbort()))).message).toBe(
+      const only = { ...REGISTRATION, flows: ['password'] }
+      expect((await failureOf(oidc.register(provider, only, noAbort()))).message).toBe(
         'Grant type not allowed: password',
       )
     } finally {
@@ -98,12 +102,12 @@ describe('a registration', () => {
     }
   })
 
-  test('says which scopes were left out', async () => {
+  test('a registration response has the scopes that the provider granted', async () => {
     const issuer = await startIssuer({ mode: 'iam', settings: { restrictedScopes: ['storage.'] } })
     try {
-      const parameters = { ...WISH, scope: 'openid wlcg storage.read:/' }
-      const address = addressOf(issuer.issuer, issuer.caPath)
-      expect(await oidc.register(address, parameters, noAbort())).toMatchObject({
+      const parameters = { ...REGISTRATION, scope: 'openid wlcg storage.read:/' }
+      const provider = providerConfig(issuer.issuer, issuer.caPath)
+      expect(await oidc.register(provider, parameters, noAbort())).toMatchObject({
         scope: 'openid wlcg',
       })
     } finally {
@@ -111,7 +115,7 @@ describe('a registration', () => {
     }
   })
 
-  test('goes without a custom scheme where that is refused', async () => {
+  test('a registration is repeated without a custom scheme if the provider refuses it', async () => {
     const redirectUris = ['http://localhost:4242', 'edu.kit.data.oidc-agent:/redirect']
     server.script['/register'] = ({ body }) =>
       body.includes('edu.kit')
@@ -121,13 +125,13 @@ describe('a registration', () => {
     expect(sent()).toMatchObject({ redirect_uris: ['http://localhost:4242'] })
   })
 
-  test('is not tried for ever', async () => {
+  test('a registration is not repeated if nothing can be left out', async () => {
     server.script['/register'] = { status: 400, body: { error: 'invalid_redirect_uri' } }
     expect((await failureOf(register({ flows: ['code'] }))).message).toBe('invalid_redirect_uri')
     expect(server.requests.filter(({ path }) => path === '/register')).toHaveLength(1)
   })
 
-  test('carries the initial access token, and never shows it', async () => {
+  test('the initial access token is sent and does not appear in a message', async () => {
     server.script['/register'] = {
       status: 401,
       body: { error: 'invalid_token', error_description: 'no such token: initial-1' },
@@ -140,7 +144,7 @@ describe('a registration', () => {
     })
   })
 
-  test("tells IAM's reason, which is free text", async () => {
+  test('the error of a registration may be free text, as from IAM', async () => {
     server.script['/register'] = {
       status: 400,
       body: { error: 'Grant type not allowed: password' },
@@ -150,7 +154,7 @@ describe('a registration', () => {
     expect(failure.hint).toContain('oidc-gen -m')
   })
 
-  test('is refused where the provider has none', async () => {
+  test('a provider without a registration endpoint does not support registration', async () => {
     const document = { ...discoveryDocument(server.origin), registration_endpoint: undefined }
     server.script['/.well-known/openid-configuration'] = { body: document }
     expect(await failureOf(register())).toMatchObject({
@@ -160,14 +164,14 @@ describe('a registration', () => {
     })
   })
 
-  test('without a client_id is none', async () => {
+  test('a registration response without client_id is refused', async () => {
     server.script['/register'] = { status: 201, body: { client_name: 'x' } }
     expect((await failureOf(register())).message).toMatch(
       /registered a client without a client_id$/,
     )
   })
 
-  test('is not sent on by a redirect', async () => {
+  test('a redirect of the registration endpoint is not followed', async () => {
     server.script['/register'] = { status: 307, headers: { location: '/elsewhere' } }
     expect((await failureOf(register())).message).toContain('not followed for a registration')
     expect(server.requests.map(({ path }) => path)).not.toContain('/elsewhere')
@@ -181,7 +185,7 @@ describe('the deletion of a client', () => {
     certPath: server.caPath,
   })
 
-  test('shows the registration access token to the client URI', async () => {
+  test('the deletion of a client sends the registration access token to the client URI', async () => {
     server.script['/register/c'] = { status: 204 }
     await oidc.deleteClient(registered(), noAbort())
     const request = server.requests.at(-1)
@@ -189,14 +193,14 @@ describe('the deletion of a client', () => {
     expect(request?.headers['authorization']).toBe('Bearer rat-1')
   })
 
-  test('tells why it was refused', async () => {
+  test('the error of a deletion is reported without the registration access token', async () => {
     server.script['/register/c'] = { status: 403, body: { error: 'access denied: rat-1' } }
     expect((await failureOf(oidc.deleteClient(registered(), noAbort()))).message).toBe(
       'access denied: [secret]',
     )
   })
 
-  test('goes nowhere without TLS', async () => {
+  test('the deletion of a client is refused without TLS', async () => {
     const elsewhere = { ...registered(), registrationClientUri: 'http://op.example/c' }
     expect((await failureOf(oidc.deleteClient(elsewhere, noAbort()))).code).toBe('insecure-url')
   })

@@ -1,14 +1,14 @@
 import type { ProviderConfig } from '../../protocol/storage/account.ts'
 import { AgentError } from '../../protocol/wire/errors.ts'
 import type { JsonObject } from '../../protocol/wire/messages.ts'
-import { type Trust, trustFor } from '../http/url-policy.ts'
-import { checkStatus, successOf } from '../providers/error-response.ts'
-import { detectProfile, type ProviderProfile } from '../providers/profiles.ts'
-import { confidentialMethod } from './client-authentication.ts'
+import { type Trust, trustFor } from '../http/http-client.ts'
+import { checkStatus, successBody } from '../providers/error-response.ts'
+import { refusedGrantType } from '../providers/products.ts'
+import type { ProviderProfile } from '../providers/profiles.ts'
+import { confidentialMethod, type ProviderContext } from './client-authentication.ts'
 import type { ClientRegistration, RegisteredClient } from './provider.ts'
-import type { Upstream } from './token-endpoint.ts'
 
-/** Flow names of protocol.md §2.5, and ours, and the grants they need. */
+/** The grant types that flows need, by flow name (protocol.md §2.5, and the agent's own). */
 const grantTypes: Readonly<Record<string, string>> = {
   code: 'authorization_code',
   device: 'urn:ietf:params:oauth:grant-type:device_code',
@@ -17,28 +17,29 @@ const grantTypes: Readonly<Record<string, string>> = {
   'token-exchange': 'urn:ietf:params:oauth:grant-type:token-exchange',
 }
 
-/** Flows after which there is no refresh token. */
+/** Flows that give no refresh token. */
 const unattendedGrants: readonly string[] = ['client_credentials', 'token-exchange']
 
 /**
- * Registers a client (RFC 7591 §3) by hand: openid-client refuses IAM's answer, which has a
- * client_secret but no client_secret_expires_at (wlcg.md §6, "Quirks").
+ * Registers a client (RFC 7591 §3) without openid-client, which refuses a response that has a
+ * client_secret but no client_secret_expires_at (wlcg.md §6, "Quirks"). If the provider refuses a grant
+ * type or a redirect URI, the registration is repeated without it.
  */
 export async function register(
-  address: ProviderConfig,
+  provider: ProviderConfig,
   registration: ClientRegistration,
-  upstream: Upstream,
+  context: ProviderContext,
   signal: AbortSignal,
 ): Promise<JsonObject> {
-  const document = await upstream.discovery.find(address, signal)
+  const { document, profile } = await context.discovery.find(provider, signal)
   if (document.registration_endpoint === undefined) {
     throw new AgentError(
       'unsupported-by-provider',
       'Dynamic client registration is not supported by this issuer. Please register a client manually and then run oidc-gen with the -m flag.',
-      { hint: clientsPageHint(detectProfile(address, document)) },
+      { hint: clientsPageHint(profile) },
     )
   }
-  const send = senderTo(document.registration_endpoint, address, registration, upstream)
+  const send = senderTo(document.registration_endpoint, provider, registration, context)
   let metadata: JsonObject = {
     ...clientMetadata(registration),
     token_endpoint_auth_method: confidentialMethod(document),
@@ -47,19 +48,19 @@ export async function register(
     try {
       return await send(metadata, signal)
     } catch (error) {
-      const less = withoutRefused(metadata, error)
-      if (less === undefined) throw error
-      metadata = less
+      const reduced = withoutRefused(metadata, error)
+      if (reduced === undefined) throw error
+      metadata = reduced
     }
   }
 }
 
-/** Sends the metadata of a client, and gives what the provider made of it. */
+/** A function that sends client metadata to the registration endpoint and returns the registered client. */
 function senderTo(
   url: string,
-  address: ProviderConfig,
+  provider: ProviderConfig,
   { initialAccessToken: token }: ClientRegistration,
-  { http }: Upstream,
+  { http }: ProviderContext,
 ): (metadata: JsonObject, signal: AbortSignal) => Promise<JsonObject> {
   const headers = {
     accept: 'application/json',
@@ -70,10 +71,10 @@ function senderTo(
     const body = JSON.stringify(metadata)
     const response = await http.send(
       { url, method: 'POST', headers, body },
-      trustFor(address),
+      trustFor(provider),
       signal,
     )
-    const client = successOf(response, {
+    const client = successBody(response, {
       purpose: 'registration',
       secrets: token === undefined ? [] : [token],
     })
@@ -86,18 +87,18 @@ function senderTo(
 }
 
 /**
- * The same client without what the provider refused it for, where it is of use all the same: IAM
- * withholds some grants from whoever is not logged in, others take no custom scheme in a redirect URI.
+ * The metadata without what the provider refused: a grant type that it does not allow to an anonymous
+ * registration, or redirect URIs with a custom scheme. Undefined if nothing usable would be left.
  */
 function withoutRefused(metadata: JsonObject, error: unknown): JsonObject | undefined {
   if (!(error instanceof AgentError)) return undefined
-  const withheld = /grant type not allowed: (\S+)/i.exec(error.message)?.[1]
-  if (withheld !== undefined) return without(metadata, 'grant_types', (one) => one !== withheld)
+  const refused = refusedGrantType(error.message)
+  if (refused !== undefined) return without(metadata, 'grant_types', (one) => one !== refused)
   if (!/redirect/i.test(error.message)) return undefined
   return without(metadata, 'redirect_uris', (uri) => uri.startsWith('http'))
 }
 
-/** With fewer values of a list; undefined where nothing would change, or nothing of use be left. */
+/** The metadata with fewer values in a list; undefined if nothing changes or nothing usable is left. */
 function without(
   metadata: JsonObject,
   name: string,
@@ -106,23 +107,23 @@ function without(
   const values = metadata[name]
   if (!Array.isArray(values)) return undefined
   const kept = values.filter((value) => typeof value === 'string' && keeps(value))
-  const isOfUse = kept.some((value) => value !== 'refresh_token')
-  return isOfUse && kept.length < values.length ? { ...metadata, [name]: kept } : undefined
+  const isUsable = kept.some((value) => value !== 'refresh_token')
+  return isUsable && kept.length < values.length ? { ...metadata, [name]: kept } : undefined
 }
 
 function clientsPageHint({ title, clientsPage }: ProviderProfile): string | undefined {
-  return clientsPage === undefined ? undefined : `Clients of ${title} are made at ${clientsPage}`
+  return clientsPage === undefined ? undefined : `Register a client of ${title} at ${clientsPage}`
 }
 
 /** Deletes a registered client (RFC 7592 §2.3). */
 export async function deleteClient(
   registered: RegisteredClient,
-  upstream: Upstream,
+  { http }: ProviderContext,
   signal: AbortSignal,
 ): Promise<void> {
   const { registrationClientUri: url, registrationAccessToken: token, certPath } = registered
   const trust: Trust = { certPath, plainHttp: url.startsWith('http://') }
-  const response = await upstream.http.send(
+  const response = await http.send(
     { url, method: 'DELETE', headers: { authorization: `Bearer ${token.reveal()}` } },
     trust,
     signal,
@@ -130,7 +131,7 @@ export async function deleteClient(
   checkStatus(response, { purpose: 'client deletion', secrets: [token] })
 }
 
-/** What the flows need and nothing else: a device-only client has no redirect URI to be abused. */
+/** Only what the flows need: a device-only client has no redirect URI that could be abused. */
 function clientMetadata(registration: ClientRegistration): JsonObject {
   const { clientName, scope, flows, redirectUris } = registration
   const grants = flows.flatMap((flow) => grantTypes[flow] ?? [])
@@ -140,13 +141,13 @@ function clientMetadata(registration: ClientRegistration): JsonObject {
     scope,
     grant_types: [...new Set([...grants, ...(isUnattended ? [] : ['refresh_token'])])],
   }
-  // RFC 7591 §2: without response_types the code flow is assumed, and redirect URIs demanded.
+  // RFC 7591 §2: without response_types, the code flow is assumed and redirect URIs are required.
   if (!flows.includes('code')) return { ...common, response_types: [] }
   return {
     ...common,
     response_types: ['code'],
     redirect_uris: redirectUris,
-    // OpenID Connect Registration §2: what comes back to a loopback address is a native client.
+    // OpenID Connect Registration §2: a client with loopback redirect URIs is native.
     application_type: 'native',
   }
 }

@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import type { JsonObject } from '../../protocol/wire/messages.ts'
-import { addressOf, failureOf, noAbort } from '../../test/support/oidc-client.ts'
+import { failureOf, noAbort, providerConfig } from '../../test/support/oidc-client.ts'
 import {
   discoveryDocument,
   type ScriptedReply,
@@ -27,10 +27,10 @@ afterEach(async () => {
 })
 
 function keys(): Promise<JsonObject> {
-  return oidc.jwks(addressOf(server.origin, server.caPath), noAbort())
+  return oidc.jwks(providerConfig(server.origin, server.caPath), noAbort())
 }
 
-test('keys come from where discovery says, as they are, and anew each time', async () => {
+test('keys are fetched from jwks_uri at each call and returned unchanged', async () => {
   const first = { keys: [{ kty: 'EC', kid: '1', x: 'y' }], more: true }
   server.script['/jwk'] = { body: first }
   expect(await keys()).toEqual(first)
@@ -39,15 +39,15 @@ test('keys come from where discovery says, as they are, and anew each time', asy
 })
 
 test.each<[string, ScriptedReply, RegExp]>([
-  ['another object', { body: { key: 1 } }, /sent a key set without keys$/],
-  ['no JSON', { body: '<html>' }, /instead of JSON$/],
-  ['an error', { status: 404 }, / answered 404 /],
-])('%s is none', async (_what, reply, why) => {
+  ['a JSON object without keys', { body: { key: 1 } }, /sent a key set without keys$/],
+  ['a page', { body: '<html>' }, /instead of JSON$/],
+  ['an error status', { status: 404 }, / answered 404 /],
+])('%s in place of a key set is refused', async (_what, reply, why) => {
   server.script['/jwk'] = reply
   expect((await failureOf(keys())).message).toMatch(why)
 })
 
-test('a provider may publish none, or not over https', async () => {
+test('a provider without jwks_uri, or with plain http in it, has no keys', async () => {
   const publish = (more: object): void => {
     server.script['/.well-known/openid-configuration'] = {
       body: { ...discoveryDocument(server.origin), ...more },
@@ -58,5 +58,5 @@ test('a provider may publish none, or not over https', async () => {
   await oidc.close()
   oidc = createOpenIdProvider()
   publish({})
-  expect((await failureOf(keys())).message).toContain('says nowhere where its keys are')
+  expect((await failureOf(keys())).message).toContain('does not publish its keys (no jwks_uri)')
 })

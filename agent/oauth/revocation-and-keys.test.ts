@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { Secret } from '../../protocol/wire/secret.ts'
-import { addressOf, clientAt, failureOf, noAbort } from '../../test/support/oidc-client.ts'
+import { clientAt, failureOf, noAbort, providerConfig } from '../../test/support/oidc-client.ts'
 import {
   discoveryDocument,
   type ScriptedServer,
@@ -23,7 +23,7 @@ afterEach(async () => {
 })
 
 function revoke(): Promise<void> {
-  const client = clientAt(addressOf(server.origin, server.caPath))
+  const client = clientAt(providerConfig(server.origin, server.caPath))
   return oidc.revokeToken(client, new Secret('rt-1'), noAbort())
 }
 
@@ -34,20 +34,20 @@ test.each([
   [200, ''],
   [200, 'ok'],
   [204, ''],
-])('%i with "%s" is a success', async (status, body) => {
+])('a revocation succeeds with status %i and the body "%s"', async (status, body) => {
   server.script['/revoke'] = { status, body }
   await revoke()
   expect(sent()).toEqual([{ token: 'rt-1', token_type_hint: 'refresh_token' }])
 })
 
-test('a provider that overlooks the Basic header is asked once more', async () => {
+test('a revocation is repeated with client_id in the form if the provider overlooks the Basic header', async () => {
   server.script['/revoke'] = ({ form }) =>
     'client_id' in form ? { status: 200 } : { status: 401, body: { error: 'invalid_client' } }
   await revoke()
   expect(sent().map((form) => form['client_id'])).toEqual([undefined, 'client-1'])
 })
 
-test('a refusal is told after the second time, another at once', async () => {
+test('a revocation is repeated only after an error that concerns the client', async () => {
   server.script['/revoke'] = { status: 400, body: { error: 'invalid_request' } }
   expect((await failureOf(revoke())).message).toBe('invalid_request')
   expect(sent()).toHaveLength(2)
@@ -59,7 +59,7 @@ test('a refusal is told after the second time, another at once', async () => {
   expect(sent()).toHaveLength(3)
 })
 
-test('a provider without revocation is said to have none', async () => {
+test('a provider without a revocation endpoint does not support revocation', async () => {
   const document = { ...discoveryDocument(server.origin), revocation_endpoint: undefined }
   server.script['/.well-known/openid-configuration'] = { body: document }
   expect(await failureOf(revoke())).toMatchObject({

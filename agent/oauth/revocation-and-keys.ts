@@ -2,46 +2,42 @@ import type { ProviderConfig } from '../../protocol/storage/account.ts'
 import { AgentError, type ErrorCode } from '../../protocol/wire/errors.ts'
 import type { JsonObject } from '../../protocol/wire/messages.ts'
 import type { Secret } from '../../protocol/wire/secret.ts'
-import { trustFor } from '../http/url-policy.ts'
-import { successOf } from '../providers/error-response.ts'
+import { trustFor } from '../http/http-client.ts'
+import { successBody } from '../providers/error-response.ts'
+import { type ProviderContext, postAsClient } from './client-authentication.ts'
 import type { Client } from './provider.ts'
-import { callAs, secretsOf, type Upstream } from './token-endpoint.ts'
 
-/** Refusals that may mean: the client was not recognised by its Basic header. */
+/** Errors of a provider that may have overlooked the client's Basic header. */
 const unrecognised: readonly ErrorCode[] = ['invalid-client', 'invalid-request']
 
 /**
- * Revokes a refresh token (RFC 7009 §2.1); a second time with the client's name in the form, which
- * some providers want besides the Basic header.
+ * Revokes a refresh token (RFC 7009 §2.1). After an error that may mean that the client was not recognised,
+ * the request is repeated with `client_id` in the form, which some providers require besides Basic.
  */
 export async function revokeToken(
   client: Client,
   refreshToken: Secret,
-  upstream: Upstream,
+  context: ProviderContext,
   signal: AbortSignal,
 ): Promise<void> {
-  const document = await upstream.discovery.find(client.provider, signal)
-  if (document.revocation_endpoint === undefined) {
+  const { document } = await context.discovery.find(client.provider, signal)
+  const { revocation_endpoint: url } = document
+  if (url === undefined) {
     throw new AgentError(
       'unsupported-by-provider',
       'Token revocation is not supported by this issuer.',
     )
   }
-  const secrets = [refreshToken, ...secretsOf(client)]
-  const revokeWith = (fields: Readonly<Record<string, string>>): Promise<unknown> =>
-    callAs(
+  const revokeWith = async (more: Readonly<Record<string, string>>): Promise<void> => {
+    const form = new URLSearchParams({ token_type_hint: 'refresh_token', ...more })
+    form.set('token', refreshToken.reveal())
+    await postAsClient(
       client,
-      upstream,
-      {
-        exchange: { purpose: 'revocation', secrets },
-        use: ({ library, configuration }) =>
-          library.tokenRevocation(configuration, refreshToken.reveal(), {
-            token_type_hint: 'refresh_token',
-            ...fields,
-          }),
-      },
+      { purpose: 'revocation', secrets: [refreshToken], document, url, form, expects: 'status' },
+      context,
       signal,
     )
+  }
   try {
     await revokeWith({})
   } catch (error) {
@@ -51,25 +47,26 @@ export async function revokeToken(
 }
 
 /**
- * The public keys a provider signs with (OpenID Connect Discovery §3, `jwks_uri`), fetched each time:
- * whoever asks wants to know what a service that looks now would find.
- * @throws AgentError also `provider-answer`, where it publishes none.
+ * The provider's public keys (OpenID Connect Discovery §3, `jwks_uri`). They are fetched at each call, as
+ * the caller wants to know which keys a service would find now.
+ * @throws AgentError also `provider-answer`, if the provider publishes no keys.
  */
 export async function jwks(
-  address: ProviderConfig,
-  { discovery, http }: Upstream,
+  provider: ProviderConfig,
+  { discovery, http }: ProviderContext,
   signal: AbortSignal,
 ): Promise<JsonObject> {
-  const { issuer, jwks_uri: url } = await discovery.find(address, signal)
+  const { document } = await discovery.find(provider, signal)
+  const { issuer, jwks_uri: url } = document
   if (url === undefined) {
-    throw new AgentError('provider-answer', `${issuer} says nowhere where its keys are (jwks_uri)`)
+    throw new AgentError('provider-answer', `${issuer} does not publish its keys (no jwks_uri)`)
   }
   const response = await http.send(
     { url, method: 'GET', headers: { accept: 'application/jwk-set+json, application/json' } },
-    trustFor(address),
+    trustFor(provider),
     signal,
   )
-  const content = successOf(response, { purpose: 'discovery', secrets: [] })
+  const content = successBody(response, { purpose: 'discovery', secrets: [] })
   if (!Array.isArray(content['keys'])) {
     throw new AgentError('provider-answer', `${response.url.host} sent a key set without keys`)
   }

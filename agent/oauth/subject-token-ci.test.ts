@@ -6,15 +6,15 @@ import type { OpenIdProvider } from './provider.ts'
 
 let platform: LoopbackServer
 let oidc: OpenIdProvider
-let asked: { url: string; authorization: string | undefined }[]
+let requests: { url: string; authorization: string | undefined }[]
 let scripted: { status: number; body: string }
 
 beforeEach(async () => {
-  asked = []
+  requests = []
   scripted = { status: 200, body: JSON.stringify({ count: 1, value: 'ID.TOK.EN' }) }
   oidc = createOpenIdProvider()
   platform = await startLoopbackServer(undefined, ({ url = '', headers }, response) => {
-    asked.push({ url, authorization: headers.authorization })
+    requests.push({ url, authorization: headers.authorization })
     response.writeHead(scripted.status, { 'content-type': 'application/json' }).end(scripted.body)
   })
 })
@@ -31,11 +31,11 @@ function ask(path = '/token?api-version=2.0'): Promise<Secret> {
 }
 
 describe('the ID token of a CI job', () => {
-  test('is asked for with the token of the job and the audience', async () => {
+  test('the request for an ID token has the token of the job and the audience', async () => {
     expect((await ask()).reveal()).toBe('ID.TOK.EN')
-    expect(asked).toHaveLength(1)
-    const url = new URL(asked[0]?.url ?? '', 'http://platform')
-    expect(asked[0]?.authorization).toBe('Bearer JOB')
+    expect(requests).toHaveLength(1)
+    const url = new URL(requests[0]?.url ?? '', 'http://platform')
+    expect(requests[0]?.authorization).toBe('Bearer JOB')
     expect(Object.fromEntries(url.searchParams)).toEqual({
       'api-version': '2.0',
       audience: 'https://idp.example/a b',
@@ -47,16 +47,16 @@ describe('the ID token of a CI job', () => {
     [200, '{}', 'without a token'],
     [200, 'no JSON', 'without a token'],
     [200, '{"value":""}', 'without a token'],
-  ])('is refused with %i %s', async (status, body, said) => {
+  ])('a response with status %i and %s has no ID token', async (status, body, reason) => {
     scripted = { status, body }
     const host = `127.0.0.1:${platform.port}`
     await expect(ask()).rejects.toMatchObject({
       code: 'no-subject-token',
-      message: `${host} answered ${said} to the CI job`,
+      message: `${host} answered ${reason} to the CI job`,
     })
   })
 
-  test('is not asked for in the clear, but on this machine', async () => {
+  test('the request for an ID token is refused over plain http to another machine', async () => {
     const request = { url: 'http://192.0.2.1/', bearer: new Secret('JOB'), audience: 'a' }
     await expect(oidc.ciToken(request, new AbortController().signal)).rejects.toMatchObject({
       code: 'insecure-url',

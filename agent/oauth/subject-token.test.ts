@@ -9,37 +9,40 @@ const GITHUB = {
   ACTIONS_ID_TOKEN_REQUEST_TOKEN: 'JOB',
 }
 
-/** What is read for an account, and what the platform was asked for it. */
+/** The subject token of an account, and the requests to the platform for it. */
 async function read(
   fields: Record<string, string>,
   env: Record<string, string>,
-): Promise<{ token: string; asked: readonly (readonly string[])[] }> {
-  const asked: (readonly string[])[] = []
+): Promise<{ token: string; requests: readonly (readonly string[])[] }> {
+  const requests: (readonly string[])[] = []
   const ciToken = ({ url, bearer, audience }: CiTokenRequest): Promise<Secret> => {
-    asked.push([url, bearer.reveal(), audience])
+    requests.push([url, bearer.reveal(), audience])
     return Promise.resolve(new Secret('PLATFORM'))
   }
   const issuer_url = 'https://idp.example/'
   const account = accountOf({ name: 'ci', issuer_url, grant: 'token-exchange', ...fields })
   const secret = await subjectTokenReader(env, { ciToken })(account, new AbortController().signal)
-  return { token: secret.reveal(), asked }
+  return { token: secret.reveal(), requests }
 }
 
-describe('the token to exchange', () => {
-  test('comes from GitHub, for the issuer unless the account says another audience', async () => {
+describe('the subject token of an account', () => {
+  test('the subject token comes from GitHub, for the audience of the account or else the issuer', async () => {
     const { ACTIONS_ID_TOKEN_REQUEST_URL: url } = GITHUB
     const fields = { subject_token_source: 'github' }
     expect(await read(fields, GITHUB)).toEqual({
       token: 'PLATFORM',
-      asked: [[url, 'JOB', 'https://idp.example/']],
+      requests: [[url, 'JOB', 'https://idp.example/']],
     })
     const other = await read({ ...fields, subject_token_audience: 'wlcg' }, GITHUB)
-    expect(other.asked).toEqual([[url, 'JOB', 'wlcg']])
+    expect(other.requests).toEqual([[url, 'JOB', 'wlcg']])
   })
 
-  test('comes from a variable, as GitLab sets it', async () => {
+  test('the subject token comes from a variable, as GitLab sets it', async () => {
     const fields = { subject_token_env: 'WLCG_ID_TOKEN' }
-    expect(await read(fields, { WLCG_ID_TOKEN: ' a.b.c\n' })).toEqual({ token: 'a.b.c', asked: [] })
+    expect(await read(fields, { WLCG_ID_TOKEN: ' a.b.c\n' })).toEqual({
+      token: 'a.b.c',
+      requests: [],
+    })
   })
 
   test.each([
@@ -49,7 +52,10 @@ describe('the token to exchange', () => {
     [{ subject_token_env: 'WLCG_ID_TOKEN' }, { WLCG_ID_TOKEN: ' ' }],
     [{ subject_token_file: '/nonexistent/token' }, {}],
     [{}, {}],
-  ])('is missing: %j with %j', async (fields: Record<string, string>, env) => {
-    await expect(read(fields, env)).rejects.toMatchObject({ code: 'no-subject-token' })
-  })
+  ])(
+    'the subject token is missing for the account %j in the environment %j',
+    async (fields: Record<string, string>, env) => {
+      await expect(read(fields, env)).rejects.toMatchObject({ code: 'no-subject-token' })
+    },
+  )
 })

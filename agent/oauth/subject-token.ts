@@ -1,19 +1,19 @@
 import { readFile } from 'node:fs/promises'
-import type { Account, SubjectTokenSource } from '../../protocol/storage/account.ts'
+import type { Account } from '../../protocol/storage/account.ts'
 import type { Environment } from '../../protocol/wire/agent-options.ts'
 import { AgentError } from '../../protocol/wire/errors.ts'
 import { isJsonObject, parseTolerantJson } from '../../protocol/wire/json.ts'
 import { Secret } from '../../protocol/wire/secret.ts'
-import { urlOf } from '../http/url-policy.ts'
+import { urlOf } from '../http/http-client.ts'
+import type { ProviderContext } from './client-authentication.ts'
 import type { CiTokenRequest, OpenIdProvider } from './provider.ts'
-import type { Upstream } from './token-endpoint.ts'
 
-/** Reads the token an account exchanges for access tokens: anew each time, as CI platforms rotate it. */
+/** Reads the subject token of an account. It is read for each exchange, as CI platforms rotate it. */
 export type ReadSubjectToken = (account: Account, signal: AbortSignal) => Promise<Secret>
 
 /**
- * From the CI platform, the file or the environment variable the account names.
- * @throws AgentError `no-subject-token`, naming where it was looked for
+ * Reads subject tokens from the CI platform, the file or the environment variable that the account names.
+ * @throws AgentError `no-subject-token`, naming the source.
  */
 export function subjectTokenReader(
   env: Environment,
@@ -22,7 +22,7 @@ export function subjectTokenReader(
   return async ({ name, issuer, subjectToken }, signal) => {
     if (subjectToken?.platform !== undefined) {
       const audience = subjectToken.audience ?? issuer
-      return provider.ciToken({ ...jobOf(name, subjectToken, env), audience }, signal)
+      return provider.ciToken({ ...jobOf(name, env), audience }, signal)
     }
     if (subjectToken?.file !== undefined) return fromFile(name, subjectToken.file)
     return fromVariable(name, subjectToken?.variable, env)
@@ -35,12 +35,8 @@ function fromVariable(name: string, variable: string | undefined, env: Environme
   throw missing(name, `the agent's environment variable ${variable ?? '(none named)'}`)
 }
 
-/** Where GitHub Actions gives a job its ID token: variables it sets with `id-token: write`. */
-function jobOf(
-  name: string,
-  { platform }: SubjectTokenSource,
-  env: Environment,
-): { readonly url: string; readonly bearer: Secret } {
+/** Where GitHub Actions issues ID tokens to a job, by the variables that `id-token: write` sets. */
+function jobOf(name: string, env: Environment): { readonly url: string; readonly bearer: Secret } {
   const url = env['ACTIONS_ID_TOKEN_REQUEST_URL']
   const bearer = env['ACTIONS_ID_TOKEN_REQUEST_TOKEN']
   if (url !== undefined && url !== '' && bearer !== undefined && bearer !== '') {
@@ -48,9 +44,9 @@ function jobOf(
   }
   throw new AgentError(
     'no-subject-token',
-    `no token to exchange for the account ${name}: this is no job of ${platform ?? 'a platform'} that may have an ID token`,
+    `no token to exchange for the account ${name}: this is not a GitHub Actions job with permission to request an ID token`,
     {
-      hint: 'ACTIONS_ID_TOKEN_REQUEST_URL and ACTIONS_ID_TOKEN_REQUEST_TOKEN are set where the job has:\n\tpermissions:\n\t  id-token: write',
+      hint: 'ACTIONS_ID_TOKEN_REQUEST_URL and ACTIONS_ID_TOKEN_REQUEST_TOKEN are set if the job has:\n\tpermissions:\n\t  id-token: write',
     },
   )
 }
@@ -71,20 +67,20 @@ function missing(name: string, place: string, cause?: unknown): AgentError {
     'no-subject-token',
     `no token to exchange for the account ${name} in ${place}`,
     {
-      hint: 'Name where the platform puts it with\n\t$ oidc-gen --subject-token-file or --subject-token-env\nand start the agent with that variable set.',
+      hint: 'Name the file or the variable in which the platform provides the token:\n\t$ oidc-gen --subject-token-file or --subject-token-env\nStart the agent with that variable set.',
       cause,
     },
   )
 }
 
 /**
- * The ID token a CI platform gives its job on request, as GitHub Actions does: a GET with the job's
- * own token, answered by JSON with the ID token as `value`.
- * @throws AgentError `no-subject-token` where the platform refuses
+ * Requests an ID token from the CI platform of the job, as GitHub Actions defines it: a GET with the job's
+ * own token, to which the response is JSON with the ID token as `value`.
+ * @throws AgentError `no-subject-token` if the platform refuses.
  */
 export async function ciToken(
   { url, bearer, audience }: CiTokenRequest,
-  { http }: Upstream,
+  { http }: ProviderContext,
   signal: AbortSignal,
 ): Promise<Secret> {
   const address = urlOf(url)

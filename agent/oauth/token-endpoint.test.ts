@@ -8,7 +8,7 @@ import { noAbort } from '../../test/support/oidc-client.ts'
 import { createOpenIdProvider } from './oauth-provider.ts'
 import type { Client, OpenIdProvider } from './provider.ts'
 
-const WISH = { scope: 'compute.read', audience: 'https://ce.example' }
+const PARAMETERS = { scope: 'compute.read', audience: 'https://ce.example' }
 
 let issuer: Issuer
 let oidc: OpenIdProvider
@@ -27,29 +27,29 @@ async function openAt(mode: Mode): Promise<void> {
 }
 
 describe.each<Mode>(['conforming', 'iam'])('at %s', (mode) => {
-  test('a robot', async () => {
+  test(`client credentials give an access token at ${mode}`, async () => {
     await openAt(mode)
-    const tokens = await oidc.clientCredentialsGrant(client, WISH, noAbort())
+    const tokens = await oidc.clientCredentialsGrant(client, PARAMETERS, noAbort())
     expect(payloadOf(tokens.accessToken)).toMatchObject({ aud: 'https://ce.example' })
     expect(tokens).toMatchObject({ scope: 'compute.read', refreshToken: undefined })
     expect(issuer.requestsTo('token').at(-1)?.form['grant_type']).toBe('client_credentials')
   })
 
-  test('a name and a password', async () => {
+  test(`a user name and a password give an access token at ${mode}`, async () => {
     await openAt(mode)
-    const grant = { ...WISH, username: 'alice', password: new Secret('wonderland') }
+    const grant = { ...PARAMETERS, username: 'alice', password: new Secret('wonderland') }
     const { accessToken } = await oidc.passwordGrant(client, grant, noAbort())
     expect(payloadOf(accessToken)).toMatchObject({ sub: 'alice' })
   })
 
-  test("a job with its platform's token", async () => {
+  test(`the token of a CI platform is exchanged for an access token at ${mode}`, async () => {
     await openAt(mode)
-    const own = await oidc.clientCredentialsGrant(client, WISH, noAbort())
-    // IAM takes tokens of its own, others those of platforms they know.
+    const own = await oidc.clientCredentialsGrant(client, PARAMETERS, noAbort())
+    // IAM accepts its own tokens, other providers those of platforms that they trust.
     const text = mode === 'iam' ? own.accessToken : await issuer.platformToken('job-7')
     const type = mode === 'iam' ? 'access_token' : 'id_token'
     const subjectTokenType = `urn:ietf:params:oauth:token-type:${type}`
-    const grant = { ...WISH, subjectToken: new Secret(text), subjectTokenType }
+    const grant = { ...PARAMETERS, subjectToken: new Secret(text), subjectTokenType }
     const tokens = await oidc.tokenExchange(client, grant, noAbort())
     expect(payloadOf(tokens.accessToken)).toMatchObject({ aud: 'https://ce.example' })
     expect(issuer.requestsTo('token').at(-1)?.form).toMatchObject({

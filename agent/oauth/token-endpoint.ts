@@ -1,19 +1,12 @@
 import type * as openid from 'openid-client'
-import { AgentError } from '../../protocol/wire/errors.ts'
+import { words } from '../../protocol/storage/account.ts'
 import type { JsonObject } from '../../protocol/wire/messages.ts'
 import type { Secret } from '../../protocol/wire/secret.ts'
-import type { HttpResponse } from '../http/http-client.ts'
-import type { RetryingHttpClient } from '../http/retry.ts'
-import { trustFor, urlOf } from '../http/url-policy.ts'
-import {
-  checkStatus,
-  type Exchange,
-  successOf,
-  upstreamError,
-} from '../providers/error-response.ts'
-import { detectProfile, type ProviderProfile } from '../providers/profiles.ts'
-import { type AuthMethod, authenticate, authMethodsFor } from './client-authentication.ts'
-import type { Discovery, DiscoveryDocument } from './discovery.ts'
+import { urlOf } from '../http/http-client.ts'
+import { libraryError } from '../providers/error-response.ts'
+import type { ProviderProfile, RequestPurpose } from '../providers/profiles.ts'
+import { type ProviderContext, postAsClient } from './client-authentication.ts'
+import type { DiscoveryDocument } from './discovery.ts'
 import type {
   Client,
   PasswordParameters,
@@ -22,255 +15,56 @@ import type {
   TokenParameters,
   TokenResponse,
 } from './provider.ts'
-import {
-  authorizationRequestParameters,
-  refreshRequestParameters,
-  tokenRequestParameters,
-} from './token-parameters.ts'
-import { type CheckedTokens, readTokenContent, tokenResponseOf } from './token-response.ts'
+import { checkableMembers, tokenResponseOf } from './token-response.ts'
 
-/** What the calls to providers share. */
-export interface Upstream {
-  readonly http: RetryingHttpClient
-  readonly discovery: Discovery
-  /** How clients were recognised that were not at first. */
-  readonly recognised: Map<string, AuthMethod>
-  /** Milliseconds since 1970. */
-  readonly now: () => number
-}
-
-type OpenIdLibrary = typeof openid
-
-/** openid-client, set up to speak for one client to one provider. */
-export interface Prepared {
-  readonly library: OpenIdLibrary
-  readonly configuration: openid.Configuration
-  readonly document: DiscoveryDocument
-  readonly profile: ProviderProfile
-}
-
-/** One call made through openid-client. */
-export interface OpenIdCall<T> {
-  readonly exchange: Exchange
-  /** Makes of a successful answer what openid-client takes. Absent: its body does not matter. */
-  readonly read?: (content: JsonObject) => JsonObject
-  readonly use: (prepared: Prepared) => Promise<T>
-}
-
-/** What a call gave: openid-client's result and the answer it was made of. */
-export interface OpenIdResult<T> {
-  readonly result: T
-  readonly response: HttpResponse
-  readonly content: JsonObject
-}
-
-/**
- * Makes one call through openid-client as `client`. Where the provider does not recognise a client
- * that may show itself in another way, too, the call is made once more in that way: RFC 6749 §3.2.1
- * has the client checked before all else, so that nothing was used up.
- * @throws AgentError only.
- */
-export async function callAs<T>(
-  client: Client,
-  upstream: Upstream,
-  call: OpenIdCall<T>,
-  signal: AbortSignal,
-): Promise<OpenIdResult<T>> {
-  const document = await upstream.discovery.find(client.provider, signal)
-  const key = JSON.stringify([document.issuer, client.id])
-  const possible = authMethodsFor(client, document)
-  const known = possible.find((method) => method === upstream.recognised.get(key))
-  const [method, other] = known === undefined ? possible : [known]
-  const by = async (one: AuthMethod): Promise<OpenIdResult<T>> =>
-    callOnce(await prepareWith(client, document, one), client, { upstream, call, signal })
-  try {
-    return await by(method)
-  } catch (error) {
-    if (other === undefined || !isUnrecognised(error)) throw error
-    const second = await by(other).catch((reason: unknown) => {
-      if (isUnrecognised(reason)) throw error
-      upstream.recognised.set(key, other)
-      throw reason
-    })
-    upstream.recognised.set(key, other)
-    return second
-  }
-}
-
-function isUnrecognised(error: unknown): boolean {
-  return error instanceof AgentError && error.code === 'invalid-client'
-}
-
-/**
- * The request goes out through our own fetch, which judges transport, status and form of the answer:
- * openid-client only sees good ones.
- */
-async function callOnce<T>(
-  prepared: Prepared,
-  client: Client,
-  { upstream, call, signal }: { upstream: Upstream; call: OpenIdCall<T>; signal: AbortSignal },
-): Promise<OpenIdResult<T>> {
-  const { library, configuration, document } = prepared
-  const signed = client.authentication.kind === 'private_key_jwt'
-  const exchange = { ...call.exchange, ...(signed ? { signedAt: upstream.now() } : {}) }
-  let response: HttpResponse | undefined
-  let content: JsonObject = {}
-  configuration[library.customFetch] = async (url, request) => {
-    response = await upstream.http.send(
-      { url, method: 'POST', headers: request.headers, body: formOf(request.body) },
-      trustFor(client.provider),
-      signal,
-    )
-    if (call.read === undefined) {
-      checkStatus(response, exchange)
-      return new Response()
-    }
-    content = successOf(response, exchange)
-    return Response.json(call.read(content))
-  }
-  try {
-    const result = await call.use(prepared)
-    if (response === undefined) throw new TypeError('openid-client sent nothing')
-    return { result, response, content }
-  } catch (error) {
-    throw upstreamError(error, urlOf(document.token_endpoint).host)
-  }
-}
-
-/** Loads openid-client and tells it who speaks to whom. */
-export async function prepare(
-  client: Client,
-  { discovery }: Upstream,
-  signal: AbortSignal,
-): Promise<Prepared> {
-  const document = await discovery.find(client.provider, signal)
-  const [method] = authMethodsFor(client, document)
-  return prepareWith(client, document, method)
-}
-
-async function prepareWith(
-  client: Client,
-  document: DiscoveryDocument,
-  method: AuthMethod,
-): Promise<Prepared> {
-  if (client.id === '') {
-    throw new AgentError('invalid-client', 'the account has no client_id')
-  }
-  const library = await import('openid-client')
-  const configuration = new library.Configuration(
-    serverOf(client, document),
-    client.id,
-    undefined,
-    await authenticate(client, method, document, library),
-  )
-  // Http addresses are judged in web-address.ts, more strictly: this only lets the judged ones pass.
-  // eslint-disable-next-line @typescript-eslint/no-deprecated -- deprecated to catch the eye, not to go
-  library.allowInsecureRequests(configuration)
-  return { library, configuration, document, profile: detectProfile(client.provider, document) }
-}
-
-function serverOf(client: Client, document: DiscoveryDocument): openid.ServerMetadata {
-  const { issuer, token_endpoint, authorization_endpoint, revocation_endpoint } = document
-  const deviceEndpoint =
-    client.deviceAuthorizationEndpoint ?? document.device_authorization_endpoint
-  return {
-    issuer,
-    token_endpoint,
-    ...(authorization_endpoint === undefined ? {} : { authorization_endpoint }),
-    ...(revocation_endpoint === undefined ? {} : { revocation_endpoint }),
-    ...(deviceEndpoint === undefined ? {} : { device_authorization_endpoint: deviceEndpoint }),
-  }
-}
-
-function formOf(body: openid.FetchBody): string {
-  if (body instanceof URLSearchParams) return body.toString()
-  throw new TypeError('openid-client sent something else than a form')
-}
-
-/** One request to the token endpoint. */
-interface TokenCall {
-  readonly purpose: Exchange['purpose']
-  /** What is sent and must not come back in a message, besides the client's own secret. */
-  readonly secrets: readonly Secret[]
-  readonly use: (prepared: Prepared) => Promise<CheckedTokens>
-}
-
-/**
- * Asks the token endpoint, whatever for: every grant is answered alike (RFC 6749 §5.1).
- * @throws AgentError only.
- */
-export async function requestToken(
-  client: Client,
-  upstream: Upstream,
-  { purpose, secrets, use }: TokenCall,
-  signal: AbortSignal,
-): Promise<TokenResponse> {
-  const sentAt = upstream.now()
-  const { result, content, response } = await callAs(
-    client,
-    upstream,
-    {
-      exchange: { purpose, secrets: [...secrets, ...secretsOf(client)] },
-      read: readTokenContent,
-      use,
-    },
-    signal,
-  )
-  return tokenResponseOf(result, content, response, { sentAt, receivedAt: upstream.now() })
-}
-
-/** What a client sends of its own that must not come back in a message. */
-export function secretsOf({ secret }: Client): readonly Secret[] {
-  return secret === undefined ? [] : [secret]
-}
+const EXCHANGE_GRANT = 'urn:ietf:params:oauth:grant-type:token-exchange'
+const ACCESS_TOKEN_TYPE = 'urn:ietf:params:oauth:token-type:access_token'
 
 /** A new access token by refresh token (RFC 6749 §6). */
 export function refreshTokenGrant(
   client: Client,
   grant: RefreshParameters,
-  upstream: Upstream,
+  context: ProviderContext,
   signal: AbortSignal,
 ): Promise<TokenResponse> {
   return requestToken(
     client,
-    upstream,
     {
       purpose: 'refresh',
+      grantType: 'refresh_token',
       secrets: [grant.refreshToken],
-      use: ({ library, configuration, profile }) =>
-        library.refreshTokenGrant(
-          configuration,
-          grant.refreshToken.reveal(),
-          refreshRequestParameters(grant, client, profile),
-        ),
+      parameters: (profile) => {
+        const form = refreshRequestParameters(grant, client, profile)
+        form.set('refresh_token', grant.refreshToken.reveal())
+        return form
+      },
     },
+    context,
     signal,
   )
 }
 
-const EXCHANGE_GRANT = 'urn:ietf:params:oauth:grant-type:token-exchange'
-const ACCESS_TOKEN_TYPE = 'urn:ietf:params:oauth:token-type:access_token'
-
-/** Tokens for a name and a password (RFC 6749 §4.3.2). */
+/** Tokens for a user name and a password (RFC 6749 §4.3.2). */
 export function passwordGrant(
   client: Client,
   grant: PasswordParameters,
-  upstream: Upstream,
+  context: ProviderContext,
   signal: AbortSignal,
 ): Promise<TokenResponse> {
   return requestToken(
     client,
-    upstream,
     {
       purpose: 'password',
+      grantType: 'password',
       secrets: [grant.password],
-      use: ({ library, configuration, profile }) => {
-        const fields = authorizationRequestParameters(grant, client, profile)
-        fields.set('username', grant.username)
-        fields.set('password', grant.password.reveal())
-        return library.genericGrantRequest(configuration, 'password', fields)
+      parameters: (profile) => {
+        const form = authorizationRequestParameters(grant, client, profile)
+        form.set('username', grant.username)
+        form.set('password', grant.password.reveal())
+        return form
       },
     },
+    context,
     signal,
   )
 }
@@ -278,47 +72,185 @@ export function passwordGrant(
 /** An access token for the client itself (RFC 6749 §4.4.2). */
 export function clientCredentialsGrant(
   client: Client,
-  parameters: TokenParameters,
-  upstream: Upstream,
+  grant: TokenParameters,
+  context: ProviderContext,
   signal: AbortSignal,
 ): Promise<TokenResponse> {
   return requestToken(
     client,
-    upstream,
     {
       purpose: 'client credentials',
+      grantType: 'client_credentials',
       secrets: [],
-      use: ({ library, configuration, profile }) =>
-        library.clientCredentialsGrant(
-          configuration,
-          tokenRequestParameters(parameters, client, profile),
-        ),
+      parameters: (profile) => tokenRequestParameters(grant, client, profile),
     },
+    context,
     signal,
   )
 }
 
-/** An access token for a token of somebody else (RFC 8693 §2.1). */
+/** An access token for a subject token (RFC 8693 §2.1). */
 export function tokenExchange(
   client: Client,
   grant: TokenExchangeParameters,
-  upstream: Upstream,
+  context: ProviderContext,
   signal: AbortSignal,
 ): Promise<TokenResponse> {
   return requestToken(
     client,
-    upstream,
     {
       purpose: 'token exchange',
+      grantType: EXCHANGE_GRANT,
       secrets: [grant.subjectToken],
-      use: ({ library, configuration, profile }) => {
-        const fields = tokenRequestParameters(grant, client, profile)
-        fields.set('subject_token', grant.subjectToken.reveal())
-        fields.set('subject_token_type', grant.subjectTokenType)
-        fields.set('requested_token_type', ACCESS_TOKEN_TYPE)
-        return library.genericGrantRequest(configuration, EXCHANGE_GRANT, fields)
+      parameters: (profile) => {
+        const form = tokenRequestParameters(grant, client, profile)
+        form.set('subject_token', grant.subjectToken.reveal())
+        form.set('subject_token_type', grant.subjectTokenType)
+        form.set('requested_token_type', ACCESS_TOKEN_TYPE)
+        return form
       },
     },
+    context,
     signal,
   )
+}
+
+/** One request to the token endpoint. */
+interface TokenRequest {
+  readonly purpose: RequestPurpose
+  readonly grantType: string
+  /** Values that are sent and must not appear in a message, besides the client's secret. */
+  readonly secrets: readonly Secret[]
+  readonly parameters: (profile: ProviderProfile) => URLSearchParams
+}
+
+/**
+ * One exchange with the token endpoint: the response has the same form for every grant (RFC 6749 §5.1).
+ * @throws AgentError
+ */
+export async function requestToken(
+  client: Client,
+  { purpose, grantType, secrets, parameters }: TokenRequest,
+  context: ProviderContext,
+  signal: AbortSignal,
+): Promise<TokenResponse> {
+  const { document, profile } = await context.discovery.find(client.provider, signal)
+  const form = parameters(profile)
+  form.set('grant_type', grantType)
+  const sentAt = context.now()
+  const { response, content } = await postAsClient(
+    client,
+    { purpose, secrets, document, url: document.token_endpoint, form, expects: 'JSON' },
+    context,
+    signal,
+  )
+  const receivedAt = context.now()
+  const tokens = await checkResponse(client, document, checkableMembers(content), (library, at) =>
+    library.genericGrantRequest(at, grantType, {}),
+  )
+  return tokenResponseOf(tokens, content, response, { sentAt, receivedAt })
+}
+
+type OpenIdLibrary = typeof openid
+
+/**
+ * Has openid-client check a response that has already arrived: in place of the network, `call` receives
+ * `content`.
+ * @throws AgentError `provider-answer` if openid-client refuses the response.
+ */
+export async function checkResponse<T>(
+  client: Client,
+  document: DiscoveryDocument,
+  content: JsonObject,
+  call: (library: OpenIdLibrary, configuration: openid.Configuration) => Promise<T>,
+): Promise<T> {
+  const { library, configuration } = await configureLibrary(client, document)
+  configuration[library.customFetch] = () => Promise.resolve(Response.json(content))
+  try {
+    return await call(library, configuration)
+  } catch (error) {
+    throw libraryError(error, urlOf(document.token_endpoint).host)
+  }
+}
+
+/** openid-client, configured for a client and its provider. It is loaded at the first call. */
+export async function configureLibrary(
+  client: Client,
+  document: DiscoveryDocument,
+): Promise<{ readonly library: OpenIdLibrary; readonly configuration: openid.Configuration }> {
+  const library = await import('openid-client')
+  const { issuer, token_endpoint, authorization_endpoint } = document
+  const deviceEndpoint =
+    client.deviceAuthorizationEndpoint ?? document.device_authorization_endpoint
+  const server = {
+    issuer,
+    token_endpoint,
+    ...(authorization_endpoint === undefined ? {} : { authorization_endpoint }),
+    ...(deviceEndpoint === undefined ? {} : { device_authorization_endpoint: deviceEndpoint }),
+  }
+  const configuration = new library.Configuration(server, client.id, undefined, library.None())
+  // http-client.ts checks the scheme of every URL, and more strictly: plain http only on loopback.
+  // eslint-disable-next-line @typescript-eslint/no-deprecated -- deprecated as a warning, not for removal
+  library.allowInsecureRequests(configuration)
+  return { library, configuration }
+}
+
+/** Scope and audience of a token request, in the request parameters that the provider expects. */
+function tokenRequestParameters(
+  { scope, audience }: TokenParameters,
+  client: Client,
+  profile: ProviderProfile,
+): URLSearchParams {
+  const form = new URLSearchParams()
+  const audiences = words(audience)
+  const parameter = client.audienceParameter ?? profile.audienceParameter
+  const scopes = parameter === 'scope' ? scopesFor(audiences, words(scope)) : words(scope)
+  if (scopes.length > 0) form.set('scope', scopes.join(' '))
+  if (audiences.length === 0) return form
+  if (parameter === 'resource' || parameter === 'both') {
+    // RFC 8707 §2: one parameter per resource.
+    for (const resource of audiences) form.append('resource', resource)
+  }
+  if (parameter === 'audience' || parameter === 'both') {
+    // Providers without RFC 8707 read one list from one parameter (wlcg.md §6, "Refresh").
+    form.set('audience', audiences.join(' '))
+  }
+  return form
+}
+
+/** The same for a login, at which a refresh token may be requested. */
+export function authorizationRequestParameters(
+  parameters: TokenParameters,
+  client: Client,
+  profile: ProviderProfile,
+): URLSearchParams {
+  if (profile.offlineAccess === 'offline_access')
+    return tokenRequestParameters(parameters, client, profile)
+  const scope = words(parameters.scope).filter((word) => word !== 'offline_access')
+  return tokenRequestParameters({ ...parameters, scope: scope.join(' ') }, client, profile)
+}
+
+/** The same for a refresh. Without a scope, the token has what was originally granted (RFC 6749 §6). */
+function refreshRequestParameters(
+  parameters: TokenParameters,
+  client: Client,
+  profile: ProviderProfile,
+): URLSearchParams {
+  const form = tokenRequestParameters(parameters, client, profile)
+  const scopes = words(form.get('scope') ?? '')
+  if (profile.refreshScope === 'as requested' || scopes.length === 0) return form
+  if (!scopes.includes('offline_access')) form.set('scope', [...scopes, 'offline_access'].join(' '))
+  return form
+}
+
+/**
+ * The requested scopes, and `<audience>/.default` for each audience that none of them names. `.default`
+ * stands for everything that was granted there.
+ */
+function scopesFor(audiences: readonly string[], scopes: readonly string[]): readonly string[] {
+  const services = audiences.map((audience) => audience.replace(/\/$/, ''))
+  const missing = services.filter(
+    (service) => !scopes.some((scope) => scope.startsWith(`${service}/`)),
+  )
+  return [...scopes, ...missing.map((service) => `${service}/.default`)]
 }

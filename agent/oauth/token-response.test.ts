@@ -2,11 +2,11 @@ import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import type { JsonObject, JsonValue } from '../../protocol/wire/messages.ts'
 import type { TokenResponse } from './provider.ts'
-import { readTokenContent, tokenResponseOf } from './token-response.ts'
+import { checkableMembers, tokenResponseOf } from './token-response.ts'
 
 const NOW = 1_800_000_000
-/** The answer took two seconds. */
-const asked = { sentAt: NOW * 1000 + 500, receivedAt: (NOW + 2) * 1000 + 500 }
+/** The exchange took two seconds. */
+const times = { sentAt: NOW * 1000 + 500, receivedAt: (NOW + 2) * 1000 + 500 }
 
 function jwt(payload: JsonObject): string {
   const part = (value: unknown): string => Buffer.from(JSON.stringify(value)).toString('base64url')
@@ -16,52 +16,60 @@ function jwt(payload: JsonObject): string {
 function respond(content: JsonObject, headers: Record<string, string> = {}): TokenResponse {
   const tokens = {
     access_token: 'opaque',
-    ...readTokenContent({ access_token: 'opaque', ...content }),
+    ...checkableMembers({ access_token: 'opaque', ...content }),
   }
   return tokenResponseOf(
     tokens,
     content,
     { url: new URL('https://op.example/token'), status: 200, headers, body: '' },
-    asked,
+    times,
   )
 }
 
-describe('when a token expires', () => {
+describe('the expiry of an access token', () => {
   test.each<[string, JsonObject, number | undefined]>([
-    ['expires_in counts from when it was asked for', { expires_in: 3600 }, NOW + 3600],
-    ['also as a text', { expires_in: '60' }, NOW + 60],
-    ['a broken one is not believed', { expires_in: -1 }, undefined],
-    ['nor is nonsense', { expires_in: 'soon' }, undefined],
-    ['without it the JWT tells', { access_token: jwt({ exp: NOW + 5 }) }, NOW + 5],
+    ['expires_in counts from the request', { expires_in: 3600 }, NOW + 3600],
+    ['expires_in as a string', { expires_in: '60' }, NOW + 60],
+    ['a negative expires_in', { expires_in: -1 }, undefined],
+    ['a malformed expires_in', { expires_in: 'soon' }, undefined],
+    ['no expires_in, but the exp of a JWT', { access_token: jwt({ exp: NOW + 5 }) }, NOW + 5],
     [
-      'made while it was waited for',
+      'a JWT issued during the exchange',
       { access_token: jwt({ exp: NOW + 10 }), expires_in: 9 },
       NOW + 10,
     ],
-    ['by a clock ahead', { access_token: jwt({ exp: NOW + 12 }), expires_in: 9 }, NOW + 9],
-    ['by a clock behind', { access_token: jwt({ exp: 1 }), expires_in: 9 }, NOW + 9],
-    ['an opaque token tells nothing', {}, undefined],
-  ])('%s', (_what, content, expiresAt) => {
+    [
+      'a JWT of a clock that is ahead',
+      { access_token: jwt({ exp: NOW + 12 }), expires_in: 9 },
+      NOW + 9,
+    ],
+    ['a JWT of a clock that is behind', { access_token: jwt({ exp: 1 }), expires_in: 9 }, NOW + 9],
+    ['an opaque token without expires_in', {}, undefined],
+  ])('the expiry of an access token: %s', (_what, content, expiresAt) => {
     expect(respond(content).expiresAt).toBe(expiresAt)
   })
 })
 
-describe('when a refresh token dies', () => {
+describe('the expiry of a refresh token', () => {
   test.each<[string, JsonObject, number | undefined]>([
-    ['Keycloak says it', { refresh_expires_in: 1800 }, NOW + 1800],
-    ['Keycloak says never', { refresh_expires_in: 0 }, undefined],
-    ['others in another word', { refresh_token_expires_in: '60' }, NOW + 60],
-    ["IAM's is a JWT", { refresh_token: jwt({ exp: NOW + 7 }) }, NOW + 7],
-    ['the word wins', { refresh_token: jwt({ exp: 1 }), refresh_expires_in: 9 }, NOW + 9],
-    ["Keycloak's for ever has a zero", { refresh_token: jwt({ exp: 0 }) }, undefined],
-    ['an opaque one tells nothing', { refresh_token: 'opaque' }, undefined],
-    ['nothing comes', {}, undefined],
-  ])('%s', (_what, content, expiresAt) => {
+    ['refresh_expires_in of Keycloak', { refresh_expires_in: 1800 }, NOW + 1800],
+    ['refresh_expires_in 0 means never', { refresh_expires_in: 0 }, undefined],
+    ['refresh_token_expires_in', { refresh_token_expires_in: '60' }, NOW + 60],
+    ['a JWT, as from IAM', { refresh_token: jwt({ exp: NOW + 7 }) }, NOW + 7],
+    [
+      'refresh_expires_in precedes the JWT',
+      { refresh_token: jwt({ exp: 1 }), refresh_expires_in: 9 },
+      NOW + 9,
+    ],
+    ['exp 0 of Keycloak means never', { refresh_token: jwt({ exp: 0 }) }, undefined],
+    ['an opaque token without a lifetime', { refresh_token: 'opaque' }, undefined],
+    ['no refresh token', {}, undefined],
+  ])('the expiry of a refresh token: %s', (_what, content, expiresAt) => {
     expect(respond(content).refreshTokenExpiresAt).toBe(expiresAt)
   })
 })
 
-describe('what a token is good for', () => {
+describe('scope and audience of an access token', () => {
   test.each<[JsonObject, string | undefined]>([
     [{ scope: 'a b' }, 'a b'],
     [{ access_token: jwt({ scope: 'c d' }) }, 'c d'],
@@ -69,7 +77,7 @@ describe('what a token is good for', () => {
     [{ access_token: jwt({ scope: 'c' }), scope: 'a' }, 'a'],
     [{ scope: ['a'] }, undefined],
     [{}, undefined],
-  ])('the scope of %j is %s', (content, scope) => {
+  ])('the scope of the token response %j is %s', (content, scope) => {
     expect(respond(content).scope).toBe(scope)
   })
 
@@ -80,17 +88,17 @@ describe('what a token is good for', () => {
       ['a', 'b'],
     ],
     [null, []],
-  ])('the audience %j is %j', (aud, audience) => {
+  ])('the claim aud %j is read as the audience %j', (aud, audience) => {
     expect(respond({ access_token: jwt({ aud }) }).audience).toEqual(audience)
   })
 
-  test('the audience of an opaque token is not known, that of a JWT without one is nobody', () => {
+  test('the audience of an opaque token is unknown, that of a JWT without aud is empty', () => {
     expect(respond({ access_token: 'opaque' }).audience).toBeUndefined()
     expect(respond({ access_token: jwt({}) }).audience).toEqual([])
   })
 })
 
-test('an empty refresh or ID token is none', () => {
+test('an empty refresh or ID token is dropped', () => {
   expect(respond({ refresh_token: '', id_token: '' })).toMatchObject({
     refreshToken: undefined,
     idToken: undefined,
@@ -102,15 +110,15 @@ test.each([
   ['Fri, 15 Jan 2027 07:58:02 GMT', 120],
   ['Fri, 15 Jan 2027 08:01:02 GMT', -60],
   ['yesterday', undefined],
-])('the date %s means a skew of %s s', (date, skew) => {
+])('the Date header %s means a clock skew of %s seconds', (date, skew) => {
   expect(respond({}, { date }).clockSkewSeconds).toBe(skew)
 })
 
-test('whatever stands beside the access token, it is kept', () => {
+test('malformed members do not lose the tokens of a response', () => {
   fc.assert(
     fc.property(fc.dictionary(fc.string(), fc.jsonValue()), (odd) => {
       const content = { ...(odd as JsonObject), access_token: 'at', refresh_token: 'rt' }
-      expect(readTokenContent(content)).toMatchObject({
+      expect(checkableMembers(content)).toMatchObject({
         access_token: 'at',
         refresh_token: 'rt',
         token_type: 'Bearer',
@@ -120,9 +128,9 @@ test('whatever stands beside the access token, it is kept', () => {
 })
 
 test.each(['', 'with\nan end of line', 'caf\u00e9', 'nul\u0000', 7, null])(
-  '%j is no token',
+  'a token response with %j in place of a token has no token',
   (value) => {
-    expect(readTokenContent({ access_token: value, refresh_token: value })).toEqual({
+    expect(checkableMembers({ access_token: value, refresh_token: value })).toEqual({
       token_type: 'Bearer',
     })
   },

@@ -1,17 +1,16 @@
 import { decodeJwt } from 'jose'
 import type { JsonObject, JsonValue, UnixSeconds } from '../../protocol/wire/messages.ts'
 import { secretOf } from '../../protocol/wire/secret.ts'
-import type { HttpResponse } from '../http/http-client.ts'
-import { clockSkewOf } from '../http/response-headers.ts'
+import { clockSkewOf, type HttpResponse } from '../http/http-client.ts'
 import type { TokenResponse } from './provider.ts'
 
 /**
- * What of a token answer openid-client is given to check (RFC 6749 §5.1). Only the access token is
- * worth failing for: whatever else is odd is dropped, as the answer may hold the only copy of a
- * rotated refresh token. For the same reason the ID token is left out: openid-client refuses it when
- * this machine's clock is off, and here it identifies nobody, it is handed on.
+ * The members of a token response that openid-client checks (RFC 6749 §5.1). Only a bad access token is
+ * an error: other malformed members are dropped, as the response may hold the only copy of a rotated
+ * refresh token. The ID token is left out for the same reason: openid-client refuses it if this
+ * machine's clock is wrong, and the agent does not authenticate anyone with it.
  */
-export function readTokenContent(content: JsonObject): JsonObject {
+export function checkableMembers(content: JsonObject): JsonObject {
   const { access_token, expires_in, refresh_token, scope } = content
   const seconds = secondsOf(expires_in)
   return {
@@ -24,14 +23,14 @@ export function readTokenContent(content: JsonObject): JsonObject {
 }
 
 /**
- * RFC 6749 A.12, A.17: printable ASCII. Anything else would go into headers, files and scripts, and
- * as a refresh token it would take the place of the good one.
+ * RFC 6749 §A.12, §A.17: printable ASCII. Any other text would get into headers, files and scripts, and
+ * a malformed refresh token would replace the valid one.
  */
 function isToken(value: JsonValue | undefined): value is string {
   return typeof value === 'string' && /^[\x20-\x7e]+$/.test(value)
 }
 
-/** What openid-client made of {@link readTokenContent}. */
+/** {@link checkableMembers} as openid-client returns them. */
 export interface CheckedTokens {
   readonly access_token: string
   readonly expires_in?: number | undefined
@@ -39,47 +38,47 @@ export interface CheckedTokens {
   readonly scope?: string | undefined
 }
 
-/** When a token was asked for and when it came, milliseconds since 1970. */
-export interface Asked {
+/** When a token was requested and when the response arrived, in milliseconds since 1970. */
+export interface ExchangeTimes {
   readonly sentAt: number
   readonly receivedAt: number
 }
 
-/** The token response as the agent wants it; what neither the answer nor a JWT tells stays undefined. */
+/** The token response for the agent. What neither the response nor a JWT contains is undefined. */
 export function tokenResponseOf(
   tokens: CheckedTokens,
   content: JsonObject,
   response: HttpResponse,
-  asked: Asked,
+  times: ExchangeTimes,
 ): TokenResponse {
   const payload = payloadOf(tokens.access_token)
   const claims = payload ?? {}
   const idToken = content['id_token']
   return {
     accessToken: tokens.access_token,
-    expiresAt: expiryOf(tokens.expires_in, secondsOf(claims['exp']), asked),
+    expiresAt: expiryOf(tokens.expires_in, secondsOf(claims['exp']), times),
     scope: tokens.scope ?? scopeOf(claims['scope']),
     audience: payload === undefined ? undefined : audienceOf(claims['aud']),
     refreshToken: secretOf(tokens.refresh_token),
     refreshTokenExpiresAt: refreshTokenExpiry(
       tokens.refresh_token,
       content,
-      wholeSeconds(asked.sentAt),
+      wholeSeconds(times.sentAt),
     ),
     idToken: typeof idToken === 'string' && idToken !== '' ? idToken : undefined,
-    clockSkewSeconds: clockSkewOf(response, asked.receivedAt),
+    clockSkewSeconds: clockSkewOf(response, times.receivedAt),
   }
 }
 
 /**
- * When the access token expires, by this machine's clock: `expires_in` counts from some moment
- * between request and answer. The JWT's own time is that moment's where it lies between them; else
- * the clocks differ, and the token is taken to have been made as early as it can have been.
+ * When the access token expires, by this machine's clock. `expires_in` counts from some moment between
+ * request and response: the JWT's `exp` is exact if it fits that interval. Otherwise the clocks differ,
+ * and the earliest possible expiry is used.
  */
 function expiryOf(
   expiresIn: number | undefined,
   claimed: UnixSeconds | undefined,
-  { sentAt, receivedAt }: Asked,
+  { sentAt, receivedAt }: ExchangeTimes,
 ): UnixSeconds | undefined {
   if (expiresIn === undefined) return claimed
   const earliest = wholeSeconds(sentAt) + expiresIn
@@ -88,21 +87,21 @@ function expiryOf(
 }
 
 /**
- * When the refresh token dies. Keycloak and others say it in `refresh_expires_in`, with 0 for never;
- * elsewhere the token itself may be a JWT, as IAM's unsigned one.
+ * When the refresh token expires: by `refresh_expires_in` or `refresh_token_expires_in`, which no RFC
+ * defines and in which 0 means never; else by the token's own `exp`, if it is a JWT, signed or not.
  */
 function refreshTokenExpiry(
   refreshToken: string | undefined,
   content: JsonObject,
   now: UnixSeconds,
 ): UnixSeconds | undefined {
-  const said = secondsOf(content['refresh_expires_in'] ?? content['refresh_token_expires_in'])
-  if (said !== undefined) return said === 0 ? undefined : now + said
+  const lifetime = secondsOf(content['refresh_expires_in'] ?? content['refresh_token_expires_in'])
+  if (lifetime !== undefined) return lifetime === 0 ? undefined : now + lifetime
   const claimed = refreshToken === undefined ? 0 : secondsOf(payloadOf(refreshToken)?.['exp'])
   return claimed === 0 ? undefined : claimed
 }
 
-/** The payload of a JWT, unverified: it came from its issuer over TLS. Undefined for opaque tokens. */
+/** The payload of a JWT, not verified, as its issuer sent it over TLS. Undefined for opaque tokens. */
 function payloadOf(token: string): JsonObject | undefined {
   try {
     return decodeJwt<JsonObject>(token)
@@ -111,7 +110,7 @@ function payloadOf(token: string): JsonObject | undefined {
   }
 }
 
-/** Whole seconds; some providers write the number as text. */
+/** Whole seconds; some providers write the number as a string. */
 function secondsOf(value: JsonValue | undefined): number | undefined {
   const number = typeof value === 'string' && value.trim() !== '' ? Number(value) : value
   return typeof number === 'number' && Number.isFinite(number) && number >= 0
@@ -119,13 +118,13 @@ function secondsOf(value: JsonValue | undefined): number | undefined {
     : undefined
 }
 
-/** A space separated text in WLCG tokens, a list in SciTokens of some issuers. */
+/** Space-separated in WLCG tokens, a list in the SciTokens of some issuers. */
 function scopeOf(value: JsonValue | undefined): string | undefined {
   if (typeof value === 'string') return value
   return Array.isArray(value) ? textsOf(value).join(' ') : undefined
 }
 
-/** A JWT without `aud` is for nobody, which is why Keycloak's are refused that lack a mapper for it. */
+/** Empty for a JWT without `aud`: services that check the audience refuse such a token. */
 function audienceOf(value: JsonValue | undefined): readonly string[] {
   if (typeof value === 'string') return [value]
   return Array.isArray(value) ? textsOf(value) : []

@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import type { AgentError } from '../../protocol/wire/errors.ts'
 import { Secret } from '../../protocol/wire/secret.ts'
-import { addressOf, clientAt, failureOf, noAbort } from '../../test/support/oidc-client.ts'
+import { clientAt, failureOf, noAbort, providerConfig } from '../../test/support/oidc-client.ts'
 import {
   type ScriptedReply,
   type ScriptedServer,
@@ -27,7 +27,7 @@ afterEach(async () => {
 
 async function refreshFailure(reply: ScriptedReply): Promise<AgentError> {
   server.script['/token'] = reply
-  const client = clientAt(addressOf(server.origin, server.caPath))
+  const client = clientAt(providerConfig(server.origin, server.caPath))
   const grant = {
     refreshToken: new Secret(REFRESH_TOKEN),
     scope: undefined,
@@ -38,13 +38,13 @@ async function refreshFailure(reply: ScriptedReply): Promise<AgentError> {
 
 async function pollFailure(reply: ScriptedReply): Promise<AgentError> {
   server.script['/token'] = reply
-  const client = clientAt(addressOf(server.origin, server.caPath))
+  const client = clientAt(providerConfig(server.origin, server.caPath))
   return failureOf(oidc.deviceAccessToken(client, 'device-code-1', noAbort()))
 }
 
 const host = (): string => new URL(server.origin).host
 
-describe('what a provider refuses', () => {
+describe('error responses', () => {
   test.each([
     [400, 'invalid_grant', 'Token is dead', 'refresh-token-dead'],
     [401, 'invalid_token', 'Invalid refresh token', 'refresh-token-dead'],
@@ -55,18 +55,21 @@ describe('what a provider refuses', () => {
     [403, 'access_denied', 'no', 'provider-error'],
     [500, 'server_error', 'oops', 'provider-unavailable'],
     [200, 'invalid_grant', 'with status 200', 'refresh-token-dead'],
-  ])('%i %s: %s', async (status, error, error_description, code) => {
-    const failure = await refreshFailure({ status, body: { error, error_description } })
-    expect(failure).toMatchObject({ code, message: `${error}: ${error_description}` })
-  })
+  ])(
+    'an error response to a refresh with status %i, %s and "%s" becomes %s',
+    async (status, error, error_description, code) => {
+      const failure = await refreshFailure({ status, body: { error, error_description } })
+      expect(failure).toMatchObject({ code, message: `${error}: ${error_description}` })
+    },
+  )
 
-  test('without a description it is the bare word', async () => {
+  test('without a description, the message is the error code', async () => {
     expect((await refreshFailure({ status: 400, body: { error: 'invalid_grant' } })).message).toBe(
       'invalid_grant',
     )
   })
 
-  test('a refusal that stands in WWW-Authenticate only', async () => {
+  test('an error response in WWW-Authenticate alone is read', async () => {
     const failure = await refreshFailure({
       status: 401,
       headers: {
@@ -80,7 +83,7 @@ describe('what a provider refuses', () => {
     })
   })
 
-  test('a refusal that stands in both is told in the words of the body', async () => {
+  test('an error response in the body precedes WWW-Authenticate', async () => {
     const failure = await refreshFailure({
       status: 401,
       headers: { 'www-authenticate': 'Basic realm="iam"' },
@@ -89,7 +92,7 @@ describe('what a provider refuses', () => {
     expect(failure.message).toBe('invalid_client: Bad client credentials')
   })
 
-  test('only a refresh has a refresh token that can be dead', async () => {
+  test('invalid_grant for a device poll does not mean that a refresh token is dead', async () => {
     const failure = await pollFailure({
       status: 400,
       body: { error: 'invalid_grant', error_description: 'Invalid device code' },
@@ -98,18 +101,21 @@ describe('what a provider refuses', () => {
     expect(failure.hint).toContain('Start the login again')
   })
 
-  test.each(['authorization_pending', 'slow_down'])('%s stays bare', async (error) => {
-    const failure = await pollFailure({
-      status: 400,
-      body: { error, error_description: 'the person is slow' },
-    })
-    expect(failure.message).toBe(error)
-    expect(failure.code).toBe(error.replace('_', '-'))
-  })
+  test.each(['authorization_pending', 'slow_down'])(
+    'the message of %s is the error code alone',
+    async (error) => {
+      const failure = await pollFailure({
+        status: 400,
+        body: { error, error_description: 'the user is slow' },
+      })
+      expect(failure.message).toBe(error)
+      expect(failure.code).toBe(error.replace('_', '-'))
+    },
+  )
 })
 
-describe('what never gets into a message', () => {
-  test('the refresh token, the client secret, and any JWT', async () => {
+describe('the text of a provider in messages', () => {
+  test('a message never contains the refresh token, the client secret or a JWT', async () => {
     const jwt = `${base64('{"alg":"none"}')}.${base64('{"jti":"1"}')}.`
     const failure = await refreshFailure({
       status: 401,
@@ -123,7 +129,7 @@ describe('what never gets into a message', () => {
     )
   })
 
-  test('control characters and pages of text', async () => {
+  test('a message contains no control characters and only the beginning of a long text', async () => {
     const failure = await refreshFailure({
       status: 400,
       body: {
@@ -136,7 +142,7 @@ describe('what never gets into a message', () => {
   })
 })
 
-describe('what is no answer', () => {
+describe('responses that are not OAuth responses', () => {
   test.each<[string, ScriptedReply, string, string]>([
     [
       'a proxy page',
@@ -146,7 +152,7 @@ describe('what is no answer', () => {
     ],
     ['a login page', page(200), 'provider-answer', 'answered 200 with text/html instead of JSON'],
     ['an empty 404', { status: 404 }, 'provider-status', 'answered 404 with an empty body'],
-    ['nothing', { status: 200 }, 'provider-answer', 'answered 200 with an empty body'],
+    ['an empty body', { status: 200 }, 'provider-answer', 'answered 200 with an empty body'],
     [
       'half of a JSON text',
       { headers: { 'content-type': 'application/json' }, body: '{"access_token":"x' },
@@ -154,39 +160,42 @@ describe('what is no answer', () => {
       'answered 200 with JSON that cannot be used',
     ],
     [
-      'a JSON text that is no object',
+      'a JSON text that is not an object',
       { headers: { 'content-type': 'application/json' }, body: '["x"]' },
       'provider-answer',
       'answered 200 with JSON that cannot be used',
     ],
     [
-      'text of no type',
+      'a body without a content type',
       { body: 'moin' },
       'provider-answer',
-      'answered 200 with something of no content type instead of JSON',
+      'answered 200 with a body without a content type instead of JSON',
     ],
-  ])('%s', async (_what, reply, code, text) => {
+  ])('%s is reported without its content', async (_what, reply, code, text) => {
     const failure = await refreshFailure(reply)
     expect(failure).toMatchObject({ code, message: `${host()} ${text}` })
   })
 
-  test.each([301, 302, 303, 307, 308])('a redirect of the token endpoint (%i)', async (status) => {
-    const failure = await refreshFailure({
-      status,
-      headers: { location: `${server.origin}/stolen?refresh_token=x` },
-    })
-    expect(failure).toMatchObject({
-      code: 'provider-answer',
-      message: `${host()} answered ${status} with a redirect to ${server.origin}, which is not followed for a refresh request`,
-    })
-    expect(server.requests.map(({ path }) => path)).not.toContain('/stolen?refresh_token=x')
-  })
+  test.each([301, 302, 303, 307, 308])(
+    'a redirect of the token endpoint is not followed (%i)',
+    async (status) => {
+      const failure = await refreshFailure({
+        status,
+        headers: { location: `${server.origin}/stolen?refresh_token=x` },
+      })
+      expect(failure).toMatchObject({
+        code: 'provider-answer',
+        message: `${host()} answered ${status} with a redirect to ${server.origin}, which is not followed for a refresh request`,
+      })
+      expect(server.requests.map(({ path }) => path)).not.toContain('/stolen?refresh_token=x')
+    },
+  )
 
-  test('an object without an access token', async () => {
+  test('a token response without an access token is refused', async () => {
     const failure = await refreshFailure({ body: { token_type: 'Bearer' } })
     expect(failure.code).toBe('provider-answer')
     expect(failure.message).toMatch(
-      new RegExp(`^${host()} sent an answer that cannot be used: .*access_token`),
+      new RegExp(`^${host()} sent a response that cannot be used: .*access_token`),
     )
   })
 })

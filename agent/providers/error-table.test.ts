@@ -35,10 +35,10 @@ function refreshFailure(
   return failureOf(oidc.refreshTokenGrant(client, grant, noAbort()))
 }
 
-/** Provider, what it is told to say, what the agent makes of it, what the person reads. */
+/** The provider, its error response, the agent's error code, and a part of the message. */
 type Row = readonly [Mode, keyof ErrorResponses, ErrorCode, RegExp]
 
-describe('what a provider says to a refresh', () => {
+describe('error responses to a refresh', () => {
   test.each<Row>([
     ['conforming', 'refreshTokenDead', 'refresh-token-dead', /^invalid_grant: unknown, revoked/],
     ['rotating', 'refreshTokenReused', 'refresh-token-dead', /^invalid_grant: used before/],
@@ -76,10 +76,10 @@ describe('what a provider says to a refresh', () => {
     ['iam', 'resourceNotGranted', 'invalid-target', /was not originally granted/],
     ['iam', 'resourceMalformed', 'invalid-target', /^invalid_target$/],
     ['entra', 'resourceUnsupported', 'invalid-request', /AADSTS901002/],
-  ])('%s, %s: %s', async (mode, reason, code, message) => {
+  ])('the error response of %s to a refresh (%s) means %s', async (mode, reason, code, message) => {
     const login = await loggedIn(mode)
     const about = login.refreshToken.reveal()
-    // A client that is not recognised tries its second way to show itself.
+    // A client that is not recognised repeats the request with its second authentication method.
     issuer.fault('token', { kind: 'error-response', reason, about }, { times: 'always' })
     const failure = await refreshFailure(login)
     expect(failure.code).toBe(code)
@@ -93,7 +93,7 @@ describe('what a provider says to a refresh', () => {
     ['iam', { clientsSuspended: true }, 'invalid-client'],
     ['keycloak', { user: 'inactive' }, 'user-inactive'],
     ['entra', { user: 'inactive' }, 'user-inactive'],
-  ])('%s, %j: the refresh token is good again afterwards', async (mode, settings, code) => {
+  ])('a refresh token of %s stays valid through %j', async (mode, settings, code) => {
     const login = await loggedIn(mode, { refreshTokenFor: 'everyone' })
     issuer.set(settings)
     expect((await refreshFailure(login)).code).toBe(code)
@@ -103,64 +103,64 @@ describe('what a provider says to a refresh', () => {
     expect(accessToken).not.toBe('')
   })
 
-  test('where to sign a policy is in the hint', async () => {
+  test('the hint for a policy to sign names the address of the provider', async () => {
     const login = await loggedIn('iam')
     issuer.set({ user: 'has a policy to sign' })
     expect((await refreshFailure(login)).hint).toContain(`Sign in at ${issuer.origin}/ and accept`)
   })
 })
 
-describe('a provider that has no time', () => {
+describe('an overloaded or failing provider', () => {
   test.each<readonly [string, Fault, ErrorCode, string]>([
     [
-      'rate limit',
+      'a rate limit',
       { kind: 'status', status: 429, headers: { 'retry-after': '7200' } },
       'rate-limited',
-      'answered 429 with an empty body (to be asked again in 7200 s)',
+      'answered 429 with an empty body (retry after 7200 s)',
     ],
     [
-      'rate limit in words',
+      'a rate limit as an error code',
       { kind: 'status', status: 400, body: { error: 'slow_down' } },
       'rate-limited',
       'slow_down',
     ],
     [
-      'maintenance page',
+      'a maintenance page',
       { kind: 'html', status: 503 },
       'provider-unavailable',
       'answered 503 with text/html instead of JSON',
     ],
     [
-      'maintenance with a refusal that means nothing then',
+      'maintenance with an error response that means nothing then',
       { kind: 'status', status: 502, body: { error: 'invalid_grant' } },
       'provider-unavailable',
       'invalid_grant',
     ],
     [
-      'overload in words',
+      'an overload as an error code',
       { kind: 'status', status: 400, body: { error: 'temporarily_unavailable' } },
       'provider-unavailable',
       'temporarily_unavailable',
     ],
     [
-      'its own fault',
+      'a fault of the provider',
       { kind: 'status', status: 500, body: { error: 'server_error' } },
       'provider-unavailable',
       'server_error',
     ],
     [
-      'its own fault, called ours',
+      'a fault of the provider with an error code of the client',
       { kind: 'status', status: 500, body: { error: 'invalid_grant' } },
       'provider-unavailable',
       'invalid_grant',
     ],
     [
-      'a page for it',
+      'an error page',
       { kind: 'html', status: 500 },
       'provider-unavailable',
       'answered 500 with text/html',
     ],
-  ])('%s', async (_what, fault, code, message) => {
+  ])('%s is no reason to drop the refresh token', async (_what, fault, code, message) => {
     const login = await loggedIn('conforming')
     issuer.fault('token', fault)
     const failure = await refreshFailure(login)
@@ -169,7 +169,7 @@ describe('a provider that has no time', () => {
   })
 })
 
-describe('other requests', () => {
+describe('error responses to other requests', () => {
   test.each<Row>([
     ['conforming', 'devicePending', 'authorization-pending', /^authorization_pending\n$/],
     ['google', 'devicePending', 'authorization-pending', /^authorization_pending\n$/],
@@ -180,51 +180,62 @@ describe('other requests', () => {
     ['iam', 'deviceExpired', 'provider-error', /Start the login again/],
     ['iam', 'deviceUnknown', 'provider-error', /Start the login again/],
     ['entra', 'deviceUnknown', 'provider-error', /Start the login again/],
-  ])('a poll at %s, %s: %s', async (mode, reason, code, text) => {
-    const login = await loggedIn(mode)
-    issuer.fault('token', { kind: 'error-response', reason })
-    const failure = await failureOf(oidc.deviceAccessToken(login.client, 'device-code', noAbort()))
-    expect(failure.code).toBe(code)
-    expect(`${failure.message}\n${failure.hint ?? ''}`).toMatch(text)
-  })
+  ])(
+    'the error response of %s to a device poll (%s) means %s',
+    async (mode, reason, code, text) => {
+      const login = await loggedIn(mode)
+      issuer.fault('token', { kind: 'error-response', reason })
+      const failure = await failureOf(
+        oidc.deviceAccessToken(login.client, 'device-code', noAbort()),
+      )
+      expect(failure.code).toBe(code)
+      expect(`${failure.message}\n${failure.hint ?? ''}`).toMatch(text)
+    },
+  )
 
   test.each<Row>([
     ['conforming', 'codeInvalid', 'provider-error', /Start the login again/],
     ['keycloak', 'verifierWrong', 'provider-error', /PKCE verification failed/],
-  ])('a code at %s, %s: %s', async (mode, reason, code, text) => {
-    const { client } = await loggedIn(mode)
-    issuer.fault('token', { kind: 'error-response', reason })
-    const response = {
-      code: 'code-1',
-      redirectUri: 'http://localhost:4242',
-      codeVerifier: 'v'.repeat(43),
-      issuerParameter: issuer.issuer,
-    }
-    const failure = await failureOf(oidc.authorizationCodeGrant(client, response, noAbort()))
-    expect(failure.code).toBe(code)
-    expect(`${failure.message}\n${failure.hint ?? ''}`).toMatch(text)
-  })
+  ])(
+    'the error response of %s to a code exchange (%s) means %s',
+    async (mode, reason, code, text) => {
+      const { client } = await loggedIn(mode)
+      issuer.fault('token', { kind: 'error-response', reason })
+      const response = {
+        code: 'code-1',
+        redirectUri: 'http://localhost:4242',
+        codeVerifier: 'v'.repeat(43),
+        issuerParameter: issuer.issuer,
+      }
+      const failure = await failureOf(oidc.authorizationCodeGrant(client, response, noAbort()))
+      expect(failure.code).toBe(code)
+      expect(`${failure.message}\n${failure.hint ?? ''}`).toMatch(text)
+    },
+  )
 
   test.each<Row>([
     ['conforming', 'subjectTokenInvalid', 'provider-error', /may have expired/],
     ['iam', 'subjectTokenInvalid', 'provider-error', /may have expired/],
-  ])('an exchange at %s, %s: %s', async (mode, reason, code, text) => {
-    const { client } = await loggedIn(mode)
-    const subjectToken = new Secret('platform-token-1')
-    issuer.fault('token', { kind: 'error-response', reason, about: 'platform-token-1' })
-    const grant = {
-      subjectToken,
-      subjectTokenType: 'urn:ietf:params:oauth:token-type:jwt',
-      scope: 'openid',
-      audience: undefined,
-    }
-    const failure = await failureOf(oidc.tokenExchange(client, grant, noAbort()))
-    expect(failure.code).toBe(code)
-    expect(failure.hint).toMatch(text)
-    expect(failure.message).not.toContain('platform-token-1')
-  })
+  ])(
+    'the error response of %s to a token exchange (%s) means %s',
+    async (mode, reason, code, text) => {
+      const { client } = await loggedIn(mode)
+      const subjectToken = new Secret('platform-token-1')
+      issuer.fault('token', { kind: 'error-response', reason, about: 'platform-token-1' })
+      const grant = {
+        subjectToken,
+        subjectTokenType: 'urn:ietf:params:oauth:token-type:jwt',
+        scope: 'openid',
+        audience: undefined,
+      }
+      const failure = await failureOf(oidc.tokenExchange(client, grant, noAbort()))
+      expect(failure.code).toBe(code)
+      expect(failure.hint).toMatch(text)
+      expect(failure.message).not.toContain('platform-token-1')
+    },
+  )
 
-  test('a wrong password', async () => {
+  test('a wrong password is reported without the password', async () => {
     const { client } = await loggedIn('iam')
     const password = new Secret('looking-glass')
     const grant = { username: 'alice', password, scope: 'openid', audience: undefined }
@@ -237,8 +248,8 @@ describe('other requests', () => {
   })
 })
 
-describe('words of real providers', () => {
-  const said = (error: string, description: string, status = 400): ErrorCode =>
+describe('error responses of real providers', () => {
+  const meaning = (error: string, description: string, status = 400): ErrorCode =>
     classify({ status, error, description }, 'refresh', 'https://op.example/').code
 
   test.each<readonly [string, string, ErrorCode]>([
@@ -264,7 +275,7 @@ describe('words of real providers', () => {
     ],
     ['access_denied', 'no', 'provider-error'],
     ['', '', 'provider-error'],
-  ])('%s: %s means %s', (error, description, code) => {
-    expect(said(error, description)).toBe(code)
+  ])('the error response "%s: %s" to a refresh means %s', (error, description, code) => {
+    expect(meaning(error, description)).toBe(code)
   })
 })

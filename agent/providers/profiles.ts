@@ -1,17 +1,38 @@
-import type { AudienceParameter, ProviderConfig } from '../../protocol/storage/account.ts'
+import type { AudienceParameter } from '../../protocol/storage/account.ts'
+import type { ErrorCode } from '../../protocol/wire/errors.ts'
 
-const DAY = 86_400
-
-/** The rows of {@link profiles}, and {@link generic}. */
-export type ProviderProfileName =
-  | 'iam'
-  | 'keycloak'
-  | 'google'
-  | 'entra'
-  | 'cilogon'
-  | 'egi'
-  | 'helmholtz'
-  | 'conforming'
+/**
+ * What is known about a product or a service, beyond its discovery document. The records are in
+ * `products.ts`; code elsewhere asks for a member, never for a product by name.
+ */
+export interface ProviderProfile {
+  /** The name for `provider` in issuer.config. */
+  readonly name: string
+  /** The name that people use. */
+  readonly title: string
+  /** Hosts of issuers that are known to belong to it. */
+  readonly host?: RegExp
+  /** Whether a discovery document is this product's, if its host is not known. */
+  readonly matchesDocument?: (document: PublishedEndpoints) => boolean
+  readonly audienceParameter: AudienceParameter
+  /** How a refresh token is requested at a login: by the scope, or by the parameter of that name. */
+  readonly offlineAccess: 'offline_access' | 'access_type'
+  /** Whether `offline_access` is added to the scopes of a refresh, if the refresh names any. */
+  readonly refreshScope: 'as requested' | 'with offline_access'
+  /** Whether a refresh may request scopes that the login did not (against RFC 6749 §6). */
+  readonly allowsScopeUpgrade: boolean
+  /** Seconds that a refresh token usually lives; undefined if unknown. */
+  readonly refreshTokenSeconds: number | undefined
+  /** The web page where people register clients, if the provider has no dynamic registration. */
+  readonly clientsPage?: string
+  /**
+   * Matches the error of a registration that is refused for one of its grant types, which is the first
+   * group. The registration is repeated without that grant type.
+   */
+  readonly refusedGrantType?: RegExp
+  /** What this product's error responses mean, if the generic rows of `error-table.ts` do not say it. */
+  readonly errors?: ProductErrors
+}
 
 /** The members of a discovery document by which a product is recognised. */
 export interface PublishedEndpoints {
@@ -22,122 +43,80 @@ export interface PublishedEndpoints {
   readonly registration_endpoint?: string
 }
 
-/** What is known about a product or a service, beyond what its discovery document says. */
-export interface ProviderProfile {
-  readonly name: ProviderProfileName
-  /** What people call it. */
-  readonly title: string
-  /** Hosts of the issuers that are known to belong to it. */
-  readonly host?: RegExp
-  /** Tells it by its discovery document, where the host says nothing. */
-  readonly recognise?: (document: PublishedEndpoints) => boolean
-  readonly audienceParameter: AudienceParameter
-  /** What goes along at a refresh that asks for scopes. */
-  readonly refreshScope: 'omitted' | 'with offline_access'
-  /** Whether a refresh may ask for scopes that the login did not (against RFC 6749 §6). */
-  readonly allowsScopeUpgrade: boolean
-  /** Where a person registers a client, where clients cannot do that themselves. */
-  readonly clientsPage?: string
-  /** How a refresh token is asked for. */
-  readonly offlineAccess: 'offline_access' | 'access_type'
-  /** Seconds a refresh token usually lives; undefined where nobody can say. */
-  readonly refreshTokenSeconds: number | undefined
-}
-
-/** What the RFCs say, for providers nobody knows. */
-const generic: ProviderProfile = {
-  name: 'conforming',
+/** The profile of a provider that is no known product: the RFCs apply. */
+export const generic: ProviderProfile = {
+  name: 'generic',
   title: 'OpenID provider',
-  // Ignored by who does not know it; a `resource` that was not granted at first is refused (RFC 8707).
+  // An unknown `audience` is ignored, but a `resource` that was not granted before is refused (RFC 8707 §2).
   audienceParameter: 'audience',
-  refreshScope: 'omitted',
-  allowsScopeUpgrade: false,
   offlineAccess: 'offline_access',
+  refreshScope: 'as requested',
+  allowsScopeUpgrade: false,
   refreshTokenSeconds: undefined,
 }
 
-export const profiles: readonly ProviderProfile[] = [
-  {
-    ...generic,
-    name: 'google',
-    title: 'Google',
-    host: /^accounts\.google\.com$/,
-    recognise: ({ authorization_endpoint = '' }) =>
-      authorization_endpoint.endsWith('/o/oauth2/v2/auth'),
-    clientsPage: 'https://console.cloud.google.com/apis/credentials',
-    offlineAccess: 'access_type',
-  },
-  {
-    ...generic,
-    name: 'entra',
-    title: 'Microsoft Entra ID',
-    host: /^(?:login\.microsoftonline\.(?:com|us)|sts\.windows\.net)$/,
-    recognise: ({ token_endpoint }) => token_endpoint.endsWith('/oauth2/v2.0/token'),
-    clientsPage: 'https://entra.microsoft.com/',
-    audienceParameter: 'scope',
-    refreshScope: 'with offline_access',
-    // One refresh token for every API that was consented to, one API a token.
-    allowsScopeUpgrade: true,
-    refreshTokenSeconds: 90 * DAY,
-  },
-  {
-    ...generic,
-    name: 'cilogon',
-    title: 'CILogon',
-    host: /(?:^|\.)cilogon\.org$/,
-    clientsPage: 'https://cilogon.org/oauth2/register',
-  },
-  {
-    ...generic,
-    name: 'egi',
-    title: 'EGI Check-in',
-    host: /^aai(?:-dev|-demo)?\.egi\.eu$/,
-    clientsPage: 'https://aai.egi.eu/federation',
-  },
-  {
-    ...generic,
-    name: 'helmholtz',
-    title: 'Helmholtz AAI',
-    host: /^login(?:-dev)?\.helmholtz\.de$/,
-    clientsPage: 'https://login.helmholtz.de/',
-    // The C agent asks for it so, and is made next door.
-    audienceParameter: 'resource',
-  },
-  {
-    ...generic,
-    name: 'iam',
-    title: 'INDIGO IAM',
-    host: /\.cloud\.cnaf\.infn\.it$|^(?:alice|atlas|cms|dteam|lhcb)-auth(?:\.web)?\.cern\.ch$/,
-    recognise: ({ registration_endpoint = '', device_authorization_endpoint = '' }) =>
-      registration_endpoint.endsWith('/iam/api/client-registration') ||
-      device_authorization_endpoint.endsWith('/devicecode'),
-    refreshTokenSeconds: 30 * DAY,
-  },
-  {
-    ...generic,
-    name: 'keycloak',
-    title: 'Keycloak',
-    recognise: ({ issuer, token_endpoint }) =>
-      issuer.includes('/realms/') && token_endpoint.includes('/protocol/openid-connect/'),
-  },
-]
-
-/** What the issuer files may call a provider. */
-export function profileNamed(text: string): ProviderProfileName | undefined {
-  return [...profiles, generic].find(({ name }) => name === text)?.name
+/** An OAuth error response (RFC 6749 §5.2), or the challenge that replaces it (RFC 6750 §3). */
+export interface OAuthErrorResponse {
+  readonly status: number
+  /** Empty if the response has none. */
+  readonly error: string
+  /** Empty if the response has none. */
+  readonly description: string
 }
 
-/** The family of a provider: as was said of its address, else by its host, else by its document. */
-export function detectProfile(
-  { profile: said }: Pick<ProviderConfig, 'profile'>,
-  document: PublishedEndpoints,
-): ProviderProfile {
-  if (said !== undefined) return profiles.find(({ name }) => name === said) ?? generic
-  const { issuer } = document
-  const host = URL.canParse(issuer) ? new URL(issuer).hostname : ''
-  return (
-    profiles.find((profile) => profile.host?.test(host) === true) ??
-    profiles.find((profile) => profile.recognise?.(document) === true) ??
-    generic
-  )
+/** The purpose of a request: some errors mean different things for different requests. */
+export type RequestPurpose =
+  | 'discovery'
+  | 'refresh'
+  | 'device authorization'
+  | 'device poll'
+  | 'code exchange'
+  | 'password'
+  | 'client credentials'
+  | 'token exchange'
+  | 'registration'
+  | 'client deletion'
+  | 'revocation'
+
+/** One meaning of an error response. A member that a row does not have matches everything. */
+export interface ErrorRow {
+  readonly purposes?: readonly RequestPurpose[]
+  readonly statuses?: readonly number[]
+  readonly error?: RegExp
+  readonly description?: RegExp
+  readonly code: ErrorCode
+  /** The next step, without the account's name; hints with the name are in `error-table.ts`. */
+  readonly hint?: string
 }
+
+/**
+ * A product's rows by subject. The rows of all products apply to every provider, as a product may be
+ * behind a proxy or another brand. Within a subject they come before the generic rows.
+ */
+export interface ProductErrors {
+  /** The user has to do something at the provider. */
+  readonly userAction?: readonly ErrorRow[]
+  /** The provider has closed the user's account. */
+  readonly userStatus?: readonly ErrorRow[]
+  /** A signature is refused because of the clock. */
+  readonly clock?: readonly ErrorRow[]
+  readonly client?: readonly ErrorRow[]
+  readonly scope?: readonly ErrorRow[]
+}
+
+/** Placeholder for the provider's address in the hint of a row. */
+export const PROVIDER_ADDRESS = '{provider}'
+
+/** Error codes with which providers refuse a user or a client; the description says which. */
+export const UNAUTHORIZED =
+  /^(?:unauthorized|access_denied|invalid_(?:grant|token|client)|unauthorized_client)$/
+
+/** Hints that generic rows and products' rows share. */
+export const sharedHints = {
+  userInactive:
+    'The provider has suspended this user. Ask its administrators; the login of this account may work again afterwards.',
+  wrongClock:
+    'Check the clock of this machine: for the provider, what this machine signs is too old or too new.',
+  clientNotAllowed:
+    'The client may not use this grant type. Ask its administrator to allow it, or choose another flow with -w.',
+} as const

@@ -2,6 +2,7 @@ import { expect, test } from 'vitest'
 import { accountOf } from '../../protocol/storage/account.ts'
 import type { JsonObject } from '../../protocol/wire/messages.ts'
 import { Secret } from '../../protocol/wire/secret.ts'
+import { withoutIssuerFiles } from '../../test/support/oidc-client.ts'
 import { ScriptedProvider } from '../../test/support/scripted-provider.ts'
 import type { TokenResponse } from '../oauth/provider.ts'
 import { tokenByGrant } from './refresher.ts'
@@ -15,7 +16,7 @@ function grant(fields: JsonObject, requested: RequestedToken): Promise<TokenResp
   return tokenByGrant(
     account,
     requested,
-    { provider, readSubjectToken },
+    { provider, clientConfigs: withoutIssuerFiles, readSubjectToken },
     new AbortController().signal,
   )
 }

@@ -1,6 +1,7 @@
 import { beforeEach, describe, expect, test } from 'vitest'
 import { accountOf } from '../../protocol/storage/account.ts'
 import { AgentError, type ErrorCode } from '../../protocol/wire/errors.ts'
+import { withoutIssuerFiles } from '../../test/support/oidc-client.ts'
 import { ScriptedProvider } from '../../test/support/scripted-provider.ts'
 import { AccountWriter } from '../accounts/account-writer.ts'
 import { LoadedAccount } from '../accounts/loaded-account.ts'
@@ -44,6 +45,7 @@ function refresh(...answers: (() => Promise<TokenResponse>)[]): Promise<TokenRes
   const provider = new Script(answers)
   const refresher = new Refresher({
     provider,
+    clientConfigs: withoutIssuerFiles,
     writer,
     readSubjectToken: subjectTokenReader({}, provider),
   })

@@ -2,12 +2,12 @@ import type { Account } from '../../protocol/storage/account.ts'
 import { AgentError, peerError } from '../../protocol/wire/errors.ts'
 import type { Secret } from '../../protocol/wire/secret.ts'
 import type { AccountWriter } from '../accounts/account-writer.ts'
-import { clientOf } from '../accounts/client-config.ts'
+import type { ClientConfigs } from '../accounts/client-config.ts'
 import type { LoadedAccount } from '../accounts/loaded-account.ts'
 import { KeyedMutex } from '../concurrency.ts'
 import type { OpenIdProvider, TokenResponse } from '../oauth/provider.ts'
 import type { ReadSubjectToken } from '../oauth/subject-token.ts'
-import { hintFor, withHint } from '../providers/error-hints.ts'
+import { hintFor, withHint } from '../providers/error-table.ts'
 import { type RequestedToken, withAccountDefaults } from './requested-token.ts'
 
 /**
@@ -23,6 +23,7 @@ export const PARALLEL_REFRESHES_PER_ISSUER = 64
  */
 export class Refresher {
   readonly #provider: OpenIdProvider
+  readonly #clientConfigs: ClientConfigs
   readonly #writer: AccountWriter
   readonly #readSubjectToken: ReadSubjectToken
   readonly #ofIssuer = new KeyedMutex(PARALLEL_REFRESHES_PER_ISSUER)
@@ -30,10 +31,12 @@ export class Refresher {
 
   constructor(parts: {
     readonly provider: OpenIdProvider
+    readonly clientConfigs: ClientConfigs
     readonly writer: AccountWriter
     readonly readSubjectToken: ReadSubjectToken
   }) {
     this.#provider = parts.provider
+    this.#clientConfigs = parts.clientConfigs
     this.#writer = parts.writer
     this.#readSubjectToken = parts.readSubjectToken
   }
@@ -71,7 +74,11 @@ export class Refresher {
     signal: AbortSignal,
   ): Promise<TokenResponse> {
     try {
-      const parts = { provider: this.#provider, readSubjectToken: this.#readSubjectToken }
+      const parts = {
+        provider: this.#provider,
+        clientConfigs: this.#clientConfigs,
+        readSubjectToken: this.#readSubjectToken,
+      }
       return await tokenByGrant(account, requested, parts, signal)
     } catch (error) {
       throw withHint(error, account)
@@ -106,7 +113,7 @@ export class Refresher {
     signal: AbortSignal,
   ): Promise<TokenResponse> {
     const response = await this.#provider.refreshTokenGrant(
-      clientOf(loaded.account),
+      await this.#clientConfigs.clientOf(loaded.account),
       {
         refreshToken,
         // Without a list, the scopes originally granted (RFC 6749 §6), whatever they were; some
@@ -142,6 +149,7 @@ function isDead(error: unknown): boolean {
 /** The parts of the agent that a grant without a user takes. */
 export interface GrantParts {
   readonly provider: OpenIdProvider
+  readonly clientConfigs: ClientConfigs
   readonly readSubjectToken: ReadSubjectToken
 }
 
@@ -153,10 +161,10 @@ export interface GrantParts {
 export async function tokenByGrant(
   account: Account,
   requested: RequestedToken,
-  { provider, readSubjectToken }: GrantParts,
+  { provider, clientConfigs, readSubjectToken }: GrantParts,
   signal: AbortSignal,
 ): Promise<TokenResponse> {
-  const client = clientOf(account)
+  const client = await clientConfigs.clientOf(account)
   const { scopes, audiences } = withAccountDefaults(account, requested)
   const wanted = { scope: listOf(scopes), audience: listOf(audiences) }
   switch (account.grant) {

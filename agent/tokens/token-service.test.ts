@@ -13,6 +13,7 @@ import {
 import { AgentError } from '../../protocol/wire/errors.ts'
 import type { JsonObject } from '../../protocol/wire/messages.ts'
 import { Secret } from '../../protocol/wire/secret.ts'
+import { withoutIssuerFiles } from '../../test/support/oidc-client.ts'
 import { ScriptedProvider } from '../../test/support/scripted-provider.ts'
 import { AccountWriter } from '../accounts/account-writer.ts'
 import { LoadedAccount } from '../accounts/loaded-account.ts'
@@ -51,10 +52,12 @@ beforeEach(() => {
   service = new TokenService({
     refresher: new Refresher({
       provider,
+      clientConfigs: withoutIssuerFiles,
       writer,
       readSubjectToken: subjectTokenReader({}, provider),
     }),
     provider,
+    clientConfigs: withoutIssuerFiles,
     runtime,
     log: silentLog,
   })
@@ -267,7 +270,7 @@ test('a client that has disconnected before its reply leaves no unhandled reject
 test('a refresh that reaches the agent’s own deadline is a provider timeout, not a cancellation', async () => {
   const passed = AbortSignal.abort(new DOMException('timed out', 'TimeoutError'))
   vi.spyOn(AbortSignal, 'timeout').mockReturnValue(passed)
-  provider.failure = new AgentError('cancelled', 'the request was given up')
+  provider.failure = new AgentError('cancelled', 'the request was cancelled')
   await expect(service.accessToken(load(), defaultRequest, 0, patient)).rejects.toMatchObject({
     code: 'provider-timeout',
     message: 'https://op.example/ gave no token for wlcg within 20 s',

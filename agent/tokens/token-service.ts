@@ -1,10 +1,9 @@
 import { AgentError, peerError, systemReason } from '../../protocol/wire/errors.ts'
 import type { AccessTokenReply, UnixSeconds } from '../../protocol/wire/messages.ts'
-import { providerOf } from '../accounts/client-config.ts'
+import type { ClientConfigs } from '../accounts/client-config.ts'
 import type { LoadedAccount } from '../accounts/loaded-account.ts'
 import type { CachedToken, IssuedToken } from '../accounts/token-cache.ts'
-import { RunningWork } from '../concurrency.ts'
-import { raceAbort } from '../http/abort.ts'
+import { RunningWork, raceAbort } from '../concurrency.ts'
 import type { Log } from '../log.ts'
 import type { OpenIdProvider, TokenResponse } from '../oauth/provider.ts'
 import type { Runtime } from '../runtime.ts'
@@ -22,6 +21,7 @@ const REFRESH_DEADLINE_MS = 20_000
 export class TokenService {
   readonly #refresher: Refresher
   readonly #provider: OpenIdProvider
+  readonly #clientConfigs: ClientConfigs
   readonly #runtime: Runtime
   readonly #log: Log
   readonly #refreshes = new RunningWork()
@@ -29,11 +29,13 @@ export class TokenService {
   constructor(parts: {
     readonly refresher: Refresher
     readonly provider: OpenIdProvider
+    readonly clientConfigs: ClientConfigs
     readonly runtime: Runtime
     readonly log: Log
   }) {
     this.#refresher = parts.refresher
     this.#provider = parts.provider
+    this.#clientConfigs = parts.clientConfigs
     this.#runtime = parts.runtime
     this.#log = parts.log
   }
@@ -172,7 +174,8 @@ export class TokenService {
   async #issuer(loaded: LoadedAccount, signal?: AbortSignal): Promise<string> {
     if (loaded.publishedIssuer !== undefined) return loaded.publishedIssuer
     const deadline = signal ?? AbortSignal.timeout(REFRESH_DEADLINE_MS)
-    const metadata = await this.#provider.discover(providerOf(loaded.account), deadline)
+    const provider = await this.#clientConfigs.providerOf(loaded.account)
+    const metadata = await this.#provider.discover(provider, deadline)
     loaded.issuerPublished(metadata.issuer)
     return metadata.issuer
   }

@@ -37,10 +37,10 @@ test('an account that was being loaded when the agent was locked is not loaded',
   const discover = provider.discover.bind(provider)
   const asked = gate()
   const answered = gate()
-  provider.discover = async () => {
+  provider.discover = async (of) => {
     asked.open()
     await answered.opened
-    return discover()
+    return discover(of)
   }
   const loading = agent.call({ request: 'add', config, plain_add: true })
   const outcome = expect(loading).rejects.toMatchObject({ code: 'agent-locked' })
@@ -60,10 +60,10 @@ test('a token request that waited when the agent was locked gets no token, and s
   const discover = provider.discover.bind(provider)
   const asked = gate()
   const answered = gate()
-  provider.discover = async () => {
+  provider.discover = async (config) => {
     asked.open()
     await answered.opened
-    return { ...(await discover()), allowsScopeUpgrade: true }
+    return { ...(await discover(config)), allowsScopeUpgrade: true }
   }
   const request = { request: 'access_token', account: 'wlcg', scope: 'b' } as const
   const outcome = expect(agent.call(request)).rejects.toMatchObject({ code: 'account-not-loaded' })

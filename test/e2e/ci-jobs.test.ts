@@ -173,7 +173,7 @@ describe('account made by oidc-gen for a job elsewhere', () => {
     const flow = ['-w', 'token-exchange', '--subject-token-source=github', '--no-save'] as const
     const checked = await sandbox.run('oidc-gen', [...common, ...client, ...flow, 'ci'])
     expect(checked.status).toBe(1)
-    expect(checked.stderr).toMatch(/^Error: no token to exchange .*github/m)
+    expect(checked.stderr).toMatch(/^Error: no token to exchange .*GitHub Actions/m)
     expect(checked.stderr).toContain('made with --skip-check')
     for (const options of [['-w', 'device'], flow]) {
       const refused = await sandbox.run('oidc-gen', [...options, '--skip-check', ...common, 'ci'])

@@ -151,7 +151,7 @@ describe('token exchange', () => {
     await cli.sandbox.file('ci-token', '')
     expect(await cli.tokenError('-f', 'wlcg')).toBe(
       `Error: no token to exchange for the account wlcg in ${file}\n` +
-        'Name where the platform puts it with\n\t$ oidc-gen --subject-token-file or --subject-token-env\nand start the agent with that variable set.\n',
+        'Name the file or the variable in which the platform provides the token:\n\t$ oidc-gen --subject-token-file or --subject-token-env\nStart the agent with that variable set.\n',
     )
     await cli.sandbox.file('ci-token', renewed)
     await cli.token('-f', 'wlcg')

@@ -28,10 +28,10 @@ function hostOf(origin: string): string {
 
 const relogin =
   'Most likely the refresh token expired. To create a new one, just run:\n\t$ oidc-gen wlcg --reauthenticate\n'
-const tooOften =
-  'The provider is asked too often: by this account, this client or this network. Try again later.\n'
-const broken = 'The provider failed. Try again later; if it goes on, tell its administrators.\n'
-const later = 'The provider is overloaded or being maintained. Try again later.\n'
+const tooOften = 'Too many requests from this account, client or network. Try again later.\n'
+const broken =
+  'The provider failed. Try again later. If the failure persists, report it to the administrators of the provider.\n'
+const later = 'The provider is overloaded or under maintenance. Try again later.\n'
 
 describe('faults of the token endpoint', () => {
   beforeAll(() => open('conforming'))
@@ -50,7 +50,7 @@ describe('faults of the token endpoint', () => {
     ],
     [
       { kind: 'status', status: 500, body: 'oops' },
-      /^Error: HOST answered 500 with something of no/,
+      /^Error: HOST answered 500 with a body without a content type/,
     ],
     [
       { kind: 'status', status: 502, body: '<html>' },
@@ -66,7 +66,7 @@ describe('faults of the token endpoint', () => {
     ],
     [
       { kind: 'status', status: 429, headers: { 'retry-after': '120' } },
-      `Error: HOST answered 429 with an empty body (to be asked again in 120 s)\n${tooOften}`,
+      `Error: HOST answered 429 with an empty body (retry after 120 s)\n${tooOften}`,
     ],
     [{ kind: 'html' }, 'Error: HOST answered 200 with text/html instead of JSON\n'],
     [{ kind: 'truncated-json' }, 'Error: HOST answered 200 with JSON that cannot be used\n'],
@@ -85,10 +85,10 @@ describe('faults of the token endpoint', () => {
     ],
     [
       { kind: 'without', members: ['access_token'] },
-      /^Error: HOST sent an answer that cannot be used/,
+      /^Error: HOST sent a response that cannot be used/,
     ],
-    // Commands, escape sequences and line ends in every string.
-    [{ kind: 'hostile' }, /^Error: HOST sent an answer that cannot be used[\x20-\x7e]*\n$/],
+    // Commands, escape sequences and line ends in every string there is.
+    [{ kind: 'hostile' }, /^Error: HOST sent a response that cannot be used[\x20-\x7e]*\n$/],
     [
       {
         kind: 'status',
@@ -125,7 +125,7 @@ describe('faults of the token endpoint', () => {
     ],
     [
       'clientMayNot',
-      'Error: unauthorized_client: not for this client: it\nThe client may not be used in this way',
+      'Error: unauthorized_client: not for this client: it\nThe client may not use this grant type',
     ],
     [
       'scopeTooWide',

@@ -2,7 +2,7 @@ import type { Client, OpenIdProvider, TokenResponse } from '../../agent/oauth/pr
 import { Secret } from '../../protocol/wire/secret.ts'
 import type { Issuer } from '../issuer/start-issuer.ts'
 import type { KnownClient } from '../issuer/store.ts'
-import { addressOf, clientAt, noAbort } from './oidc-client.ts'
+import { clientAt, noAbort, providerConfig } from './oidc-client.ts'
 
 /** A client and its tokens after a login at the scriptable provider. */
 export interface IssuerLogin {
@@ -18,7 +18,7 @@ export function clientFrom(
   changes: Partial<Client> = {},
 ): Client {
   const isPublic = known.authMethod === 'none'
-  return clientAt(addressOf(issuer.issuer, issuer.caPath), {
+  return clientAt(providerConfig(issuer.issuer, issuer.caPath), {
     id: known.id,
     secret: isPublic ? undefined : new Secret(known.secret ?? ''),
     isPublic,

@@ -1,10 +1,12 @@
+import { ClientConfigs } from '../../agent/accounts/client-config.ts'
+import { silentLog } from '../../agent/log.ts'
 import type { Client } from '../../agent/oauth/provider.ts'
 import type { ProviderConfig } from '../../protocol/storage/account.ts'
 import { AgentError } from '../../protocol/wire/errors.ts'
 import { Secret } from '../../protocol/wire/secret.ts'
 
-/** A provider as an account names it. */
-export function addressOf(issuer: string, certPath?: string): ProviderConfig {
+/** The configuration of a provider by its issuer. */
+export function providerConfig(issuer: string, certPath?: string): ProviderConfig {
   return { issuer, configEndpoint: undefined, certPath }
 }
 
@@ -22,12 +24,18 @@ export function clientAt(provider: ProviderConfig, changes: Partial<Client> = {}
   }
 }
 
-/** A signal nobody aborts. */
+/** Configurations of accounts on a machine without issuer files. */
+export const withoutIssuerFiles = new ClientConfigs({
+  knownIssuers: () => Promise.resolve([]),
+  log: silentLog,
+})
+
+/** A signal that is never aborted. */
 export function noAbort(): AbortSignal {
   return new AbortController().signal
 }
 
-/** The AgentError that some work fails with; anything else fails the test. */
+/** The AgentError with which `work` fails; any other outcome fails the test. */
 export async function failureOf(work: Promise<unknown>): Promise<AgentError> {
   const outcome = await work.then(
     () => new Error('it did not fail'),

@@ -16,25 +16,38 @@ import { AgentError } from '../../protocol/wire/errors.ts'
 import type { DeviceAuthorization, JsonObject } from '../../protocol/wire/messages.ts'
 import { Secret } from '../../protocol/wire/secret.ts'
 
-/** A provider in memory, behind the agent's own contract, for what needs no network to be true. */
+const defaults: TokenParameters = { scope: undefined, audience: undefined }
+
+/** OpenIdProvider in memory, for tests that need no network. */
 export class ScriptedProvider implements OpenIdProvider {
-  /** Refresh tokens as they were sent. */
+  /** Refresh tokens that were sent. */
   readonly refreshes: string[] = []
-  /** Refresh tokens handed out by rotation. */
+  /** Refresh tokens that were issued by rotation. */
   readonly issued: string[] = []
+  /** Authorization requests, and the codes that were exchanged. */
+  readonly authorizations: AuthorizationRequest[] = []
+  readonly exchanges: AuthorizationCodeParameters[] = []
+  /** Requests for a token without a refresh token. */
+  readonly grants: object[] = []
+  /** The client of the last call, by method. */
+  readonly clients = new Map<string, Client>()
+  /** The provider of the last call, by method. */
+  readonly providers = new Map<string, ProviderConfig>()
   mostAtOnce = 0
-  /** Seconds; undefined: the provider does not say. */
+  /** Seconds; undefined: unknown. */
   lifetime: number | undefined = 3600
   rotates = false
-  /** The only refresh token accepted; undefined: any that was not rotated away. */
+  /** The only refresh token that is accepted; undefined: every one that was not replaced by rotation. */
   valid: string | undefined
   grantedScope: string | undefined
   failure: AgentError | undefined
+  hasCodeFlow = true
+  hasDeviceFlow = false
   #atOnce = 0
   #held: Promise<void> | undefined
   readonly #spent = new Set<string>()
 
-  /** Lets refreshes wait until the returned function is called. */
+  /** Delays token responses until the returned function is called. */
   hold(): () => void {
     let release: () => void = () => undefined
     this.#held = new Promise((resolve) => {
@@ -46,7 +59,8 @@ export class ScriptedProvider implements OpenIdProvider {
     return () => release()
   }
 
-  discover(): Promise<ProviderMetadata> {
+  discover(provider: ProviderConfig): Promise<ProviderMetadata> {
+    this.providers.set('discover', provider)
     return Promise.resolve({
       issuer: 'https://published.example/',
       scopesSupported: ['openid', 'offline_access'],
@@ -54,13 +68,14 @@ export class ScriptedProvider implements OpenIdProvider {
       hasRegistration: true,
       hasRevocation: true,
       allowsScopeUpgrade: false,
-      profile: 'conforming',
+      profile: 'generic',
       profileTitle: 'a provider in memory',
       refreshTokenSeconds: undefined,
     })
   }
 
-  async refreshTokenGrant(_client: Client, grant: RefreshParameters): Promise<TokenResponse> {
+  async refreshTokenGrant(client: Client, grant: RefreshParameters): Promise<TokenResponse> {
+    this.clients.set('refreshTokenGrant', client)
     const sent = grant.refreshToken.reveal()
     this.refreshes.push(sent)
     this.#atOnce += 1
@@ -72,24 +87,30 @@ export class ScriptedProvider implements OpenIdProvider {
     if ((this.valid !== undefined && sent !== this.valid) || this.#spent.has(sent)) {
       throw new AgentError('refresh-token-dead', 'invalid_grant: refused')
     }
-    return this.#answer(grant, this.rotates ? this.#rotate(sent) : undefined)
+    return this.#respond(grant, this.rotates ? this.#rotate(sent) : undefined)
   }
 
-  deviceAuthorization(): Promise<DeviceAuthorization> {
-    return Promise.reject(new AgentError('unsupported-by-provider', 'no device flow here'))
+  deviceAuthorization(client: Client): Promise<DeviceAuthorization> {
+    this.clients.set('deviceAuthorization', client)
+    if (!this.hasDeviceFlow) {
+      return Promise.reject(new AgentError('unsupported-by-provider', 'no device flow here'))
+    }
+    return Promise.resolve({
+      device_code: 'device code',
+      user_code: 'AB-CD',
+      verification_uri: 'https://published.example/device',
+      expires_in: 600,
+      interval: 5,
+    })
   }
 
-  deviceAccessToken(): Promise<TokenResponse> {
-    return Promise.reject(new AgentError('unsupported-by-provider', 'no device flow here'))
+  deviceAccessToken(client: Client): Promise<TokenResponse> {
+    this.clients.set('deviceAccessToken', client)
+    return Promise.resolve(this.#respond(defaults, new Secret('rt of a device code')))
   }
 
-  /** Authorizations asked for, and the codes that came of them. */
-  readonly authorizations: AuthorizationRequest[] = []
-  readonly exchanges: AuthorizationCodeParameters[] = []
-  /** False: the provider has no authorization endpoint. */
-  hasCodeFlow = true
-
-  authorizationUrl(_client: Client, request: AuthorizationRequest): Promise<string> {
+  authorizationUrl(client: Client, request: AuthorizationRequest): Promise<string> {
+    this.clients.set('authorizationUrl', client)
     if (!this.hasCodeFlow) {
       return Promise.reject(new AgentError('unsupported-by-provider', 'no code flow here'))
     }
@@ -100,38 +121,39 @@ export class ScriptedProvider implements OpenIdProvider {
   }
 
   async authorizationCodeGrant(
-    _client: Client,
-    answer: AuthorizationCodeParameters,
+    client: Client,
+    response: AuthorizationCodeParameters,
   ): Promise<TokenResponse> {
-    this.exchanges.push(answer)
+    this.clients.set('authorizationCodeGrant', client)
+    this.exchanges.push(response)
     await nextTurn()
     await this.#held
     if (this.failure !== undefined) throw this.failure
-    const wish = { scope: undefined, audience: undefined }
-    return this.#answer(wish, new Secret('rt of a code'))
+    return this.#respond(defaults, new Secret('rt of a code'))
   }
 
-  /** What was asked without a refresh token, as it was sent. */
-  readonly grants: object[] = []
-
-  async passwordGrant(_client: Client, grant: PasswordParameters): Promise<TokenResponse> {
+  async passwordGrant(client: Client, grant: PasswordParameters): Promise<TokenResponse> {
+    this.clients.set('passwordGrant', client)
     const response = await this.#grant({ grant: 'password', username: grant.username }, grant)
     return { ...response, refreshToken: new Secret('rt of a password') }
   }
 
   clientCredentialsGrant(
-    _client: Client,
+    client: Client,
     { scope, audience }: TokenParameters,
   ): Promise<TokenResponse> {
+    this.clients.set('clientCredentialsGrant', client)
     return this.#grant({ grant: 'client_credentials', scope, audience }, { scope, audience })
   }
 
-  tokenExchange(_client: Client, grant: TokenExchangeParameters): Promise<TokenResponse> {
+  tokenExchange(client: Client, grant: TokenExchangeParameters): Promise<TokenResponse> {
+    this.clients.set('tokenExchange', client)
     const subjectToken = grant.subjectToken.reveal()
     return this.#grant({ grant: 'token-exchange', subjectToken }, grant)
   }
 
-  register(): Promise<JsonObject> {
+  register(provider: ProviderConfig): Promise<JsonObject> {
+    this.providers.set('register', provider)
     return Promise.reject(new AgentError('unsupported-by-provider', 'no registration here'))
   }
 
@@ -142,7 +164,8 @@ export class ScriptedProvider implements OpenIdProvider {
   /** Refresh tokens that were revoked. */
   readonly revoked: string[] = []
 
-  revokeToken(_client: Client, refreshToken: Secret): Promise<void> {
+  revokeToken(client: Client, refreshToken: Secret): Promise<void> {
+    this.clients.set('revokeToken', client)
     this.revoked.push(refreshToken.reveal())
     return Promise.resolve()
   }
@@ -159,12 +182,12 @@ export class ScriptedProvider implements OpenIdProvider {
     return Promise.resolve()
   }
 
-  async #grant(sent: object, wish: TokenParameters): Promise<TokenResponse> {
+  async #grant(sent: object, parameters: TokenParameters): Promise<TokenResponse> {
     this.grants.push(sent)
     await nextTurn()
     await this.#held
     if (this.failure !== undefined) throw this.failure
-    return { ...this.#answer(wish, undefined), accessToken: `gt-${this.grants.length}` }
+    return { ...this.#respond(parameters, undefined), accessToken: `gt-${this.grants.length}` }
   }
 
   #rotate(sent: string): Secret {
@@ -175,7 +198,7 @@ export class ScriptedProvider implements OpenIdProvider {
     return new Secret(next)
   }
 
-  #answer(grant: TokenParameters, refreshToken: Secret | undefined): TokenResponse {
+  #respond(grant: TokenParameters, refreshToken: Secret | undefined): TokenResponse {
     return {
       accessToken: `at-${this.refreshes.length}`,
       expiresAt: this.lifetime === undefined ? undefined : Date.now() / 1000 + this.lifetime,

@@ -3,10 +3,10 @@ import type { AudienceParameter } from '../../protocol/storage/account.ts'
 import type { Mode } from '../../test/issuer/modes/modes.ts'
 import { type Issuer, startIssuer } from '../../test/issuer/start-issuer.ts'
 import { clientFrom, loginAt } from '../../test/support/issuer-login.ts'
-import { addressOf, noAbort } from '../../test/support/oidc-client.ts'
+import { noAbort, providerConfig } from '../../test/support/oidc-client.ts'
 import { createOpenIdProvider } from '../oauth/oauth-provider.ts'
 import type { OpenIdProvider, TokenParameters } from '../oauth/provider.ts'
-import { detectProfile, profiles } from './profiles.ts'
+import { detectProfile, products, profileNamed } from './products.ts'
 
 const opened: { close: () => Promise<void> }[] = []
 
@@ -21,7 +21,7 @@ async function opening(mode: Mode): Promise<{ issuer: Issuer; oidc: OpenIdProvid
   return { issuer, oidc }
 }
 
-describe('who it is', () => {
+describe('the profile of a provider', () => {
   test.each([
     ['https://wlcg.cloud.cnaf.infn.it/', 'iam'],
     ['https://cms-auth.web.cern.ch/', 'iam'],
@@ -30,14 +30,15 @@ describe('who it is', () => {
     ['https://cilogon.org/fermilab', 'cilogon'],
     ['https://aai.egi.eu/auth/realms/egi', 'egi'],
     ['https://login.helmholtz.de/oauth2', 'helmholtz'],
-    ['https://accounts.google.com.example.org', 'conforming'],
-    ['https://notcilogon.org', 'conforming'],
-    ['nonsense', 'conforming'],
-  ])('%s by its host: %s', (issuer, name) => {
+    ['https://accounts.google.com.example.org', 'generic'],
+    ['https://notcilogon.org', 'generic'],
+    ['nonsense', 'generic'],
+  ])('the profile of %s is detected by its host: %s', (issuer, name) => {
     const document = { issuer, token_endpoint: `${issuer}/token` }
     expect(detectProfile({}, document).name).toBe(name)
     expect(detectProfile({ profile: 'keycloak' }, document).name).toBe('keycloak')
-    expect(detectProfile({ profile: 'conforming' }, document).name).toBe('conforming')
+    expect(detectProfile({ profile: 'generic' }, document).name).toBe('generic')
+    expect(detectProfile({ profile: 'conforming' }, document).name).toBe('generic')
   })
 
   test.each<[Mode, string, string, number | undefined]>([
@@ -45,31 +46,40 @@ describe('who it is', () => {
     ['keycloak', 'keycloak', 'Keycloak', undefined],
     ['google', 'google', 'Google', undefined],
     ['entra', 'entra', 'Microsoft Entra ID', 90 * 86_400],
-    ['conforming', 'conforming', 'OpenID provider', undefined],
-    ['rotating', 'conforming', 'OpenID provider', undefined],
-  ])('%s by its document', async (mode, profile, profileTitle, refreshTokenSeconds) => {
-    const { issuer, oidc } = await opening(mode)
-    const address = addressOf(issuer.issuer, issuer.caPath)
-    expect(await oidc.discover(address, noAbort())).toMatchObject({
-      profile,
-      profileTitle,
-      refreshTokenSeconds,
-    })
+    ['conforming', 'generic', 'OpenID provider', undefined],
+    ['rotating', 'generic', 'OpenID provider', undefined],
+  ])(
+    'the profile of a %s provider is detected by its discovery document: %s',
+    async (mode, profile, profileTitle, refreshTokenSeconds) => {
+      const { issuer, oidc } = await opening(mode)
+      const address = providerConfig(issuer.issuer, issuer.caPath)
+      expect(await oidc.discover(address, noAbort())).toMatchObject({
+        profile,
+        profileTitle,
+        refreshTokenSeconds,
+      })
+    },
+  )
+
+  test("the generic profile has the name 'generic', and 'conforming' in existing issuer files", () => {
+    expect(profileNamed('generic')?.name).toBe('generic')
+    expect(profileNamed('conforming')?.name).toBe('generic')
+    expect(profileNamed('dex')).toBeUndefined()
   })
 
-  test('each has a name of its own', () => {
-    const names = profiles.map(({ name }) => name)
+  test('the names of the profiles are different', () => {
+    const names = products.map(({ name }) => name)
     expect(new Set(names).size).toBe(names.length)
   })
 })
 
-/** What the last token request said of the token it wanted. */
-function wishIn(issuer: Issuer): [string, string][] {
+/** Scope and audience parameters of the last token request. */
+function tokenParametersIn(issuer: Issuer): [string, string][] {
   const fields = issuer.requestsTo('token').at(-1)?.fields ?? new URLSearchParams()
   return [...fields].filter(([name]) => /^(?:scope|audience|resource)$/.test(name))
 }
 
-async function wishAtRefresh(
+async function parametersAtRefresh(
   mode: Mode,
   parameters: TokenParameters,
   scope = 'openid offline_access',
@@ -78,24 +88,24 @@ async function wishAtRefresh(
   const client = clientFrom(issuer, issuer.addClient())
   const { refreshToken } = await loginAt(issuer, oidc, client, scope)
   await oidc.refreshTokenGrant(client, { refreshToken, ...parameters }, noAbort())
-  return wishIn(issuer)
+  return tokenParametersIn(issuer)
 }
 
 const SERVICES = 'https://a.example https://b.example'
 
-describe('what goes along at a refresh', () => {
+describe('the parameters of a token request', () => {
   test.each<Mode>(['iam', 'keycloak', 'google', 'entra', 'conforming'])(
-    'at %s nothing where nothing is asked for',
+    'a refresh at %s without scope and audience sends neither',
     async (mode) => {
-      expect(await wishAtRefresh(mode, { scope: undefined, audience: undefined })).toEqual([])
+      expect(await parametersAtRefresh(mode, { scope: undefined, audience: undefined })).toEqual([])
     },
   )
 
   test.each<Mode>(['iam', 'keycloak', 'conforming'])(
-    'at %s one audience parameter',
+    'a refresh at %s sends all audiences in one parameter',
     async (mode) => {
       const parameters = { scope: 'openid', audience: SERVICES }
-      expect(await wishAtRefresh(mode, parameters)).toEqual([
+      expect(await parametersAtRefresh(mode, parameters)).toEqual([
         ['scope', 'openid'],
         ['audience', SERVICES],
       ])
@@ -112,22 +122,29 @@ describe('what goes along at a refresh', () => {
         ['audience', SERVICES],
       ],
     ],
-  ])('as it is set for the client: %s', async (audienceParameter, form) => {
-    const { issuer, oidc } = await opening('conforming')
-    const client = clientFrom(issuer, issuer.addClient(), { audienceParameter })
-    await oidc.clientCredentialsGrant(client, { scope: undefined, audience: SERVICES }, noAbort())
-    expect(wishIn(issuer)).toEqual(form)
-  })
+  ])(
+    'the audience parameter of the client wins over that of the profile: %s',
+    async (audienceParameter, form) => {
+      const { issuer, oidc } = await opening('conforming')
+      const client = clientFrom(issuer, issuer.addClient(), { audienceParameter })
+      await oidc.clientCredentialsGrant(client, { scope: undefined, audience: SERVICES }, noAbort())
+      expect(tokenParametersIn(issuer)).toEqual(form)
+    },
+  )
 
-  test('at Entra the scopes say the audience, and the refresh token is asked for again', async () => {
+  test('a refresh at Entra sends the audience in the scopes, and offline_access', async () => {
     const scope = 'openid offline_access api://store/Read'
     expect(
-      await wishAtRefresh('entra', { scope: 'api://store/Read', audience: 'api://store/' }, scope),
+      await parametersAtRefresh(
+        'entra',
+        { scope: 'api://store/Read', audience: 'api://store/' },
+        scope,
+      ),
     ).toEqual([['scope', 'api://store/Read offline_access']])
   })
 })
 
-test('at Google offline_access is not named, and a refresh token comes all the same', async () => {
+test('a login at Google does not send offline_access, and still gets a refresh token', async () => {
   const { issuer, oidc } = await opening('google')
   await loginAt(issuer, oidc, clientFrom(issuer, issuer.addClient()))
   expect(issuer.requestsTo('device').at(-1)?.form['scope']).toBe('openid')

@@ -1,10 +1,10 @@
 import { describe, expect, test } from 'vitest'
 import { AgentError } from '../../protocol/wire/errors.ts'
-import { proxyFor } from './proxy.ts'
+import { proxyFor } from './connection-pools.ts'
 
 const PROXY = 'http://proxy.example:3128'
 
-describe('whether a provider is asked through a proxy', () => {
+describe('the proxy of a request', () => {
   test.each<[string, Record<string, string>, boolean]>([
     ['https://iam.example/', {}, false],
     ['https://iam.example/', { HTTPS_PROXY: '' }, false],
@@ -19,13 +19,13 @@ describe('whether a provider is asked through a proxy', () => {
     ['https://iam.example/', { HTTPS_PROXY: PROXY, NO_PROXY: 'am.example' }, true],
     ['https://iam.example/', { HTTPS_PROXY: PROXY, NO_PROXY: 'iam.example:443' }, false],
     ['https://iam.example:8443/', { HTTPS_PROXY: PROXY, NO_PROXY: 'iam.example:443' }, true],
-  ])('%s with %j: %s', (url, env, expected) => {
+  ])('a request to %s with %j uses the proxy: %s', (url, env, expected) => {
     const proxy = proxyFor(new URL(url), env)
     expect(proxy?.host).toBe(expected ? 'proxy.example:3128' : undefined)
   })
 
   test.each(['socks5://proxy.example', 'http://', 'https://user:secret@proxy.example'])(
-    '%s cannot be used, and is not shown',
+    'a proxy URL %s is refused and does not appear in the error',
     (written) => {
       const ask = (): unknown => proxyFor(new URL('https://iam.example'), { HTTPS_PROXY: written })
       expect(ask).toThrow(AgentError)

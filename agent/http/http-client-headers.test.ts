@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { retryAfterSeconds } from './response-headers.ts'
+import { retryAfterSeconds } from './http-client.ts'
 
 const DATE = 'Sun, 22 Nov 2026 10:00:00 GMT'
 
@@ -13,6 +13,6 @@ test.each<[Record<string, string>, number | undefined]>([
   [{ 'retry-after': 'Sun, 22 Nov 2026 10:00:30 GMT', date: DATE }, 30],
   [{ 'retry-after': 'Sun, 22 Nov 2026 09:00:00 GMT', date: DATE }, 0],
   [{ 'retry-after': 'Sun, 22 Nov 2026 10:00:30 GMT' }, undefined],
-])('%j: %s s', (headers, seconds) => {
+])('Retry-After of the headers %j is %s seconds', (headers, seconds) => {
   expect(retryAfterSeconds({ headers })).toBe(seconds)
 })

@@ -4,69 +4,69 @@ import { failureOf } from '../../test/support/oidc-client.ts'
 import { CircuitBreaker } from './retry.ts'
 
 let time: number
-let asked: number
-let pauses: CircuitBreaker
+let calls: number
+let breaker: CircuitBreaker
 
 beforeEach(() => {
   time = 5000
-  asked = 0
-  pauses = new CircuitBreaker(() => time)
+  calls = 0
+  breaker = new CircuitBreaker(() => time)
 })
 
 function fail(code: ErrorCode = 'network', key = 'a'): Promise<AgentError> {
   return failureOf(
-    pauses.run(key, () => {
-      asked += 1
+    breaker.run(key, () => {
+      calls += 1
       return Promise.reject(new AgentError(code, 'a refused', { hint: 'wait' }))
     }),
   )
 }
 
 function succeed(key = 'a'): Promise<string> {
-  return pauses.run(key, () => {
-    asked += 1
+  return breaker.run(key, () => {
+    calls += 1
     return Promise.resolve('hello')
   })
 }
 
-describe('somebody who cannot be reached', () => {
-  test('is asked again at once after one failure', async () => {
+describe('the circuit of a provider that cannot be reached', () => {
+  test('after one failure of a provider, the next request is sent', async () => {
     await fail()
     expect(await succeed()).toBe('hello')
   })
 
-  test('is left alone for a second after two, and who asks hears the last reason', async () => {
+  test('after two failures of a provider, requests fail with the last error for one second', async () => {
     await fail()
     await fail('provider-timeout')
     time += 999
     const failure = await failureOf(succeed())
     expect(failure).toMatchObject({
       code: 'provider-timeout',
-      message: 'a refused (2 times in a row; not asked again for 1 s)',
+      message: 'a refused (2 failures in a row; next attempt in 1 s)',
       hint: 'wait',
     })
-    expect(asked).toBe(2)
+    expect(calls).toBe(2)
     time += 1
     expect(await succeed()).toBe('hello')
   })
 
-  test('is left alone for longer and longer, up to half a minute', async () => {
+  test('the back-off of a circuit breaker doubles with each failure, up to 30 seconds', async () => {
     await fail()
-    const waited: number[] = []
+    const backOffs: number[] = []
     for (let failures = 2; failures <= 9; failures += 1) {
       await fail()
-      const before = asked
+      const before = calls
       const start = time
-      while (asked === before) {
+      while (calls === before) {
         time += 1000
         await fail('cancelled')
       }
-      waited.push((time - start) / 1000)
+      backOffs.push((time - start) / 1000)
     }
-    expect(waited).toEqual([1, 2, 4, 8, 16, 30, 30, 30])
+    expect(backOffs).toEqual([1, 2, 4, 8, 16, 30, 30, 30])
   })
 
-  test('is forgiven everything at the first success', async () => {
+  test('a success resets the circuit breaker', async () => {
     await fail()
     await fail()
     time += 1000
@@ -75,24 +75,24 @@ describe('somebody who cannot be reached', () => {
     expect(await succeed()).toBe('hello')
   })
 
-  test('does not concern others', async () => {
+  test('failures of one provider do not affect another', async () => {
     await fail()
     await fail()
     expect(await succeed('b')).toBe('hello')
   })
 
-  test('is counted once for all who asked at the same time', async () => {
+  test('concurrent failures of a provider count once', async () => {
     await Promise.all([fail(), fail(), fail(), fail()])
     expect(await succeed()).toBe('hello')
   })
 })
 
 test.each<ErrorCode>(['cancelled', 'tls', 'provider-answer', 'insecure-url'])(
-  '%s says nothing about whether somebody is there',
+  'the error %s does not open the circuit breaker',
   async (code) => {
     await fail(code)
     await fail(code)
     await fail(code)
-    expect(asked).toBe(3)
+    expect(calls).toBe(3)
   },
 )

@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { type ConnectProxy, startConnectProxy } from '../../test/support/connect-proxy.ts'
-import { addressOf, failureOf, noAbort } from '../../test/support/oidc-client.ts'
+import { failureOf, noAbort, providerConfig } from '../../test/support/oidc-client.ts'
 import { type ScriptedServer, startScriptedServer } from '../../test/support/scripted-server.ts'
 import { createOpenIdProvider } from '../oauth/oauth-provider.ts'
 import type { OpenIdProvider, ProviderMetadata } from '../oauth/provider.ts'
@@ -20,7 +20,7 @@ beforeEach(async () => {
   proxy = await startConnectProxy(Number(new URL(server.origin).port))
   oidc = createOpenIdProvider({
     env: { HTTPS_PROXY: `http://alice:p%40ss@${proxy.host}` },
-    patience: { pause: () => Promise.resolve() },
+    retryPolicy: { pause: () => Promise.resolve() },
   })
 })
 
@@ -31,9 +31,9 @@ afterEach(async () => {
 })
 
 const discover = (): Promise<ProviderMetadata> =>
-  oidc.discover(addressOf(server.origin, server.caPath), noAbort())
+  oidc.discover(providerConfig(server.origin, server.caPath), noAbort())
 
-test('a provider is asked through the proxy, its certificate checked', async () => {
+test('requests go through the proxy of HTTPS_PROXY, and the certificate of the provider is checked', async () => {
   expect((await discover()).issuer).toBe(server.origin)
   expect(proxy.asked).toEqual([
     {
@@ -43,16 +43,16 @@ test('a provider is asked through the proxy, its certificate checked', async () 
   ])
 })
 
-test('a proxy that refuses is named, and its password is not', async () => {
+test('a proxy that refuses the connection is named, without its password', async () => {
   proxy.status = 407
   const failure = await failureOf(discover())
   expect(failure).toMatchObject({
     code: 'network',
-    message: `could not connect to url: ${server.origin} is not reached through the proxy ${proxy.host}: it answered 407 (NO_TUNNEL)`,
+    message: `could not connect to url: ${server.origin} cannot be reached through the proxy ${proxy.host}: it answered 407 (NO_TUNNEL)`,
   })
 })
 
-test('a proxy that is not there', async () => {
+test('a proxy that does not run is named', async () => {
   await proxy.close()
   const failure = await failureOf(discover())
   expect(failure.message).toContain(`through the proxy ${proxy.host}: ECONNREFUSED`)
