@@ -267,7 +267,6 @@ export type Request = { [T in RequestType]: RequestOf<T> }[RequestType]
 /** The fields that the requests for a token have in common: which token is requested. */
 export type TokenSelection = Message<Requests['id_token']>
 export type AddRequest = RequestOf<'add'>
-export type FileKeyMessage = NonNullable<AddRequest['file_key']>
 export type GenRequest = RequestOf<'gen'>
 export type TokenFileRequest = RequestOf<'token_file'>
 
