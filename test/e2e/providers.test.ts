@@ -156,8 +156,10 @@ describe('other providers', () => {
     expect((await cli.claims('-s', 'compute.read', 'wlcg'))['scope']).toBe('compute.read')
     await refusedHere('compute.cancel')
     cli.issuer.set({ defaultAudience: undefined })
-    const nobody = await cli.run('oidc-token', '-f', '--aud=ce.example', 'wlcg')
-    expect(nobody.stderr).toBe('the token is not for the audience ce.example: it names none\n')
+    const withoutAudience = await cli.run('oidc-token', '-f', '--aud=ce.example', 'wlcg')
+    expect(withoutAudience.stderr).toBe(
+      'the token is not for the audience ce.example: it names none\n',
+    )
   })
 
   test('a login at Google needs a given client, and its verification_url is accepted', async () => {
