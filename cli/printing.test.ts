@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest'
-import { dateOf, loginEndWarning } from './printing.ts'
+import { dateOf, loginEndWarning, printedAccount, printNames } from './printing.ts'
+import { testIo } from './test-io.ts'
 
 const now = Date.UTC(2026, 11, 18, 12)
 const DAY = 86_400
@@ -57,4 +58,19 @@ describe('the end of a login', () => {
     const reply = { status: 'success', access_token: 'AT', issuer: '', expires_at: 0 } as const
     expect(loginEndWarning({ ...reply, refresh_token_expires_at: end }, 'x', now)).toBeUndefined()
   })
+})
+
+test('the name of an account is one line of a list, whatever characters it has', () => {
+  const io = testIo()
+  printNames(io, ['wlcg', 'w\u202eglc\u001b[2J', 'a\nb'], { heading: '', none: '' })
+  expect(io.stdout.text).toBe('wlcg\nw?glc?[2J\na?b\n')
+})
+
+test('the printed JSON of an account has control and format characters as escapes', () => {
+  const fields = { name: 'wlcg', 'note\u2066': ['a\u009b2J', '\u202etxt\u007f'] }
+  const text = printedAccount(fields)
+  expect(text).toBe(
+    '{\n\t"name":\t"wlcg",\n\t"note\\u2066":\t["a\\u009b2J", "\\u202etxt\\u007f"]\n}',
+  )
+  expect(JSON.parse(text)).toEqual(fields)
 })

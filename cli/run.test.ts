@@ -102,6 +102,20 @@ describe('exit status and errors', () => {
     expect((await outcome(['x'], failsWith(error))).stderr).toBe('Error: no?[2J\nsee?\nhere\n')
   })
 
+  test('a usage error cannot command the terminal either, nor can its hint', async () => {
+    const error = new AgentError('usage', "no '\u009bx'", { hint: 'see\u202ehere' })
+    expect((await outcome(['x'], failsWith(error))).stderr).toBe("tool: no '?x'\nsee?here\n")
+  })
+
+  test('what a command writes to stderr is sanitized, except colours', async () => {
+    const main: Main<typeof options> = (_args, io) => {
+      io.stderr.write('said: \u001b[2J\u2066x\ny\n')
+      io.stderr.writeRaw('\u001b[31mred\u001b[0m\n')
+      return Promise.resolve(undefined)
+    }
+    expect((await outcome(['x'], main)).stderr).toBe('said: ?[2J?x\ny\n\u001b[31mred\u001b[0m\n')
+  })
+
   test('a mistake of ours is called one; its stack is shown only to who asks', async () => {
     const mistake = failsWith(new TypeError('x is undefined'))
     expect(await outcome(['x'], mistake)).toEqual({

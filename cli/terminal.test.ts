@@ -69,6 +69,16 @@ describe('a question', () => {
   })
 })
 
+test('foreign text in a question or a message does not command the terminal', async () => {
+  const { terminal, type, screen } = screenAndKeys()
+  terminal.say('scopes: a\u001b[2J\u202eb\nand c')
+  expect(screen()).toBe('scopes: a?[2J?b\nand c\n')
+  const answer = terminal.ask('Issuer\u009b1m', { default: 'https://op\u0007' })
+  type('\r')
+  await answer
+  expect(screen()).toContain('Issuer?1m [https://op?]: ')
+})
+
 describe('a secret', () => {
   test('is never shown, and the screen goes to a new line', async () => {
     const { terminal, type, screen } = screenAndKeys()

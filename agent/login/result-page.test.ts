@@ -50,7 +50,7 @@ describe.each(results)('$kind', (result) => {
 })
 
 test('what the provider said is told from what went wrong', () => {
-  expect(resultPage({ kind: 'denied', login, reason: 'no' }).html).toContain('<dt>It said</dt>')
+  expect(resultPage({ kind: 'denied', login, reason: 'no' }).html).toContain('<dt>Error</dt>')
   const unreached = { kind: 'failed', login, reason: 'could not connect to url' } as const
   expect(resultPage(unreached).html).toContain('<dt>Reason</dt>')
 })

@@ -5,7 +5,7 @@ import type {
   BrowserStartedReply,
   ConfigReply,
 } from '../../protocol/wire/messages.ts'
-import { visibleText } from '../../protocol/wire/text.ts'
+import { sanitize } from '../../protocol/wire/text.ts'
 import type { Io } from '../run.ts'
 import type { GenContext } from './context.ts'
 import { untilUnlocked } from './device-flow.ts'
@@ -156,7 +156,7 @@ interface Shown {
 function showAddress(uri: string, { io, options }: GenContext): Shown {
   const { stderr } = io
   stderr.write(
-    `\nTo continue and approve the registered client visit the following URL in a Browser of your choice:\n${visibleText(uri)}\n\n`,
+    `\nTo continue and approve the registered client visit the following URL in a Browser of your choice:\n${sanitize(uri, 'line')}\n\n`,
   )
   const redirect = redirectUriIn(uri)
   const isLocal = redirect.startsWith('http://')
@@ -183,5 +183,5 @@ export function hasDisplay(env: Io['env']): boolean {
 
 function redirectUriIn(uri: string): string {
   if (!URL.canParse(uri)) return ''
-  return visibleText(new URL(uri).searchParams.get('redirect_uri') ?? '')
+  return sanitize(new URL(uri).searchParams.get('redirect_uri') ?? '', 'line')
 }

@@ -124,7 +124,7 @@ describe('what is shown', () => {
       user_code: 'AB\u001b[2J\u0007CD\u202eEF',
       verification_uri: 'https://op.example/\r\u009bdevice\n',
     })
-    expect(stderr).toContain('https://op.example/device\n')
-    expect(stderr).toContain('And enter the code: AB[2JCDEF\n')
+    expect(stderr).toContain('https://op.example/??device?\n')
+    expect(stderr).toContain('And enter the code: AB?[2J?CD?EF\n')
   })
 })

@@ -1,6 +1,7 @@
 import { callAgent } from '../../protocol/client/call.ts'
 import { AgentError, type ErrorCode } from '../../protocol/wire/errors.ts'
 import type { DeviceAuthorization, Replies } from '../../protocol/wire/messages.ts'
+import { sanitize } from '../../protocol/wire/text.ts'
 import { hasColour, type Io } from '../run.ts'
 import type { GenContext } from './context.ts'
 
@@ -60,18 +61,14 @@ function nextInterval(error: unknown, interval: number): number {
 /** Tells the person, on stderr, where to enter which code; as a QR code too, if that can be seen. */
 async function showDeviceCode(device: DeviceAuthorization, io: Io): Promise<void> {
   const { stderr } = io
-  const uri = plain(device.verification_uri)
+  const uri = sanitize(device.verification_uri, 'line')
   stderr.write(`\nUsing a browser on any device, visit:\n${uri}\n\n`)
-  stderr.write(`And enter the code: ${plain(device.user_code)}\n`)
+  stderr.write(`And enter the code: ${sanitize(device.user_code, 'line')}\n`)
   if (stderr.isTTY !== true) return
   const { qrText } = await import('../qr.ts')
   stderr.write('Alternatively you can use the following QR code to visit the above listed URL.\n\n')
-  stderr.write(`${qrText(plain(device.verification_uri_complete ?? uri), hasColour(io))}\n`)
-}
-
-/** The provider's text without what could move the cursor or hide something. */
-function plain(text: string): string {
-  return text.replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu, '')
+  const whole = sanitize(device.verification_uri_complete ?? uri, 'line')
+  stderr.writeRaw(`${qrText(whole, hasColour(io))}\n`)
 }
 
 /**

@@ -28,6 +28,43 @@ test('whatever a provider writes, it stays one bounded line without the secret',
   )
 })
 
+test('a secret of six or more characters is replaced, also if it is percent-encoded', () => {
+  const value = fc.string({
+    unit: fc.constantFrom(...Array.from('aZ09-_.~!*\'()+/=%&?#: "\\äß€😀'), '\ud800'),
+    minLength: 6,
+    maxLength: 40,
+  })
+  const uriComponent = (text: string): string =>
+    encodeURIComponent(text.replaceAll('\ud800', '\ufffd'))
+  const form = (text: string): string => new URLSearchParams({ v: text }).toString().slice(2)
+  const lowerCase = (text: string): string => text.replace(/%../g, (byte) => byte.toLowerCase())
+  fc.assert(
+    fc.property(value, (one) => {
+      for (const encode of [uriComponent, form]) {
+        for (const sent of [one, encode(one), lowerCase(encode(one))]) {
+          expect(providerText(`<${sent}>`, [new Secret(one)])).toBe('<[secret]>')
+        }
+      }
+    }),
+  )
+})
+
+test('a message survives secrets of fewer than six characters', () => {
+  fc.assert(
+    fc.property(text, fc.string({ maxLength: 5 }), (message, value) => {
+      expect(providerText(message, [new Secret(value)])).toBe(providerText(message, []))
+    }),
+  )
+  expect(providerText('invalid_scope: not allowed', [new Secret('e'), new Secret('scope')])).toBe(
+    'invalid_scope: not allowed',
+  )
+})
+
+test('a secret that is part of another one does not uncover the rest of it', () => {
+  const secrets = [new Secret('inner-part'), new Secret('begin-inner-part-end')]
+  expect(providerText('it was begin-inner-part-end', secrets)).toBe('it was [secret]')
+})
+
 test('a text made to keep us searching for minutes does not', () => {
   expect(providerText('eyJaaaa-'.repeat(100_000), []).length).toBe(MAX_PROVIDER_TEXT + 1)
 })

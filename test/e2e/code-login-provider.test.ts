@@ -78,7 +78,7 @@ test.each(['wrong', 'absent'] as const)('a redirect whose state is %s is not our
     OIDC_ENCRYPTION_PW: PASSWORD,
   })
   const { html } = await logIn({ address, caPem: issuer.caPem })
-  expect(html).toContain('No login waits for this')
+  expect(html).toContain('Unknown login')
   expect(issuer.requestsTo('token')).toEqual([])
   // It is still waiting; the right one would be let in.
   issuer.set({ stateInAuthorizationResponse: 'same' })
