@@ -152,7 +152,7 @@ describe('--inspect finds a token', () => {
     [['--token-file=x', 'wlcg'], /not both/],
     [['--op=read', 'wlcg'], /go with --for/],
     [['--for=https://x/y', 'wlcg'], /--op is missing/],
-    [['--for=https://x/y', '--op=fly', 'wlcg'], /--op: 'fly' is none of read/],
+    [['--for=https://x/y', '--op=fly', 'wlcg'], /--op: 'fly' is not one of read/],
   ])('--inspect with %j is a usage error', async (argv, why) => {
     const said = await inspected(argv)
     expect(said).toMatchObject({ status: 64, stdout: '' })

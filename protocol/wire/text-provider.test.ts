@@ -17,7 +17,7 @@ const secret = fc.string({
   maxLength: 40,
 })
 
-test('whatever a provider writes, it stays one bounded line without the secret', () => {
+test('the text of a provider is one bounded line without the secret', () => {
   fc.assert(
     fc.property(text, text, secret, (before, after, value) => {
       const shown = providerText(before + value + after, [new Secret(value)])
@@ -65,17 +65,17 @@ test('a secret that is part of another one does not uncover the rest of it', () 
   expect(providerText('it was begin-inner-part-end', secrets)).toBe('it was [secret]')
 })
 
-test('a text made to keep us searching for minutes does not', () => {
+test('a provider cannot make the search for tokens take minutes', () => {
   expect(providerText('eyJaaaa-'.repeat(100_000), []).length).toBe(MAX_PROVIDER_TEXT + 1)
 })
 
-test('any JWT is taken out, signed or not, wherever it stands', () => {
+test('any JWT in the text of a provider is replaced, signed or not', () => {
   const jwt = 'eyJhbGciOiJub25lIn0.eyJqdGkiOiJhIn0.'
   expect(providerText(`"${jwt}" and token=${jwt}c2ln, bye`, [])).toBe(
     '"[token]" and token=[token], bye',
   )
 })
 
-test('a secret is not shown because it has a control character in it', () => {
+test('a secret with a control character in it is not put together again', () => {
   expect(providerText('it was se\u0007cret', [new Secret('secret')])).not.toContain('secret')
 })

@@ -72,7 +72,7 @@ async function visit(address: string): Promise<number> {
 }
 
 describe('a login by browser', () => {
-  test('with a client registered for it: logged in, loaded, saved; the agent knows and tells no secret', async () => {
+  test('a login by browser with a new client loads and saves the account, and shows no secret', async () => {
     const agent = sandbox.start('oidc-agent', ['-d', '-g', '--log-stderr'])
     let said = ''
     let log = ''
@@ -114,7 +114,7 @@ describe('a login by browser', () => {
     await agent.finished
   })
 
-  test('what is registered is what the flow needs', async () => {
+  test('the registered client has the metadata that the authorization code flow needs', async () => {
     await sandbox.startAgent()
     const { child, finished } = await start('-w', 'code', ...at(), ...bySelf)
     const registration = provider.counters.requests.find(({ path }) => path === '/reg')
@@ -128,7 +128,7 @@ describe('a login by browser', () => {
   test.each([
     ['given', 'of the person'],
     ['everybody', ''],
-  ])('with the client %s', async (client, secret) => {
+  ])('a login by browser works with the client %s', async (client, secret) => {
     await sandbox.startAgent()
     const { address, finished } = await start(...given(client, secret))
     const { html } = await logIn({ address, caPem: provider.caPem })
@@ -137,7 +137,7 @@ describe('a login by browser', () => {
     expect(outputOf(await sandbox.run('oidc-token', ['-f', 'wlcg']))).toMatch(/^ey\S+\n$/)
   })
 
-  test('denied: the page and oidc-gen say so, nothing is kept', async () => {
+  test('a denied login is reported by the page and oidc-gen, and no account is kept', async () => {
     await sandbox.startAgent()
     const { address, redirectUri, finished } = await start(...given())
     const { html } = await logIn({ address, caPem: provider.caPem, denies: true })
@@ -151,7 +151,7 @@ describe('a login by browser', () => {
     expect(await visit(redirectUri)).toBe(0)
   })
 
-  test('Ctrl-C gives the port back and deletes the client', async () => {
+  test('Ctrl-C during a login by browser releases the port and deletes the client', async () => {
     await sandbox.startAgent()
     const { child, finished, redirectUri } = await start('-w', 'code', ...at(), ...bySelf)
     expect(await visit(redirectUri)).toBe(400)
@@ -163,7 +163,7 @@ describe('a login by browser', () => {
     expect(await files()).toEqual([])
   })
 
-  test('an agent that ends leaves no web server', async () => {
+  test('an agent that ends during a login by browser closes its web server', async () => {
     const agent = await sandbox.startAgent()
     const { redirectUri, finished } = await start(...given())
     expect(await visit(redirectUri)).toBe(400)
@@ -181,11 +181,11 @@ describe('a login by browser', () => {
   })
 })
 
-describe('a browser that cannot come back', () => {
+describe('a browser that does not reach the redirect server', () => {
   test.each([
     ['--no-webserver', /manual redirect/],
     ['--no-webserver --redirect-uri=edu.kit.data.oidc-agent:/redirect', /custom scheme/],
-  ])('%s: another oidc-gen completes the login', async (options, hint) => {
+  ])('with %s another oidc-gen completes the login', async (options, hint) => {
     await sandbox.startAgent()
     const { address, finished } = await start(...given(), ...options.split(' '))
     const first = await finished
@@ -208,7 +208,7 @@ describe('a browser that cannot come back', () => {
     ])
   })
 
-  test('--state fetches the account of a login whose oidc-gen is gone', async () => {
+  test('--state fetches the account of a login whose oidc-gen was killed', async () => {
     await sandbox.startAgent()
     const { address, state, child, finished } = await start(...given())
     child.kill('SIGKILL')
@@ -224,7 +224,7 @@ describe('a browser that cannot come back', () => {
   test.each([
     ['http://localhost:4242/?code=x', 'Uri does not contain a state'],
     ['http://localhost:4242/?state=0:0abc:3:abc', 'Uri does not contain a code'],
-  ])('--codeExchange=%s', async (uri, error) => {
+  ])('--codeExchange=%s is refused', async (uri, error) => {
     await sandbox.startAgent()
     const { status, stderr } = await sandbox.run('oidc-gen', [`--codeExchange=${uri}`])
     expect(status).toBe(1)
@@ -232,7 +232,7 @@ describe('a browser that cannot come back', () => {
   })
 
   test.skipIf(noTerminalReason !== undefined)(
-    `the address is pasted in the terminal${noTerminalReason === undefined ? '' : ` (skipped: ${noTerminalReason})`}`,
+    `the address of the browser can be pasted into the terminal${noTerminalReason === undefined ? '' : ` (skipped: ${noTerminalReason})`}`,
     async () => {
       await sandbox.startAgent()
       const options = given().filter(
@@ -260,7 +260,7 @@ describe('a browser that cannot come back', () => {
   )
 })
 
-describe('where a browser can be shown', () => {
+describe('oidc-gen with a display', () => {
   async function fakeBrowser(): Promise<{ env: Record<string, string>; opened: string }> {
     const directory = join(sandbox.directory, 'fake')
     await mkdir(directory)
@@ -275,7 +275,7 @@ describe('where a browser can be shown', () => {
     return { env: { ...env, DISPLAY: ':9', PATH: `${directory}:${path}` }, opened }
   }
 
-  test('the flow is code, and the browser is opened with the address as its one argument', async () => {
+  test('with a display the flow is code, and the browser gets the URL as its only argument', async () => {
     await sandbox.startAgent()
     const { env: desktop, opened } = await fakeBrowser()
     const options = given().filter((option) => !['-w', 'code', '--no-url-call'].includes(option))
@@ -285,7 +285,7 @@ describe('where a browser can be shown', () => {
     expect(outputOf(await login.finished)).toContain('Everything setup correctly!')
   })
 
-  test('--no-url-call opens none', async () => {
+  test('--no-url-call opens no browser', async () => {
     await sandbox.startAgent()
     const { env: desktop, opened } = await fakeBrowser()
     const login = await startBrowserLogin(sandbox, [...given(), 'wlcg'], desktop)

@@ -25,7 +25,7 @@ afterEach(async () => {
   await provider.close()
 })
 
-test('what condor_submit asks for comes from the agent and is what a job reads', async () => {
+test('oidc-condor-storer stores the token that condor_submit requests, and a job can read it', async () => {
   const pool = sandbox.directory
   await writeStoreCred(pool)
   const argument = `wlcg&handle=ce&scopes=compute.read&audience=${CE}`

@@ -29,7 +29,7 @@ function inspect(...args: readonly string[]): Promise<Finished> {
 }
 
 describe('oidc-token --inspect', () => {
-  test('verifies a token of the account, by keys the agent trusts the issuer for', async () => {
+  test('--inspect --verify checks the token of an account with keys from the agent', async () => {
     const said = await inspect('--verify', `--aud=${SE}`, '-s', 'storage.read:/data', 'wlcg')
     expect(said.status, shown(said)).toBe(0)
     expect(said.stdout).toMatch(/^ok +signature +by key wlcg-1 of the issuer$/m)
@@ -43,16 +43,19 @@ describe('oidc-token --inspect', () => {
     [`${SE}/`, 'storage.read:/data', 'read https://se.example.org/data/x', 1],
     [CE, 'compute.read', `query condor://${CE}`, 0],
     [CE, 'compute.create', `submit condor://${CE}`, 1],
-  ])('--aud=%s -s %s: %s: %i', async (aud, scope, use, status) => {
-    const [op = '', url = ''] = use.split(' ')
-    const wanted = [`--aud=${aud}`, '-s', scope, `--for=${url}`, '--op', op]
-    const said = await inspect(...wanted, 'wlcg')
-    expect(said.status, shown(said)).toBe(status)
-    const answer = status === 0 ? 'should work' : 'will not work'
-    expect(said.stdout).toContain(`This token ${answer} for: ${use}`)
-  })
+  ])(
+    'a token with audience %s and scope %s is checked for "%s" with status %i',
+    async (aud, scope, use, status) => {
+      const [op = '', url = ''] = use.split(' ')
+      const wanted = [`--aud=${aud}`, '-s', scope, `--for=${url}`, '--op', op]
+      const said = await inspect(...wanted, 'wlcg')
+      expect(said.status, shown(said)).toBe(status)
+      const answer = status === 0 ? 'should work' : 'will not work'
+      expect(said.stdout).toContain(`This token ${answer} for: ${use}`)
+    },
+  )
 
-  test('finds the kept token, tells a forged one, and sends none of them anywhere', async () => {
+  test('--inspect finds the token file, detects a forged token, and sends neither anywhere', async () => {
     outputOf(await sandbox.run('oidc-token', ['--file', `--aud=${SE}`, 'wlcg']))
     const before = provider.counters.requests.length
     const found = await inspect('--json', '--verify')
@@ -69,7 +72,7 @@ describe('oidc-token --inspect', () => {
     expect(provider.counters.requests).toHaveLength(before + 2)
   })
 
-  test('by an authority that only the person knows', async () => {
+  test('--cert-path gives the authority of an issuer that the agent does not know', async () => {
     const stranger = await startWlcgProvider()
     try {
       const input = stranger.sign({ iss: stranger.issuer, sub: 'alice' })
@@ -83,7 +86,7 @@ describe('oidc-token --inspect', () => {
     }
   })
 
-  test('with the provider gone says that, and the rest', async () => {
+  test('--inspect --verify without the provider reports that and makes all other checks', async () => {
     await provider.down()
     const said = await inspect('--verify')
     await provider.up()

@@ -26,7 +26,7 @@ afterEach(async () => {
 })
 
 describe('from a fresh machine to a token for one computing element', () => {
-  test('by options, without a terminal; and another day, in another shell', async () => {
+  test('options alone lead from a fresh machine to a token, and on another day in a new shell', async () => {
     const passwordFile = await sandbox.file('password', `${PASSWORD}\n`)
     await sandbox.startAgent()
     const gen = sandbox.start('oidc-gen', [
@@ -63,7 +63,7 @@ describe('from a fresh machine to a token for one computing element', () => {
   })
 
   test.skipIf(noTerminalReason !== undefined)(
-    `as the guide has it typed${noTerminalReason === undefined ? '' : ` (skipped: ${noTerminalReason})`}`,
+    `the commands of the guide, typed in a terminal, lead from a fresh machine to a token${noTerminalReason === undefined ? '' : ` (skipped: ${noTerminalReason})`}`,
     async () => {
       await sandbox.startAgent()
       const gen = await runInTerminal(

@@ -59,7 +59,7 @@ function watchCommandLines(): { stop: () => Promise<string> } {
 
 describe('secrets', () => {
   test.skipIf(process.platform !== 'linux')(
-    'are in no output, no log, no command line',
+    'secrets are in no output, no log and no command line',
     async () => {
       const commandLines = watchCommandLines()
       const log = join(sandbox.directory, 'log')
@@ -130,7 +130,7 @@ describe('secrets', () => {
     },
   )
 
-  test('go where they are meant to only: files are their owner’s', async () => {
+  test('files with secrets are readable only by their owner', async () => {
     await startLoaded(sandbox, provider)
     outputOf(await sandbox.run('oidc-token', ['-f', 'wlcg']))
     const modes = outputOf(await sandbox.sh('find . ../tmp -type f -printf "%m %f\\n"'))
@@ -139,10 +139,10 @@ describe('secrets', () => {
   })
 })
 
-describe('what is evaluated by sh', () => {
+describe('shell commands on stdout', () => {
   const HOSTILE = `a'; touch pwned; '$(touch pwned)\`touch pwned\`; touch pwned #`
 
-  test('a hostile provider cannot put commands there', async () => {
+  test('a hostile provider cannot put commands into the output for a shell', async () => {
     provider.settings.rotate = false
     await startLoaded(sandbox, provider)
     provider.settings.onRequest = (request, response) => {
@@ -160,7 +160,7 @@ describe('what is evaluated by sh', () => {
     }
   })
 
-  test('nor can the name of a directory', async () => {
+  test('the name of a directory cannot put commands into the output for a shell', async () => {
     const name = "it's; touch pwned; $(touch pwned)"
     const { stdout } = await sandbox.sh(
       `mkdir "$D" && eval "$(oidc-agent -a "$D/sock")"; ls; printf '%s\\n' "$OIDC_SOCK"; oidc-agent -k`,

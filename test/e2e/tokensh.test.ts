@@ -49,7 +49,7 @@ async function startStaying(): Promise<Started & { command: number; path: string
 }
 
 describe('oidc-tokensh', () => {
-  test('runs a command with a private token file, its words as they are, its status passed on', async () => {
+  test('oidc-tokensh runs a command with a private token file, unchanged words and its exit status', async () => {
     const script = `
       ls -ld "$(dirname "$BEARER_TOKEN_FILE")" "$BEARER_TOKEN_FILE" | cut -c1-10
       test "$BEARER_TOKEN_FILE" = "$_condor_SCITOKENS_FILE" && cat "$BEARER_TOKEN_FILE"
@@ -71,7 +71,7 @@ describe('oidc-tokensh', () => {
     )
   })
 
-  test('without a command runs the shell; takes the one account that is loaded', async () => {
+  test('oidc-tokensh without arguments runs the shell with the only loaded account', async () => {
     const finished = await sandbox.run('oidc-tokensh', [], {
       input: 'cat "$BEARER_TOKEN_FILE"; exit 3\n',
       env: { SHELL: '/bin/sh' },
@@ -80,7 +80,7 @@ describe('oidc-tokensh', () => {
     expect(payloadOf(finished.stdout.trim()).iss).toBe(provider.issuer)
   })
 
-  test('asks which account where that is not plain, with status 3', async () => {
+  test('oidc-tokensh ends with status 3 if no account or more than one is loaded', async () => {
     await seedAccount(sandbox, provider, 'other')
     await addAccount(sandbox, 'other')
     const two = await sandbox.run('oidc-tokensh', ['--', 'echo', 'ran'])
@@ -92,18 +92,21 @@ describe('oidc-tokensh', () => {
     expect(await leftovers()).toEqual([])
   })
 
-  test.skipIf(noTerminalReason !== undefined)('loads the account in a terminal', async () => {
-    outputOf(await sandbox.run('oidc-add', ['-R']))
-    const { screen, status } = await runInTerminal(
-      sandbox,
-      'oidc-tokensh --oidc=wlcg -- sh -c \'test -s "$BEARER_TOKEN_FILE" && echo it is there\'',
-      [{ question: 'Enter decryption password', answer: PASSWORD }],
-    )
-    expect(screen).toContain('it is there')
-    expect(status).toBe(0)
-  })
+  test.skipIf(noTerminalReason !== undefined)(
+    'oidc-tokensh loads the account after a password prompt on the terminal',
+    async () => {
+      outputOf(await sandbox.run('oidc-add', ['-R']))
+      const { screen, status } = await runInTerminal(
+        sandbox,
+        'oidc-tokensh --oidc=wlcg -- sh -c \'test -s "$BEARER_TOKEN_FILE" && echo it is there\'',
+        [{ question: 'Enter decryption password', answer: PASSWORD }],
+      )
+      expect(screen).toContain('it is there')
+      expect(status).toBe(0)
+    },
+  )
 
-  test('without an agent says how to have one', async () => {
+  test('oidc-tokensh without an agent reports how to start one', async () => {
     await sandbox.endAgent(agent)
     const said = await sandbox.run('oidc-tokensh', ['--oidc', 'wlcg', '--', 'echo', 'ran'])
     expect(said).toMatchObject({ status: 1, stdout: '' })
@@ -111,7 +114,7 @@ describe('oidc-tokensh', () => {
     expect(await leftovers()).toEqual([])
   })
 
-  test('with --strict runs nothing where the token is not what was asked for', async () => {
+  test('oidc-tokensh --strict does not run the command if the token is not as requested', async () => {
     const args = ['--strict', '--oidc=wlcg', '--minsecs=99999', 'echo', 'ran']
     const refused = await sandbox.run('oidc-tokensh', args)
     expect(refused).toMatchObject({ status: 1, stdout: '' })
@@ -119,13 +122,13 @@ describe('oidc-tokensh', () => {
     expect(await leftovers()).toEqual([])
   })
 
-  test('a command that is not there fails as in a shell, and leaves nothing', async () => {
+  test('oidc-tokensh ends with status 127 for an unknown command, and leaves no file', async () => {
     expect((await sandbox.run('oidc-tokensh', ['no-such-command'])).status).toBe(127)
     expect(await leftovers()).toEqual([])
   })
 })
 
-test('signals of a batch system come to the command', async () => {
+test('oidc-tokensh passes the signals of a batch system to the command', async () => {
   const script = `
     trap 'echo ALRM' ALRM; trap 'echo XCPU' XCPU; trap 'echo USR1' USR1
     for signal in ALRM XCPU USR1; do kill -$signal $PPID; sleep 0.5 & wait $!; done; exit 5`
@@ -133,41 +136,47 @@ test('signals of a batch system come to the command', async () => {
   expect(finished, shown(finished)).toMatchObject({ status: 5, stdout: 'ALRM\nXCPU\nUSR1\n' })
 })
 
-test.skipIf(noTerminalReason !== undefined)('Ctrl-C ends a loop around it, too', async () => {
-  const loop =
-    "for n in 1 2; do oidc-tokensh --oidc=wlcg -- sh -c 'echo running; exec sleep 1000'; echo next; done"
-  const { screen, status } = await runInTerminal(sandbox, `exec bash -c ${shellQuote(loop)}`, [
-    { question: 'running', answer: '\u0003' },
-  ])
-  expect(screen).not.toContain('next')
-  expect(status).toBe(128 + 2)
-  expect(await leftovers()).toEqual([])
-})
+test.skipIf(noTerminalReason !== undefined)(
+  'Ctrl-C during oidc-tokensh ends the loop of the shell, too',
+  async () => {
+    const loop =
+      "for n in 1 2; do oidc-tokensh --oidc=wlcg -- sh -c 'echo running; exec sleep 1000'; echo next; done"
+    const { screen, status } = await runInTerminal(sandbox, `exec bash -c ${shellQuote(loop)}`, [
+      { question: 'running', answer: '\u0003' },
+    ])
+    expect(screen).not.toContain('next')
+    expect(status).toBe(128 + 2)
+    expect(await leftovers()).toEqual([])
+  },
+)
 
-describe('the file goes', () => {
-  test.each(['SIGTERM', 'SIGINT', 'SIGHUP'] as const)('when %s ends both', async (signal) => {
-    const { child, command, path, finished } = await startStaying()
-    child.kill(signal)
-    await processEnd(command)
-    expect(await finished).toMatchObject({ status: null, signal })
-    expect(existsSync(dirname(path))).toBe(false)
-  })
+describe('the token file of oidc-tokensh', () => {
+  test.each(['SIGTERM', 'SIGINT', 'SIGHUP'] as const)(
+    'the token file is removed when %s ends oidc-tokensh and its command',
+    async (signal) => {
+      const { child, command, path, finished } = await startStaying()
+      child.kill(signal)
+      await processEnd(command)
+      expect(await finished).toMatchObject({ status: null, signal })
+      expect(existsSync(dirname(path))).toBe(false)
+    },
+  )
 
-  test('when the command is killed', async () => {
+  test('the token file is removed when the command is killed', async () => {
     const { command, path, finished } = await startStaying()
     process.kill(command, 'SIGKILL')
     expect(await finished).toMatchObject({ status: 128 + 9 })
     expect(existsSync(dirname(path))).toBe(false)
   })
 
-  test('when oidc-tokensh is killed, although the command goes on', async () => {
+  test('the token file is removed when oidc-tokensh is killed, although the command continues', async () => {
     const { child, command, path } = await startStaying()
     child.kill('SIGKILL')
     await until('directory and file to go', () => !existsSync(dirname(path)))
     await endProcess(command, 'SIGKILL')
   })
 
-  test('when the agent is killed and the command ends after it', async () => {
+  test('the token file is removed when the command ends after a killed agent', async () => {
     const { command, path, finished } = await startStaying()
     await sandbox.endAgent(agent, 'SIGKILL')
     process.kill(command, 'SIGTERM')
@@ -176,7 +185,7 @@ describe('the file goes', () => {
   })
 })
 
-test('a command that outlives many tokens always has a good one, over a new agent, too', async () => {
+test('a command that outlives many tokens always finds a valid one, also after a new agent starts', async () => {
   provider.settings.accessTokenSeconds = 3
   // Says every token it finds, at the moment it finds it.
   const script = `while sleep 0.05; do echo "$(date +%s) $(cat "$BEARER_TOKEN_FILE")"; done`
