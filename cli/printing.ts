@@ -1,3 +1,4 @@
+import { AgentError } from '../protocol/wire/errors.ts'
 import type {
   AccessTokenReply,
   JsonObject,
@@ -84,6 +85,18 @@ function printedValue(value: JsonValue, depth: number): string {
   )
   const body = members.length === 0 ? '' : `${members.join(',\n')}\n`
   return `{\n${body}${'\t'.repeat(depth - 1)}}`
+}
+
+/**
+ * A value of the provider that may be printed as it is: visible ASCII and spaces, which is all that RFC 6749
+ * §A.12 allows in a token. Otherwise an end of line or an escape sequence would get into a terminal, an HTTP
+ * header or a script.
+ * @throws AgentError `provider-answer` for any other character, or an empty value
+ */
+export function printable(what: string, value: string): string {
+  if (/^[\x20-\x7e]+$/.test(value)) return value
+  const fault = value === '' ? 'is empty' : 'contains characters that a token must not have'
+  throw new AgentError('provider-answer', `the ${what} from the provider ${fault}; not printed`)
 }
 
 /** The shell command that sets and exports a variable, for `eval`; without an end of line. */

@@ -50,6 +50,12 @@ test('polls at the interval until the token is there, and prints it', async () =
   })
 })
 
+test('a token with an escape sequence is not printed', async () => {
+  const { status, stdout, stderr } = await login([{ ...token, access_token: 'A\u001b[2JT' }])
+  expect([status, stdout]).toEqual([1, 'accepted\n'])
+  expect(stderr).toContain('not printed')
+})
+
 test('polls every 5 seconds where the provider says nothing', async () => {
   const { pauses } = await login([pending, token], { ...device, interval: 0 })
   expect(pauses).toEqual([5, 5])

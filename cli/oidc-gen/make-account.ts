@@ -6,6 +6,7 @@ import { readKnownIssuers } from '../../protocol/storage/issuer-config.ts'
 import type { JsonObject } from '../../protocol/wire/messages.ts'
 import { accountDirectory } from '../account-directory.ts'
 import { type UnlockedAccount, unlockAccount } from '../passwords.ts'
+import { printable } from '../printing.ts'
 import {
   type AccountPlan,
   checkExtensionFields,
@@ -219,5 +220,5 @@ export async function printOnlyToken(name: string | undefined, context: GenConte
   const stored = name === undefined ? undefined : await existingAccount(name, context)
   const fields = await configured(name ?? 'only-at', stored?.fields ?? {}, context)
   const token = await loginForToken(fields, context)
-  if (token !== undefined) io.stdout.write(`${token}\n`)
+  if (token !== undefined) io.stdout.write(`${printable('access token', token)}\n`)
 }

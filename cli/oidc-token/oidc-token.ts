@@ -1,9 +1,9 @@
 import type { AccessTokenReply } from '../../protocol/wire/messages.ts'
 import { type Arguments, usageError } from '../arguments.ts'
-import { loginEndWarning, printInfo } from '../printing.ts'
+import { loginEndWarning, printable, printInfo } from '../printing.ts'
 import type { Io } from '../run.ts'
 import type { oidcToken, TokenOptions } from './options.ts'
-import { outputOf, printable, printed } from './output.ts'
+import { outputOf, printed } from './output.ts'
 import { requestAccessToken, requestIdToken, tokenSelection } from './token-request.ts'
 
 type TokenArguments = Arguments<typeof oidcToken.options>

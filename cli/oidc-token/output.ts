@@ -1,6 +1,5 @@
-import { AgentError } from '../../protocol/wire/errors.ts'
 import type { AccessTokenReply } from '../../protocol/wire/messages.ts'
-import { checkVariableName, exportLine } from '../printing.ts'
+import { checkVariableName, exportLine, printable } from '../printing.ts'
 import type { TokenOptions } from './options.ts'
 
 /** Which parts of a reply are printed, and in which form. */
@@ -69,16 +68,4 @@ function valueOf(part: Part, reply: AccessTokenReply): string {
     case 'expiresAt':
       return String(reply.expires_at)
   }
-}
-
-/**
- * A value of the provider that may be printed as it is: visible ASCII and spaces, which is all that RFC 6749
- * §A.12 allows in a token. Otherwise an end of line or an escape sequence would get into a terminal, an HTTP
- * header or a script.
- * @throws AgentError `provider-answer` for any other character, or an empty value
- */
-export function printable(what: string, value: string): string {
-  if (/^[\x20-\x7e]+$/.test(value)) return value
-  const fault = value === '' ? 'is empty' : 'contains characters that a token must not have'
-  throw new AgentError('provider-answer', `the ${what} from the provider ${fault}; not printed`)
 }
