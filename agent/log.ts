@@ -1,10 +1,11 @@
 import { appendFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { makeDirectories } from '../protocol/storage/files.ts'
+import { sanitize } from '../protocol/wire/text.ts'
 
 /**
- * The agent's log. Lines name events, accounts, issuers and errors; nothing that is passed here may
- * be a token, a password or a whole message: callers log names and counts, never contents.
+ * The agent's log. A line names an event, an account, an issuer or an error. Callers must not pass a
+ * token, a password or the content of a message.
  */
 export interface Log {
   debug(text: string): void
@@ -13,11 +14,11 @@ export interface Log {
 
 export type LogSink = (line: string) => void
 
-/** A log writing to `sink`; debug lines only where `debug` is set. */
+/** A log that writes to `sink`; debug lines only if `debug` is set. Each text becomes one line. */
 export function createLog(sink: LogSink, debug: boolean): Log {
   const write = (level: string, text: string): void =>
     sink(
-      `${new Date().toISOString()} oidc-agent[${String(process.pid)}] ${level}: ${clean(text)}\n`,
+      `${new Date().toISOString()} oidc-agent[${String(process.pid)}] ${level}: ${sanitize(text, 'line')}\n`,
     )
   return {
     debug: debug ? (text) => write('debug', text) : () => undefined,
@@ -28,8 +29,8 @@ export function createLog(sink: LogSink, debug: boolean): Log {
 export const silentLog: Log = { debug: () => undefined, warn: () => undefined }
 
 /**
- * A sink that appends to `agent.log` in `directory`, made on the first line. Node reaches no
- * syslog, and a daemon's stderr is gone: without this file its warnings would be too.
+ * A sink that appends to `agent.log` in `directory`, which is made with the first line. Node has no
+ * access to syslog, and the stderr of a daemon is lost: without this file its warnings would be, too.
  */
 export function fileSink(directory: string): LogSink {
   const path = join(directory, 'agent.log')
@@ -40,21 +41,16 @@ export function fileSink(directory: string): LogSink {
       made = true
       appendFileSync(path, line, { mode: 0o600 })
     } catch {
-      // A full or missing disk must not end the agent, and there is nobody left to tell.
+      // A full or missing disk must not end the agent, and there is no other place for the line.
     }
   }
 }
 
-/** Class and place of an unexpected error. Not its message: V8 quotes the parsed text in some of them. */
+/** Class and stack of an unexpected error. Without its message: V8 quotes the parsed text in some. */
 export function whereThrown(error: unknown): string {
   if (!(error instanceof Error)) return typeof error
   const frames = (error.stack ?? '')
     .split('\n')
     .filter((line) => line.trimStart().startsWith('at '))
   return [error.name, ...frames.slice(0, 8)].join(' ')
-}
-
-/** Control characters out: a provider's text must not forge lines or move a terminal's cursor. */
-function clean(text: string): string {
-  return text.replace(/[\u0000-\u001f\u007f-\u009f]+/g, ' ')
 }

@@ -49,8 +49,8 @@ function refusal(...argv: string[]): string {
   throw new Error('it was accepted')
 }
 
-describe('as GNU argp does', () => {
-  test('options and operands mix, and nothing given is nothing set', () => {
+describe('a command line by the rules of GNU argp', () => {
+  test('options and operands may mix, and an option that is not given has its absent value', () => {
     expect(read('one', '-a', 'two')).toMatchObject({
       options: { all: true },
       operands: ['one', 'two'],
@@ -58,7 +58,7 @@ describe('as GNU argp does', () => {
     expect(read()).toMatchObject({ options: { all: false, scope: [], flow: [] }, operands: [] })
   })
 
-  test('an optional argument counts only when attached', () => {
+  test('an optional argument must be attached to its option', () => {
     expect(read('-o', 'wlcg')).toMatchObject({ options: { token: true }, operands: ['wlcg'] })
     expect(read('--token', 'wlcg')).toMatchObject({ options: { token: true }, operands: ['wlcg'] })
     expect(read('-oX', 'wlcg')).toMatchObject({ options: { token: 'X' }, operands: ['wlcg'] })
@@ -68,7 +68,7 @@ describe('as GNU argp does', () => {
     expect(read('--pw-store=5')).toMatchObject({ options: { store: 5 } })
   })
 
-  test('a required argument is the next word whatever it looks like', () => {
+  test('a required argument is the next word, even if it begins with a dash', () => {
     expect(read('-s', '-a', '--scope', '--', 'x')).toMatchObject({
       options: { scope: ['-a', '--'], all: false },
       operands: ['x'],
@@ -76,32 +76,32 @@ describe('as GNU argp does', () => {
     expect(read('--aud=')).toMatchObject({ options: { audience: '' } })
   })
 
-  test('letters cluster; the rest of the word is the argument of the first that takes one', () => {
+  test('short options may be clustered; the rest of the word is the argument of the first that has one', () => {
     expect(read('-acoie')).toMatchObject({ options: { all: true, env: true, token: 'ie' } })
     expect(read('-at60', 'x')).toMatchObject({ options: { all: true, time: 60 }, operands: ['x'] })
   })
 
-  test('long names may be shortened while one option is meant', () => {
+  test('a long name may be abbreviated while it is unambiguous', () => {
     expect(read('--sc=a', '--scop', 'b')).toMatchObject({ options: { scope: ['a', 'b'] } })
     expect(refusal('--t=1')).toBe("option '--t' is ambiguous; possibilities: '--token' '--time'")
-    // Both names of one option: no doubt which is meant.
+    // Both are names of one option: not ambiguous.
     expect(read('--for', 'x')).toMatchObject({ options: { audience: 'x' } })
   })
 
-  test('-- ends the options, - is an operand', () => {
+  test('the word -- ends the options, and - is an operand', () => {
     expect(read('-', '--', '-a', '--')).toMatchObject({
       options: { all: false },
       operands: ['-', '-a', '--'],
     })
   })
 
-  test('the last of a single option counts, all of a repeatable one', () => {
+  test('the last occurrence of an option counts, and all of a repeatable one', () => {
     expect(read('--aud=a', '--aud', 'b', '-wdevice', '-w', 'code')).toMatchObject({
       options: { audience: 'b', flow: ['device', 'code'] },
     })
   })
 
-  test('a name starting with no- is a name like another', () => {
+  test('the prefix no- of an option name has no special meaning', () => {
     expect(read('--no-scheme')).toMatchObject({ options: { noScheme: true } })
   })
 
@@ -116,19 +116,19 @@ describe('as GNU argp does', () => {
     [['-t', '-5'], "--time: '-5' is not a whole number"],
     [['-t', '99999999999999999999'], "--time: '99999999999999999999' is not a whole number"],
     [['--pw-store=x'], "--pw-store: 'x' is not a whole number"],
-    [['-w', 'implicit'], "--flow: 'implicit' is none of code, device"],
-  ])('%j is refused', (argv, message) => {
+    [['-w', 'implicit'], "--flow: 'implicit' is not one of code, device"],
+  ])('the command line %j is a usage error', (argv, message) => {
     expect(refusal(...argv)).toBe(message)
   })
 })
 
-test('too few or too many operands are refused', () => {
+test('too few or too many operands are a usage error', () => {
   const one = { ...spec, operands: { label: 'ACCOUNT', min: 1, max: 1 } }
   expect(() => parseArgv(one, ['-a'])).toThrow('missing argument: ACCOUNT')
   expect(() => parseArgv(one, ['a', 'b'])).toThrow("unexpected argument 'b'")
 })
 
-test('with stopAtOperand all after the first operand is its own', () => {
+test('with stopAtOperand the words after the first operand are operands', () => {
   const wrapper = { ...spec, stopAtOperand: true }
   const parsed = parseArgv(wrapper, ['-a', 'env', '-c', '--help', '--'])
   expect(parsed).toMatchObject({
@@ -144,11 +144,11 @@ test.each([
   ['--usage', 'usage'],
   ['-V', 'version'],
   ['--version', 'version'],
-])('%s asks for %s, whatever follows', (word, kind) => {
+])('the option %s prints the %s, whatever follows it', (word, kind) => {
   expect(parseArgv(spec, [word, '--nonsense'])).toEqual({ kind })
 })
 
-test('an error before --help comes first', () => {
+test('an error before --help is reported instead of the help', () => {
   expect(refusal('--nonsense', '--help')).toContain('nonsense')
 })
 
@@ -198,7 +198,7 @@ function shortened(long: string): string[] {
 
 const operand = fc.stringMatching(/^[a-z][a-z0-9:/.-]{0,8}$/)
 
-test('every spelling of the same options, mixed with operands in any way, reads the same', () => {
+test('every spelling of the same options, mixed with operands in any order, has the same values', () => {
   const commandLine = fc.tuple(
     fc.array(meant, { maxLength: 6 }),
     fc.array(operand, { maxLength: 3 }),
@@ -236,7 +236,7 @@ test('every spelling of the same options, mixed with operands in any way, reads 
   )
 })
 
-test('nothing typed makes it fail otherwise than as a usage error', () => {
+test('no command line causes another error than a usage error', () => {
   const anything = fc.array(fc.oneof(fc.string(), fc.stringMatching(/^--?[a-z]*=?$/)))
   fc.assert(
     fc.property(anything, (argv) => {

@@ -1,26 +1,26 @@
 import { AgentError } from '../protocol/wire/errors.ts'
 import { flag, type Option, type Options, shownName, type Values } from './option.ts'
 
-/** What a command takes on its command line. */
+/** The command line of a command: its options and operands. */
 export interface CommandSpec<O extends Options> {
   /** As it is typed: `oidc-token`. */
   readonly name: string
-  /** What it does, in a sentence. */
+  /** What the command does, for its help. */
   readonly summary: string
   readonly options: O
   readonly operands: {
-    /** As the usage line shows them: `ACCOUNT | https://ISSUER`. */
+    /** Their names in the usage line: `ACCOUNT | https://ISSUER`. */
     readonly label: string
     readonly min: number
     readonly max: number
   }
-  /** Headings in the help, by the option each stands before. */
+  /** Headings in the help, each by the option that follows it. */
   readonly headings?: { readonly [K in keyof O]?: string }
-  /** True: all after the first operand belongs to that operand (`oidc-agent COMMAND ARGS…`). */
+  /** True: the first operand ends the options (`oidc-agent COMMAND ARGS…`). */
   readonly stopAtOperand?: boolean
 }
 
-/** A command line that was understood: either something to do or something to show instead. */
+/** A valid command line: arguments to run the command with, or a help text to print. */
 export type Parsed<O extends Options> =
   | { readonly kind: 'run'; readonly args: Arguments<O> }
   | { readonly kind: keyof typeof helpOptions }
@@ -30,7 +30,7 @@ export interface Arguments<O extends Options> {
   readonly operands: readonly string[]
 }
 
-/** The options every command has. */
+/** The options that every command has. */
 export const helpOptions = {
   help: flag('-?, --help, -h', 'Give this help list'),
   usage: flag('--usage', 'Give a short usage message'),
@@ -40,9 +40,9 @@ export const helpOptions = {
 const helpKeys: ReadonlySet<string> = new Set(Object.keys(helpOptions))
 
 /**
- * Reads a command line by the rules of GNU argp, which scripts around oidc-agent rely on.
- * `argv` is without the program's own name.
- * @throws AgentError `usage`.
+ * Parses a command line by the rules of GNU argp, which scripts around oidc-agent rely on. `argv` is without
+ * the name of the program.
+ * @throws AgentError `usage`
  */
 export function parseArgv<O extends Options>(
   spec: CommandSpec<O>,
@@ -62,7 +62,7 @@ export function parseArgv<O extends Options>(
   return { kind: 'run', args: { options: valuesOf(spec.options, occurrences), operands } }
 }
 
-/** An error in how the command was called: message, where to find help, status 64. */
+/** The error of a wrong command line: exit status 64, and by default a hint at `--help`. */
 export function usageError(message: string): AgentError {
   return new AgentError('usage', message)
 }
@@ -74,30 +74,30 @@ function valuesOf<O extends Options>(options: O, occurrences: readonly Occurrenc
       .filter((occurrence) => occurrence.key === key)
       .reduce((before, { raw }) => option.take(raw, before), option.absent)
   }
-  // Each value comes from its own option, which the compiler cannot follow through a loop.
+  // Each value has the type of its own option, which the compiler cannot infer in a loop.
   return values as Values<O>
 }
 
-/** One option found on the command line. */
+/** One occurrence of an option on the command line. */
 export interface Occurrence {
   /** The option's key in its command's {@link Options}. */
   readonly key: string
-  /** Its argument, where one came with it. */
+  /** Its argument, if it has one. */
   readonly raw: string | undefined
 }
 
-/** A command line taken apart by the rules of GNU argp. */
+/** A command line, split by the rules of GNU argp. */
 export interface GnuArgv {
   readonly occurrences: readonly Occurrence[]
   readonly operands: readonly string[]
 }
 
 /**
- * Takes a command line apart as GNU argp does: options and operands mix, an optional argument counts
- * only when attached, long names may be shortened while they stay unambiguous, short ones clustered,
- * `--` ends the options. With `stopAtOperand`, so does the first operand. Reading ends at an option
- * whose key is in `last`: what comes after `--help` does not matter.
- * @throws AgentError `usage`.
+ * Splits a command line as GNU argp does: options and operands may mix, an optional argument must be
+ * attached, long names may be abbreviated while they are unambiguous, short ones may be clustered, `--` ends
+ * the options. With `stopAtOperand` the first operand ends them, too. Parsing ends at an option whose key is
+ * in `last`: the words after `--help` do not matter.
+ * @throws AgentError `usage`
  */
 function readGnuArgv(
   argv: readonly string[],
@@ -129,11 +129,11 @@ function longOption(word: string, rest: string[], options: Options): Occurrence 
   const attached = equals === -1 ? undefined : word.slice(equals + 1)
   const [key, option] = namedOption(name, options)
   if (option.argument === 'none' && attached !== undefined) {
-    throw usage(`option '${shownName(option)}' doesn't allow an argument`)
+    throw usageError(`option '${shownName(option)}' doesn't allow an argument`)
   }
   if (option.argument !== 'required' || attached !== undefined) return { key, raw: attached }
   const next = rest.shift()
-  if (next === undefined) throw usage(`option '${shownName(option)}' requires an argument`)
+  if (next === undefined) throw usageError(`option '${shownName(option)}' requires an argument`)
   return { key, raw: next }
 }
 
@@ -143,20 +143,20 @@ function namedOption(name: string, options: Options): readonly [string, Option<u
   if (exact !== undefined) return exact
   const candidates = entries.filter(([, { longs }]) => longs.some((long) => long.startsWith(name)))
   const [only] = candidates
-  if (only === undefined || name === '') throw usage(`unrecognized option '--${name}'`)
+  if (only === undefined || name === '') throw usageError(`unrecognized option '--${name}'`)
   if (candidates.length === 1) return only
   const names = candidates.flatMap(([, { longs }]) => longs.filter((long) => long.startsWith(name)))
   const list = names.map((long) => `'--${long}'`).join(' ')
-  throw usage(`option '--${name}' is ambiguous; possibilities: ${list}`)
+  throw usageError(`option '--${name}' is ambiguous; possibilities: ${list}`)
 }
 
-/** A word like `-oie` or `-t60`: letters until one that takes an argument. */
+/** A word such as `-oie` or `-t60`: letters up to the first that has an argument. */
 function shortOptions(word: string, rest: string[], options: Options): Occurrence[] {
   const occurrences: Occurrence[] = []
   for (let at = 0; at < word.length; at++) {
     const letter = word.charAt(at)
     const found = Object.entries(options).find(([, { shorts }]) => shorts.includes(letter))
-    if (found === undefined) throw usage(`invalid option -- '${letter}'`)
+    if (found === undefined) throw usageError(`invalid option -- '${letter}'`)
     const [key, option] = found
     if (option.argument === 'none') {
       occurrences.push({ key, raw: undefined })
@@ -165,13 +165,9 @@ function shortOptions(word: string, rest: string[], options: Options): Occurrenc
     const attached = at + 1 < word.length ? word.slice(at + 1) : undefined
     const raw = attached ?? (option.argument === 'required' ? rest.shift() : undefined)
     if (raw === undefined && option.argument === 'required') {
-      throw usage(`option requires an argument -- '${letter}'`)
+      throw usageError(`option requires an argument -- '${letter}'`)
     }
     return [...occurrences, { key, raw }]
   }
   return occurrences
-}
-
-function usage(message: string): AgentError {
-  return new AgentError('usage', message)
 }

@@ -3,15 +3,14 @@ import { type CommandSpec, helpOptions } from './arguments.ts'
 import type { Option, Options } from './option.ts'
 
 /*
- * The only user of commander: it lays out what a person reads, and is loaded only then. Reading a
- * command line through it cost oidc-token a tenth of its start-up (7 of 70 ms), and by argp's rules
- * nothing was left for it to decide.
+ * The only user of commander, which lays out the help and is loaded only for it. It does not parse command
+ * lines: that cost oidc-token a tenth of its start-up (7 of 70 ms), and argp has other rules.
  */
 
-/** Columns a help text fills: argp's, so that it fits the narrowest usual terminal. */
+/** Columns of a help text, as of argp: it fits a terminal of 80 columns. */
 const WIDTH = 79
 
-/** The long text of `--help`. */
+/** The text of `--help`. */
 export function helpText<O extends Options>(spec: CommandSpec<O>): string {
   const command = new Command(spec.name)
     .usage(`[OPTION...] ${spec.operands.label}`)
@@ -32,7 +31,7 @@ export function helpText<O extends Options>(spec: CommandSpec<O>): string {
   return command.helpInformation()
 }
 
-/** The short text of `--usage`. */
+/** The text of `--usage`: a synopsis. */
 export function usageText<O extends Options>(spec: CommandSpec<O>): string {
   const words = Object.values({ ...spec.options, ...helpOptions }).map(
     (option) => `[${short(option)}]`,
@@ -50,7 +49,7 @@ export function usageText<O extends Options>(spec: CommandSpec<O>): string {
   return [...lines, line, ''].join('\n')
 }
 
-/** `-o, --token[=NAME]`; the deprecated and alternative names stay unsaid. */
+/** `-o, --token[=NAME]`; aliases and deprecated names are left out. */
 function term(option: Option<unknown>): string {
   const letter = option.shorts[0] === undefined ? '    ' : `-${option.shorts[0]}, `
   const [long] = option.longs

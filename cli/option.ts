@@ -1,8 +1,8 @@
 import { AgentError } from '../protocol/wire/errors.ts'
 
 /**
- * One option of a command, declared the way the help shows it: `-a, --socket-path=PATH`. `V` is the
- * type of its value; an option not given has the value `absent`.
+ * One option of a command, declared as the help shows it: `-a, --socket-path=PATH`. `V` is the type of its
+ * value; without the option the value is `absent`.
  */
 export interface Option<V> {
   /** Single letters, without the dash. */
@@ -10,33 +10,33 @@ export interface Option<V> {
   /** Long names, without the dashes: the one shown first, then its aliases. */
   readonly longs: readonly string[]
   readonly argument: 'none' | 'required' | 'optional'
-  /** What stands for the argument in the help: `PATH`. */
+  /** The name of the argument in the help: `PATH`. */
   readonly placeholder: string
   readonly help: string
   readonly absent: V
-  /** The value after one more occurrence; `raw` is undefined where no argument came with it. */
+  /** The value after one more occurrence; `raw` is its argument, if it has one. */
   take(raw: string | undefined, before: V): V
 }
 
 /** The options of a command by the names its code uses. */
 export type Options = Readonly<Record<string, Option<unknown>>>
 
-/** What the options of a command were found to be. */
+/** The values of a command's options. */
 export type Values<O extends Options> = {
   readonly [K in keyof O]: O[K] extends Option<infer V> ? V : never
 }
 
-/** An option without argument: true where given. */
+/** An option without argument: true if given. */
 export function flag(spelling: string, help: string): Option<boolean> {
   return { ...declared(spelling, help), absent: false, take: () => true }
 }
 
-/** An option with a text argument; the last one given counts. */
+/** An option with a text argument; the last occurrence counts. */
 export function text(spelling: string, help: string): Option<string | undefined> {
   return { ...declared(spelling, help), absent: undefined, take: (raw) => raw }
 }
 
-/** An option with a text argument that may be given more than once; all count, in order. */
+/** An option with a text argument that may be repeated; all occurrences count, in order. */
 export function texts(spelling: string, help: string): Option<readonly string[]> {
   return {
     ...declared(spelling, help),
@@ -45,12 +45,12 @@ export function texts(spelling: string, help: string): Option<readonly string[]>
   }
 }
 
-/** An option whose argument may be left out: true where given without. */
+/** An option with an optional text argument: true if given without one. */
 export function optionalText(spelling: string, help: string): Option<string | true | undefined> {
   return { ...declared(spelling, help), absent: undefined, take: (raw) => raw ?? true }
 }
 
-/** An option with a whole number of 0 or more; the last one given counts. */
+/** An option with a whole number of 0 or more; the last occurrence counts. */
 export function wholeNumber(spelling: string, help: string): Option<number | undefined> {
   const option = declared(spelling, help)
   return {
@@ -60,7 +60,7 @@ export function wholeNumber(spelling: string, help: string): Option<number | und
   }
 }
 
-/** As {@link wholeNumber}, all of them counting. */
+/** As {@link wholeNumber}; all occurrences count, in order. */
 export function wholeNumbers(spelling: string, help: string): Option<readonly number[]> {
   const option = declared(spelling, help)
   return {
@@ -70,7 +70,7 @@ export function wholeNumbers(spelling: string, help: string): Option<readonly nu
   }
 }
 
-/** An option whose number may be left out: true where given without. */
+/** An option with an optional number: true if given without one. */
 export function optionalNumber(spelling: string, help: string): Option<number | true | undefined> {
   const option = declared(spelling, help)
   return {
@@ -80,7 +80,7 @@ export function optionalNumber(spelling: string, help: string): Option<number | 
   }
 }
 
-/** An option whose argument is one of `choices`; the last one given counts. */
+/** An option whose argument is one of `choices`; the last occurrence counts. */
 export function choice<C extends string>(
   spelling: string,
   choices: readonly C[],
@@ -94,7 +94,7 @@ export function choice<C extends string>(
   }
 }
 
-/** As {@link choice}, all of them counting, in order. */
+/** As {@link choice}; all occurrences count, in order. */
 export function choices<C extends string>(
   spelling: string,
   allowed: readonly C[],
@@ -110,7 +110,7 @@ export function choices<C extends string>(
 
 type Declared = Omit<Option<unknown>, 'absent' | 'take'>
 
-/** Reads `-o, --token, --alias[=NAME]`. */
+/** Parses `-o, --token, --alias[=NAME]`. */
 function declared(spelling: string, help: string): Declared {
   const [names = '', optional, required] = spelling.split(/\[=(.*)\]$|=(.*)$/)
   const all = names.split(', ')
@@ -134,10 +134,13 @@ function numberOf(raw: string, option: Declared): number {
 function chosen<C extends string>(raw: string, allowed: readonly C[], option: Declared): C {
   const found = allowed.find((one) => one === raw)
   if (found !== undefined) return found
-  throw new AgentError('usage', `${shownName(option)}: '${raw}' is none of ${allowed.join(', ')}`)
+  throw new AgentError(
+    'usage',
+    `${shownName(option)}: '${raw}' is not one of ${allowed.join(', ')}`,
+  )
 }
 
-/** The option as a message names it: `--time`, or `-k` where it has no long name. */
+/** The name of an option in a message: `--time`, or `-k` if it has no long name. */
 export function shownName(option: Pick<Declared, 'longs' | 'shorts'>): string {
   const [long] = option.longs
   return long === undefined ? `-${option.shorts[0] ?? ''}` : `--${long}`

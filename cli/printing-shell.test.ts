@@ -4,7 +4,7 @@ import { expect, test } from 'vitest'
 import { shellQuote } from '../protocol/wire/text.ts'
 import { checkVariableName, exportLine } from './printing.ts'
 
-test('what needs no quotes has none, as the C tools print it', () => {
+test('a value of safe characters is not quoted, as by the C tools', () => {
   expect(exportLine('OIDC_SOCK', '/tmp/oidc-AbCdEf/oidc-agent.1234')).toBe(
     'OIDC_SOCK=/tmp/oidc-AbCdEf/oidc-agent.1234; export OIDC_SOCK;',
   )
@@ -15,25 +15,25 @@ test('what needs no quotes has none, as the C tools print it', () => {
 })
 
 test.each(['', ' ', '~', 'a:~root', '$(id)', '`id`', 'a;id', '*', "it's", '"', '\\', '&', '#'])(
-  '%j is quoted',
+  'the value %j is quoted',
   (value) => {
     expect(shellQuote(value)).toMatch(/^'.*'$/s)
   },
 )
 
-test('a shell gets back exactly what was put in, and runs nothing of it', () => {
+test('a shell reads exactly the exported value, and runs nothing of it', () => {
   const hostile = fc.oneof(
     fc.string({ minLength: 0 }),
     fc.string({ unit: fc.constantFrom(...'\'"\\$`;&|<>()*?[]~#! \t\n=:%a'.split('')) }),
   )
-  // One shell for all: starting one a value would take a minute.
+  // One shell for all values: one for each would take a minute.
   const values = fc.sample(hostile, 500).filter((value) => !value.includes('\0'))
   const script = values.map((value) => `${exportLine('V', value)} printf '%s\\0' "$V"`).join('\n')
   const output = execFileSync('/bin/sh', { input: script, encoding: 'utf8' })
   expect(output.split('\0').slice(0, -1)).toEqual(values)
 })
 
-test('names of variables', () => {
+test('only a name of letters, digits and underscores is a variable name', () => {
   for (const name of ['A', '_', 'OIDC_AT', 'a1']) expect(checkVariableName(name)).toBe(name)
   for (const name of ['', '1A', 'A B', 'A;id', 'A=1', 'Ä', 'A\n', '$A']) {
     expect(() => checkVariableName(name)).toThrow('cannot be the name of a shell variable')

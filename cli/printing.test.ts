@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest'
-import { dateOf, loginEndWarning } from './printing.ts'
+import { dateOf, loginEndWarning, printedAccount, printNames } from './printing.ts'
+import { testIo } from './test-io.ts'
 
 const now = Date.UTC(2026, 11, 18, 12)
 const DAY = 86_400
@@ -15,10 +16,10 @@ function warned(seconds: number, account: string | undefined = 'wlcg'): string |
   return loginEndWarning(reply, account, now)
 }
 
-describe('the end of a login', () => {
+describe('the warning before the end of a login', () => {
   const date = dateOf(now / 1000 + 2 * DAY)
 
-  test('is told in the last three days, with the command that mends it', () => {
+  test('the end of a login is announced in its last three days, with the command for a new login', () => {
     expect(warned(2 * DAY)).toBe(
       `the login of wlcg ends in 2 days (${date}): oidc-gen wlcg --reauthenticate`,
     )
@@ -32,11 +33,11 @@ describe('the end of a login', () => {
     [3600, 'ends in 1 hour ('],
     [60, 'ends within the hour ('],
     [-60, 'ended on '],
-  ])('%d seconds: %s', (seconds, text) => {
+  ])('a login with %d seconds left %s', (seconds, text) => {
     expect(warned(seconds)).toContain(text)
   })
 
-  test('names the issuer where no account was named, and can be typed as it stands', () => {
+  test('the warning names the issuer if no account is given, and quotes an account for the shell', () => {
     const reply = { status: 'success', access_token: 'AT', expires_at: 0 } as const
     const ending = { ...reply, issuer: 'https://op.example/', refresh_token_expires_at: now / 1000 }
     expect(loginEndWarning(ending, undefined, now)).toMatch(
@@ -45,7 +46,7 @@ describe('the end of a login', () => {
     expect(warned(60, 'my acc')).toContain("oidc-gen 'my acc' --reauthenticate")
   })
 
-  test('is told whenever the provider has said so, whatever was expected', () => {
+  test('a login that the provider has ended is reported whatever its expected end', () => {
     const reply = { status: 'success', access_token: 'AT', issuer: '', expires_at: 0 } as const
     const over = { ...reply, login_expired: true, refresh_token_expires_at: now } as const
     expect(loginEndWarning(over, 'wlcg', now)).toBe(
@@ -53,8 +54,23 @@ describe('the end of a login', () => {
     )
   })
 
-  test.each([undefined, 0])('%s: not known, nothing is said', (end) => {
+  test.each([undefined, 0])('a login with the unknown end %s causes no warning', (end) => {
     const reply = { status: 'success', access_token: 'AT', issuer: '', expires_at: 0 } as const
     expect(loginEndWarning({ ...reply, refresh_token_expires_at: end }, 'x', now)).toBeUndefined()
   })
+})
+
+test('the name of an account is one line of a list, whatever characters it has', () => {
+  const io = testIo()
+  printNames(io, ['wlcg', 'w\u202eglc\u001b[2J', 'a\nb'], { heading: '', none: '' })
+  expect(io.stdout.text).toBe('wlcg\nw?glc?[2J\na?b\n')
+})
+
+test('the printed JSON of an account has control and format characters as escapes', () => {
+  const fields = { name: 'wlcg', 'note\u2066': ['a\u009b2J', '\u202etxt\u007f'] }
+  const text = printedAccount(fields)
+  expect(text).toBe(
+    '{\n\t"name":\t"wlcg",\n\t"note\\u2066":\t["a\\u009b2J", "\\u202etxt\\u007f"]\n}',
+  )
+  expect(JSON.parse(text)).toEqual(fields)
 })

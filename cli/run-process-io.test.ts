@@ -44,7 +44,7 @@ async function outcome(
   return { status: child.exitCode, stdout: out, stderr: err }
 }
 
-test('a process writes, and ends with the status of its command', async () => {
+test('a command process writes its output and ends with its exit status', async () => {
   expect(await outcome(['-V'], 'pipe')).toEqual({
     status: 0,
     stdout: `oidc-token ${VERSION}\n`,
@@ -53,20 +53,26 @@ test('a process writes, and ends with the status of its command', async () => {
   expect(await outcome([], 'pipe')).toMatchObject({ status: 64, stdout: '' })
 })
 
-test('it is silent where its reader has gone', async () => {
+test('a command process is silent if the reader of its output has ended', async () => {
   expect(await outcome(['--help'], 'closed pipe')).toMatchObject({ status: 0, stderr: '' })
 })
 
-test.skipIf(!existsSync('/dev/full'))('it says so where its output is lost', async () => {
-  expect(await outcome(['-V'], openSync('/dev/full', 'w'))).toEqual({
-    status: 1,
-    stdout: '',
-    stderr: 'Error: output lost: ENOSPC: no space left on device, write\n',
-  })
-})
+test.skipIf(!existsSync('/dev/full'))(
+  'a command process reports that its output is lost',
+  async () => {
+    expect(await outcome(['-V'], openSync('/dev/full', 'w'))).toEqual({
+      status: 1,
+      stdout: '',
+      stderr: 'Error: output lost: ENOSPC: no space left on device, write\n',
+    })
+  },
+)
 
-test.skipIf(!existsSync('/dev/full'))('it ends where not even that can be said', async () => {
-  const full = (): number => openSync('/dev/full', 'w')
-  expect(await outcome(['--nonsense'], 'pipe', full())).toMatchObject({ status: 1, stdout: '' })
-  expect(await outcome(['-V'], full(), full())).toMatchObject({ status: 1 })
-})
+test.skipIf(!existsSync('/dev/full'))(
+  'a command process ends with status 1 if its stderr is lost, too',
+  async () => {
+    const full = (): number => openSync('/dev/full', 'w')
+    expect(await outcome(['--nonsense'], 'pipe', full())).toMatchObject({ status: 1, stdout: '' })
+    expect(await outcome(['-V'], full(), full())).toMatchObject({ status: 1 })
+  },
+)

@@ -37,8 +37,8 @@ function failsWith(error: Error): Main<typeof options> {
   return () => Promise.reject<undefined>(error)
 }
 
-describe('what is asked about the command itself', () => {
-  test('help shows every option with its first name', async () => {
+describe('--help, --usage and --version', () => {
+  test('--help lists every option by its first name within 79 columns', async () => {
     const { status, stdout, stderr } = await outcome(['--help'])
     expect({ status, stderr }).toEqual({ status: 0, stderr: '' })
     expect(stdout).toMatch(/^Usage: tool \[OPTION\.\.\.\] ACCOUNT\n\nDoes things\.\n/)
@@ -49,7 +49,7 @@ describe('what is asked about the command itself', () => {
     for (const line of stdout.split('\n')) expect(line.length).toBeLessThan(80)
   })
 
-  test('usage is a synopsis', async () => {
+  test('--usage prints a synopsis', async () => {
     expect((await outcome(['--usage'])).stdout).toBe(
       [
         'Usage: tool [-a] [-o[OIDC_AT]] [-t SECONDS] [--aud=AUDIENCE] [-x]',
@@ -59,18 +59,18 @@ describe('what is asked about the command itself', () => {
     )
   })
 
-  test('version is tool and number', async () => {
+  test('--version prints the name and version of the command', async () => {
     expect(await outcome(['-V'])).toEqual({ status: 0, stdout: `tool ${VERSION}\n`, stderr: '' })
   })
 })
 
 describe('exit status and errors', () => {
-  test('0, unless the command says another', async () => {
+  test('the exit status is 0 unless the command returns another', async () => {
     expect(await outcome(['x'])).toEqual({ status: 0, stdout: '', stderr: '' })
     expect(await outcome(['x'], () => Promise.resolve(7))).toMatchObject({ status: 7 })
   })
 
-  test('64 and where to find help for a wrong command line', async () => {
+  test('a wrong command line ends with status 64 and a hint at --help', async () => {
     expect(await outcome(['--foo'])).toEqual({
       status: 64,
       stdout: '',
@@ -82,7 +82,7 @@ describe('exit status and errors', () => {
     expect(await outcome(['a', 'b'])).toMatchObject({ status: 64 })
   })
 
-  test('Error: and the hint below it', async () => {
+  test('an error is printed after "Error:" with its hint below', async () => {
     const error = new AgentError('account-not-loaded', 'account not loaded', { hint: 'run it' })
     expect(await outcome(['x'], failsWith(error))).toEqual({
       status: 1,
@@ -97,12 +97,26 @@ describe('exit status and errors', () => {
     })
   })
 
-  test('what a provider said cannot command the terminal', async () => {
+  test('the message and hint of an error cannot command the terminal', async () => {
     const error = new AgentError('provider-error', 'no\u001b[2J', { hint: 'see\u0007\nhere' })
     expect((await outcome(['x'], failsWith(error))).stderr).toBe('Error: no?[2J\nsee?\nhere\n')
   })
 
-  test('a mistake of ours is called one; its stack is shown only to who asks', async () => {
+  test('the message and hint of a usage error cannot command the terminal', async () => {
+    const error = new AgentError('usage', "no '\u009bx'", { hint: 'see\u202ehere' })
+    expect((await outcome(['x'], failsWith(error))).stderr).toBe("tool: no '?x'\nsee?here\n")
+  })
+
+  test('the stderr of a command sanitizes its text, except what is written raw', async () => {
+    const main: Main<typeof options> = (_args, io) => {
+      io.stderr.write('said: \u001b[2J\u2066x\ny\n')
+      io.stderr.writeRaw('\u001b[31mred\u001b[0m\n')
+      return Promise.resolve(undefined)
+    }
+    expect((await outcome(['x'], main)).stderr).toBe('said: ?[2J?x\ny\n\u001b[31mred\u001b[0m\n')
+  })
+
+  test('an unexpected error is called internal, and has its stack only with OIDC_AGENT_DEBUG', async () => {
     const mistake = failsWith(new TypeError('x is undefined'))
     expect(await outcome(['x'], mistake)).toEqual({
       status: 1,
@@ -128,7 +142,10 @@ describe('colour', () => {
     [true, { OIDC_AGENT_NOCOLOR: 'yes' }, plain],
     [true, { OIDC_AGENT_NOCOLOR: '0', NO_COLOR: '1' }, red],
     [false, { OIDC_AGENT_NOCOLOR: '0' }, plain],
-  ])('on a terminal: %s, with %j', async (terminal, env, expected) => {
-    expect((await outcome(['x'], gone, { env, terminal })).stderr).toBe(expected)
-  })
+  ])(
+    'whether stderr is a terminal (%s) and the environment %j decide on colour',
+    async (terminal, env, expected) => {
+      expect((await outcome(['x'], gone, { env, terminal })).stderr).toBe(expected)
+    },
+  )
 })

@@ -1,18 +1,27 @@
 import type { Environment } from '../protocol/wire/agent-options.ts'
 import { AgentError, errorCodes } from '../protocol/wire/errors.ts'
-import { visibleText } from '../protocol/wire/text.ts'
+import { sanitize } from '../protocol/wire/text.ts'
 import { VERSION } from '../protocol/wire/version.ts'
 import { type Arguments, type CommandSpec, parseArgv } from './arguments.ts'
 import { isNonInteractive } from './non-interactive.ts'
 import type { Options } from './option.ts'
 
-/** Where a command writes: stdout is data, stderr is for the person. */
+/** Where a command writes. */
 export interface Output {
   write(text: string): unknown
   readonly isTTY?: boolean | undefined
 }
 
-/** The world a command runs in; `process-io.ts` makes the real one. */
+/**
+ * The stderr of a command. People read it, and much of what is written comes from providers and other
+ * agents: `write` sanitizes by the policy `terminal`.
+ */
+export interface SanitizedOutput extends Output {
+  /** Writes without sanitizing: for colours, whose escape sequences are ours. */
+  writeRaw(text: string): unknown
+}
+
+/** What a command takes from outside; {@link processIo} makes the real one. */
 export interface Io {
   /** Without the program's own name. */
   readonly argv: readonly string[]
@@ -20,23 +29,25 @@ export interface Io {
   readonly uid: number
   /** Milliseconds since 1970. */
   readonly now: () => number
+  /** Data for scripts. A command that prints foreign text here sanitizes it itself. */
   readonly stdout: Output
-  readonly stderr: Output
+  /** Messages for a person. */
+  readonly stderr: SanitizedOutput
 }
 
 /** How a process ends: with a status, or by a signal. */
 export type ExitOutcome = number | NodeJS.Signals
 
-/** What a command does once its command line is understood. The status it gives is 0 unless it says another. */
+/** What a command does after its command line is parsed. `undefined` is exit status 0. */
 export type Main<O extends Options> = (
   args: Arguments<O>,
   io: Io,
 ) => Promise<ExitOutcome | undefined> | Promise<void>
 
 /**
- * Runs a command and gives how it is to end: the one place where an error becomes output. Errors of
- * ours are shown as `Error: …` with their hint below, as the C tools do; how the command was called
- * as argp does.
+ * Runs a command and returns how the process has to end. This is the one place where an error becomes
+ * output: an AgentError is shown as `Error: …` with its hint below, as by the C tools; a usage error as
+ * by argp.
  */
 export async function run<O extends Options>(
   spec: CommandSpec<O>,
@@ -46,21 +57,21 @@ export async function run<O extends Options>(
   let nonInteractive = isNonInteractive(io.env)
   try {
     const parsed = parseArgv(spec, io.argv)
-    nonInteractive ||= parsed.kind === 'run' && saysNonInteractive(parsed.args.options)
+    nonInteractive ||= parsed.kind === 'run' && hasNonInteractive(parsed.args.options)
     if (parsed.kind === 'run') return (await main(parsed.args, io)) ?? 0
     io.stdout.write(await textOf(parsed.kind, spec))
     return 0
   } catch (error) {
-    io.stderr.write(errorText(error, spec.name, io))
+    io.stderr.writeRaw(errorText(error, spec.name, io))
     const code = error instanceof AgentError ? error.code : 'internal'
     if (nonInteractive) return errorCodes[code].withoutPerson
-    // By the signal, so that a loop of a shell ends with us; the shell's `$?` is 130 as well.
+    // By the signal, so that a shell ends its loop too; its `$?` is 130 as well.
     return code === 'cancelled' ? 'SIGINT' : errorCodes[code].exitStatus
   }
 }
 
-/** The launcher is told by an option what it tells others by the environment. */
-function saysNonInteractive(options: Readonly<Record<string, unknown>>): boolean {
+/** `oidc-agent --non-interactive`; other commands find it in their environment. */
+function hasNonInteractive(options: Readonly<Record<string, unknown>>): boolean {
   return options['nonInteractive'] === true
 }
 
@@ -73,18 +84,18 @@ async function textOf<O extends Options>(
   return kind === 'help' ? helpText(spec) : usageText(spec)
 }
 
+/** Message and hint of an error, sanitized. */
 function errorText(error: unknown, program: string, io: Io): string {
   if (!(error instanceof AgentError)) {
-    return `${label(io)} internal error: ${visibleText(detailsOf(error, io))}\n`
+    return `${label(io)} internal error: ${sanitize(detailsOf(error, io), 'terminal')}\n`
   }
-  const message = visibleText(error.message)
+  const message = sanitize(error.message, 'terminal')
+  const hint = sanitize(error.hint ?? '', 'terminal')
   if (error.code === 'usage') {
-    const help =
-      error.hint ?? `Try '${program} --help' or '${program} --usage' for more information.`
-    return `${program}: ${message}\n${help}\n`
+    const help = `Try '${program} --help' or '${program} --usage' for more information.`
+    return `${program}: ${message}\n${hint === '' ? help : hint}\n`
   }
-  const { hint = '' } = error
-  return `${label(io)} ${message}\n${hint === '' ? '' : `${visibleText(hint)}\n`}`
+  return `${label(io)} ${message}\n${hint === '' ? '' : `${hint}\n`}`
 }
 
 function label(io: Io): string {
@@ -104,7 +115,7 @@ function detailsOf(error: unknown, { env }: Io): string {
   return env['OIDC_AGENT_DEBUG'] === undefined ? error.message : (error.stack ?? error.message)
 }
 
-/** The world of this process. Streams are opened when they are first used: opening costs time. */
+/** The {@link Io} of this process. Each stream is opened when it is first used: opening costs time. */
 export function processIo(): Io {
   return {
     argv: process.argv.slice(2),
@@ -114,13 +125,22 @@ export function processIo(): Io {
     get stdout() {
       return watched(process.stdout)
     },
-    get stderr() {
-      return watched(process.stderr)
-    },
+    stderr: sanitized(() => watched(process.stderr)),
   }
 }
 
-/** Settles what `run` cannot catch: that what was written does not arrive. */
+/** An output that sanitizes what it writes to the one that `open` returns. */
+export function sanitized(open: () => Output): SanitizedOutput {
+  return {
+    get isTTY() {
+      return open().isTTY
+    },
+    write: (text) => open().write(sanitize(text, 'terminal')),
+    writeRaw: (text) => open().write(text),
+  }
+}
+
+/** A stream whose failures are reported: they come later than `run` could catch them. */
 function watched(stream: NodeJS.WriteStream): NodeJS.WriteStream {
   if (stream.listenerCount('error') === 0)
     stream.on('error', (error: NodeJS.ErrnoException) => reportLoss(error, stream))
@@ -128,16 +148,16 @@ function watched(stream: NodeJS.WriteStream): NodeJS.WriteStream {
 }
 
 function reportLoss(error: NodeJS.ErrnoException, stream: NodeJS.WriteStream): void {
-  // The reader has seen enough: `oidc-add -l | head -1`.
+  // The reader has closed the pipe: `oidc-add -l | head -1`.
   if (error.code === 'EPIPE') return
   process.exitCode = 1
-  // Where stderr is what failed, there is nowhere left to say it.
+  // If stderr itself has failed, there is no other place for the message.
   if (stream === process.stderr) return
   watched(process.stderr).write(`Error: output lost: ${error.message}\n`)
 }
 
-/** Lets this process end once all it wrote has gone out. */
-export function exitWith(ending: ExitOutcome): void {
-  if (typeof ending === 'number') process.exitCode ??= ending
-  else process.once('exit', () => process.kill(process.pid, ending))
+/** Lets this process end as `outcome` says, after all its output is written. */
+export function exitWith(outcome: ExitOutcome): void {
+  if (typeof outcome === 'number') process.exitCode ??= outcome
+  else process.once('exit', () => process.kill(process.pid, outcome))
 }

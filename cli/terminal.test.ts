@@ -69,6 +69,16 @@ describe('A question at the terminal', () => {
   })
 })
 
+test('foreign text in a question or a message does not command the terminal', async () => {
+  const { terminal, type, screen } = screenAndKeys()
+  terminal.say('scopes: a\u001b[2J\u202eb\nand c')
+  expect(screen()).toBe('scopes: a?[2J?b\nand c\n')
+  const answer = terminal.ask('Issuer\u009b1m', { default: 'https://op\u0007' })
+  type('\r')
+  await answer
+  expect(screen()).toContain('Issuer?1m [https://op?]: ')
+})
+
 describe('A secret at the terminal', () => {
   test('a secret is never shown, and the cursor moves to a new line after it', async () => {
     const { terminal, type, screen } = screenAndKeys()

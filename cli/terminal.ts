@@ -1,6 +1,7 @@
 import { openSync } from 'node:fs'
 import { ReadStream, WriteStream } from 'node:tty'
 import { AgentError } from '../protocol/wire/errors.ts'
+import { sanitize } from '../protocol/wire/text.ts'
 import { type Console, readLine } from './line-editor.ts'
 import { isNonInteractive, NON_INTERACTIVE } from './non-interactive.ts'
 import type { Io } from './run.ts'
@@ -87,7 +88,7 @@ export class StreamTerminal implements Terminal {
   }
 
   say(text: string): void {
-    this.#console.output.write(`${text}\n`)
+    this.#console.output.write(`${sanitize(text, 'terminal')}\n`)
   }
 
   close(): void {
@@ -105,7 +106,7 @@ export class StreamTerminal implements Terminal {
       this.say(typing === 'shown' ? `${prompt}${pasted}` : prompt)
       return pasted
     }
-    const options = { prompt, typing, begun: this.#begun, signal }
+    const options = { prompt: sanitize(prompt, 'terminal'), typing, begun: this.#begun, signal }
     const { line, more, begun } = await readLine(this.#console, options)
     this.#pasted.push(...more)
     this.#begun = begun

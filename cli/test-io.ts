@@ -1,28 +1,34 @@
-import type { Io, Output } from './run.ts'
+import { type Io, type Output, type SanitizedOutput, sanitized } from './run.ts'
 
 /** An output that keeps what is written. */
 export interface KeptOutput extends Output {
   readonly text: string
 }
 
-/** For tests: a world without terminal, whose outputs are kept. */
+/** For tests: an {@link Io} without a terminal, whose outputs are kept. */
 export function testIo(
   given: {
     readonly argv?: readonly string[]
     readonly env?: Io['env']
-    /** True: stderr is one. */
+    /** True: stderr is a terminal. */
     readonly terminal?: boolean
-    /** True: stdout is one. */
+    /** True: stdout is a terminal. */
     readonly screen?: boolean
   } = {},
-): Io & { readonly stdout: KeptOutput; readonly stderr: KeptOutput } {
+): Io & { readonly stdout: KeptOutput; readonly stderr: KeptOutput & SanitizedOutput } {
+  const stderr = keptOutput(given.terminal ?? false)
   return {
     argv: given.argv ?? [],
     env: given.env ?? {},
     uid: process.getuid?.() ?? 0,
     now: Date.now,
     stdout: keptOutput(given.screen ?? false),
-    stderr: keptOutput(given.terminal ?? false),
+    stderr: {
+      ...sanitized(() => stderr),
+      get text() {
+        return stderr.text
+      },
+    },
   }
 }
 

@@ -8,32 +8,36 @@ import type { AuthorizationSessions, LoginReply } from './authorization-sessions
 import type { Login } from './complete-login.ts'
 import { type LocalRedirect, redirectUrisOf } from './redirect-server.ts'
 
-/** A login that may go through a browser on this machine. */
+/** A login by the authorization code flow. */
 export interface BrowserLogin extends Login {
-  /** No web server of ours. */
+  /** Do not use a redirect URI that the agent serves. */
   readonly noWebserver: boolean
-  /** No redirect to another program by its URI scheme. */
+  /** Do not use a redirect URI with a custom scheme. */
   readonly noScheme: boolean
 }
 
-/** Where the browser is to come back. */
+/** The redirect URI of a login (RFC 6749 §3.1.2). */
 interface Redirect {
   readonly uri: string
-  /** Undefined: the person, or the desktop, passes it to `oidc-gen --codeExchange`. */
+  /** Undefined: the person or the desktop passes the response to `oidc-gen --codeExchange`. */
   readonly local: LocalRedirect | undefined
 }
 
-/** The parts of the agent that an authorization code login takes. */
+/** The parts of the agent that an authorization code login uses. */
 export interface AuthorizationCodeContext {
   readonly options: AgentOptions
   readonly provider: OpenIdProvider
   readonly clientConfigs: ClientConfigs
   readonly authorizationSessions: AuthorizationSessions
-  /** Ends the login with the tokens of its code. */
+  /** Completes the login with the token response of its code. */
   readonly complete: (response: TokenResponse) => Promise<LoginReply>
 }
 
-/** Starts an authorization code flow with PKCE (RFC 6749 §4.1, RFC 7636) and waits for its redirect. */
+/**
+ * Starts an authorization code flow with PKCE (RFC 6749 §4.1, RFC 7636). The session waits for the
+ * authorization response.
+ * @throws AgentError `no-redirect-address` if no redirect URI of the account can be used
+ */
 export async function startAuthorizationCodeLogin(
   login: BrowserLogin,
   context: AuthorizationCodeContext,
@@ -77,24 +81,27 @@ async function startLogin(
     name: { account: account.name, issuer: account.issuer },
     onlyAccessToken,
     redirect: redirect.local,
-    exchange: async (answer, ending) => {
-      const { code, isPassedOn } = answer
+    exchange: async ({ code, issuerParameter, isPassedOn }, sessionSignal) => {
       const client = await clientConfigs.clientOf(account)
-      // The C oidc-gen passes on code and state only: what it left out is not held against the login.
-      const leftOut = isPassedOn
-        ? (await provider.discover(client.provider, ending)).issuer
+      // The C oidc-gen passes on code and state only. A missing `iss` is then no reason to refuse.
+      const assumed = isPassedOn
+        ? (await provider.discover(client.provider, sessionSignal)).issuer
         : undefined
-      const issuerParameter = answer.issuerParameter ?? leftOut
-      const exchange = { code, issuerParameter, redirectUri, codeVerifier: key.verifier }
-      return complete(await provider.authorizationCodeGrant(client, exchange, ending))
+      const exchange = {
+        code,
+        issuerParameter: issuerParameter ?? assumed,
+        redirectUri,
+        codeVerifier: key.verifier,
+      }
+      return complete(await provider.authorizationCodeGrant(client, exchange, sessionSignal))
     },
   })
   return uri
 }
 
 /**
- * The first redirect URI that can be waited for: a local one whose port is free, else one that needs
- * no port.
+ * The first usable redirect URI of the account: a local one whose port is free, else one that needs no
+ * port.
  * @throws AgentError `no-redirect-address`
  */
 async function takeRedirect(
@@ -111,7 +118,7 @@ async function takeRedirect(
   const withScheme = context.options.customUriScheme && !login.noScheme
   const [uri] = [
     ...(withScheme ? custom : []),
-    // With no web server wanted, the person copies a local address that leads nowhere.
+    // Without a web server, the browser fails to open a local address, and the person copies it.
     ...(withServer ? [] : local.map((redirect) => redirect.uri)),
   ]
   if (uri === undefined) throw noRedirect(login.account.redirectUris, local)
@@ -122,19 +129,19 @@ function noRedirect(uris: readonly string[], local: readonly LocalRedirect[]): A
   const tried = local.map(({ port }) => port).join(', ')
   const why =
     tried === ''
-      ? `None of them is of the form http://localhost:<port>: ${uris.join(' ')}`
+      ? `The account has no redirect URI of the form http://localhost:<port>: ${uris.join(' ')}`
       : `Other programs use port ${tried}.`
   return peerError('no-redirect-address', {
-    hint: `${why}\nName another one that the client is registered with by --redirect-uri, or log in with -w device.`,
+    hint: `${why}\nGive another redirect URI of the client by --redirect-uri, or log in with -w device.`,
   })
 }
 
-/** 144 bits, 24 characters of base64url: nobody guesses a login's state. */
+/** 144 bits, 24 characters of base64url: RFC 6749 §10.10 asks for at least 128 bits. */
 const RANDOM_BYTES = 18
 
 /**
  * A new `state` (RFC 6749 §4.1.1) in the C agent's form `<s>:<a><24 random>:<len>:<sock>`
- * (protocol.md §2.5): by the socket's path in it, a redirect helper in another session finds this
+ * (protocol.md §2.5). It has the path of the socket, by which oidc-gen in another session finds this
  * agent.
  */
 export function newLoginState(
@@ -152,13 +159,14 @@ export function newLoginState(
 /** 128 characters of base64url, the most that RFC 7636 §4.1 allows. */
 const VERIFIER_BYTES = 96
 
-/** What proves that who exchanges the code is who asked for it (RFC 7636). */
+/** PKCE code verifier and code challenge (RFC 7636 §4). */
 export interface ProofKey {
   readonly verifier: string
-  /** The verifier's SHA-256, base64url (method S256). */
+  /** SHA-256 of the verifier, base64url (method S256). */
   readonly challenge: string
 }
 
+/** A new random verifier and its challenge. */
 export function newProofKey(): ProofKey {
   const verifier = randomBytes(VERIFIER_BYTES).toString('base64url')
   return { verifier, challenge: createHash('sha256').update(verifier).digest('base64url') }

@@ -50,8 +50,8 @@ function visit(state: string): Promise<Response> {
   return fetch(`http://localhost:${port}/?code=c&state=${encodeURIComponent(state)}`)
 }
 
-describe('a login nobody finishes in time', () => {
-  test('is refused whichever way its code comes, and the browser is told', async () => {
+describe('an expired login', () => {
+  test('an expired login accepts no code from the browser or the socket, and both get the reason', async () => {
     await add(STATE)
     now = 60_000
     const page = await visit(STATE)
@@ -63,7 +63,7 @@ describe('a login nobody finishes in time', () => {
     expect(exchanges).toEqual([])
   })
 
-  test('gives its port back', async () => {
+  test('an expired login releases its port', async () => {
     await logins.close()
     logins = new AuthorizationSessions({
       runtime: { now: () => now, random: () => 0 },
@@ -77,14 +77,14 @@ describe('a login nobody finishes in time', () => {
   })
 })
 
-test('so many logins wait, and not one more: the oldest is forgotten', async () => {
+test('at most 100 logins wait: one more drops the oldest', async () => {
   for (let index = 0; index < 101; index += 1) await add(`state ${index}`)
   expect((await visit('state 0')).status).toBe(400)
   expect((await visit('state 1')).status).toBe(200)
   expect((await visit('state 100')).status).toBe(200)
 })
 
-test('an agent that ends waits for no browser and breaks off its exchanges', async () => {
+test('an agent that ends closes its redirect servers and aborts its code exchanges', async () => {
   let fail: (error: AgentError) => void = () => undefined
   answer = () =>
     new Promise((_resolve, reject) => {
@@ -101,7 +101,7 @@ test('an agent that ends waits for no browser and breaks off its exchanges', asy
   await expect(visit(STATE)).rejects.toThrow('fetch failed')
 })
 
-test('a login given up while its code is exchanged frees its port once', async () => {
+test('a login that ends during its code exchange releases its port once', async () => {
   let succeed: (reply: LoginReply) => void = () => undefined
   answer = () =>
     new Promise((resolve) => {
@@ -114,12 +114,12 @@ test('a login given up while its code is exchanged frees its port once', async (
   logins.end(STATE)
   succeed(reply)
   expect((await page).status).toBe(200)
-  // The other one is still waited for.
+  // The other login still waits.
   answer = () => Promise.resolve(reply)
   expect((await visit('another')).status).toBe(200)
 })
 
-test('a fault of ours is not told to the browser', async () => {
+test('the page for an internal error does not show its message', async () => {
   answer = () => Promise.reject(new TypeError('secret details'))
   await add(STATE)
   const page = await visit(STATE)

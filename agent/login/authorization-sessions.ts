@@ -4,147 +4,152 @@ import type {
   ConfigReply,
   NothingToFetchReply,
 } from '../../protocol/wire/messages.ts'
+import { providerText } from '../../protocol/wire/text.ts'
 import type { Runtime } from '../runtime.ts'
 import { type LocalRedirect, type RedirectHandler, RedirectServers } from './redirect-server.ts'
 import { type LoginName, type ResultPage, resultPage } from './result-page.ts'
 
-/** How long a person may take at the provider. Their codes live ten minutes at most (RFC 6749 §4.1.2). */
+/** Time for a login at the provider. An authorization code lives at most ten minutes (RFC 6749 §4.1.2). */
 const LIFETIME_MS = 600_000
-/** How much longer a browser that comes too late is told so, instead of finding nobody. */
+/** How much longer an expired login is kept: a late browser gets a page that explains it. */
 const LINGER_MS = 300_000
-/** Logins remembered, at most: the oldest is forgotten. A sanity bound. */
-const MAX_LOGINS = 100
+/** Sessions kept, at most; the oldest is dropped. A sanity bound. */
+const MAX_SESSIONS = 100
 
 export type LoginReply = ConfigReply | AccessTokenReply
 
-/** What a provider's redirect brings (RFC 6749 §4.1.2, RFC 9207 §2). */
+/** The parameters of an authorization response (RFC 6749 §4.1.2, RFC 9207 §2). */
 export interface AuthorizationResponse {
   readonly code: string
   readonly issuerParameter: string | undefined
-  /** Whether another program passed it on: the C oidc-gen then leaves `iss` out. */
+  /** Whether another program passed the response on: the C oidc-gen leaves `iss` out. */
   readonly isPassedOn: boolean
 }
 
-/** A login that is waiting for its browser. */
+/** A login that waits for its authorization response. */
 export interface AuthorizationSession {
   readonly name: LoginName
   readonly onlyAccessToken: boolean
-  /** Where the browser comes back to a server of ours; undefined: another program takes it. */
+  /** The redirect URI that the agent serves; undefined if another program receives the response. */
   readonly redirect: LocalRedirect | undefined
-  /** Exchanges the code and loads the account. */
-  readonly exchange: (answer: AuthorizationResponse, signal: AbortSignal) => Promise<LoginReply>
+  /** Exchanges the code for tokens and loads the account. */
+  readonly exchange: (response: AuthorizationResponse, signal: AbortSignal) => Promise<LoginReply>
 }
 
 type Progress =
   | { readonly state: 'waiting' }
   | { readonly state: 'exchanging'; readonly outcome: Promise<LoginReply> }
-  /** `reply` is kept until somebody fetches it. */
+  /** `reply` is kept until a client has fetched it. */
   | { readonly state: 'succeeded'; readonly reply: LoginReply | undefined }
   | { readonly state: 'failed'; readonly error: AgentError }
 
 interface Entry {
-  readonly login: AuthorizationSession
+  readonly session: AuthorizationSession
   /** Milliseconds since 1970. */
   readonly expiresAt: number
-  readonly forgetting: NodeJS.Timeout
+  readonly removal: NodeJS.Timeout
   progress: Progress
-  /** Whether its port is in use for it. */
+  /** Whether a redirect server listens on its port for it. */
   holdsPort: boolean
 }
 
 export interface AuthorizationSessionsParts {
   readonly runtime: Runtime
-  /** While the agent is locked no account may come into it. */
+  /** A locked agent accepts no new account. */
   readonly isLocked: () => boolean
   readonly lifetimeMs?: number
   readonly lingerMs?: number
 }
 
-/** Logins by browser, by their state. Each takes one code, whichever way it comes. */
+/**
+ * The authorization code logins of this agent, by `state` (RFC 6749 §4.1.1). A session takes one
+ * authorization response, from the redirect server or over the socket.
+ */
 export class AuthorizationSessions {
   readonly #parts: AuthorizationSessionsParts
-  readonly #logins = new Map<string, Entry>()
-  readonly #ending = new AbortController()
-  readonly #ports = new RedirectServers((port) => this.#answers(port))
+  readonly #entries = new Map<string, Entry>()
+  readonly #closing = new AbortController()
+  readonly #servers = new RedirectServers((port) => this.#handlerFor(port))
 
   constructor(parts: AuthorizationSessionsParts) {
     this.#parts = parts
   }
 
-  /** Whether browsers are waited for on `port` from now on; {@link add} or {@link release} comes next. */
+  /** Whether a redirect server listens on `port` now; call {@link add} or {@link release} next. */
   take(port: number): Promise<boolean> {
-    return this.#ports.take(port)
+    return this.#servers.take(port)
   }
 
   release(port: number): Promise<void> {
-    return this.#ports.release(port)
+    return this.#servers.release(port)
   }
 
-  /** Waits for the browser of `login`, whose port has been taken. */
-  add(state: string, login: AuthorizationSession): void {
-    const [oldest] = this.#logins.keys()
-    if (oldest !== undefined && this.#logins.size >= MAX_LOGINS) this.end(oldest)
+  /** Adds a session that waits. The port of its redirect URI must have been taken. */
+  add(state: string, session: AuthorizationSession): void {
+    const [oldest] = this.#entries.keys()
+    if (oldest !== undefined && this.#entries.size >= MAX_SESSIONS) this.end(oldest)
     const { runtime, lifetimeMs = LIFETIME_MS, lingerMs = LINGER_MS } = this.#parts
-    this.#logins.set(state, {
-      login,
+    this.#entries.set(state, {
+      session,
       expiresAt: runtime.now() + lifetimeMs,
-      forgetting: setTimeout(() => this.end(state), lifetimeMs + lingerMs).unref(),
+      removal: setTimeout(() => this.end(state), lifetimeMs + lingerMs).unref(),
       progress: { state: 'waiting' },
-      holdsPort: login.redirect !== undefined,
+      holdsPort: session.redirect !== undefined,
     })
   }
 
-  /** Gives up a login, or forgets how it ended. */
+  /** Removes a session, whatever its progress. */
   end(state: string): void {
-    const entry = this.#logins.get(state)
+    const entry = this.#entries.get(state)
     if (entry === undefined) return
-    this.#logins.delete(state)
-    clearTimeout(entry.forgetting)
-    this.#close(entry)
+    this.#entries.delete(state)
+    clearTimeout(entry.removal)
+    this.#releasePort(entry)
   }
 
   /**
-   * Exchanges the code of a redirect that came over the socket. With `keeps`, the asker saves the
-   * account and nobody else is given it.
-   * @throws AgentError `wrong-state` where no login waits for it, or what the exchange failed with
+   * Exchanges the code of a response that came over the socket. `callerSaves`: the caller saves the
+   * account, so {@link fetch} does not return it again.
+   * @throws AgentError `wrong-state` if no session waits for `state`, or the error of the exchange
    */
   async exchange(
     state: string,
-    answer: AuthorizationResponse,
-    keeps: boolean,
+    response: AuthorizationResponse,
+    callerSaves: boolean,
   ): Promise<LoginReply> {
-    const entry = this.#logins.get(state)
-    if (entry?.progress.state !== 'waiting') throw notWaited()
-    if (this.#isExpired(entry)) throw expired()
-    const reply = await this.#exchange(entry, answer)
-    if (keeps) entry.progress = { state: 'succeeded', reply: undefined }
+    const entry = this.#entries.get(state)
+    if (entry?.progress.state !== 'waiting') throw noSession()
+    if (this.#isExpired(entry)) throw sessionExpired()
+    const reply = await this.#exchange(entry, response)
+    if (callerSaves) entry.progress = { state: 'succeeded', reply: undefined }
     return reply
   }
 
   /**
-   * Ends a login with the error a provider redirected with (RFC 6749 §4.1.2.1).
-   * @throws AgentError `wrong-state` where no login waits for it
+   * Ends a session with an authorization error response (RFC 6749 §4.1.2.1) that came over the socket.
+   * @returns the error of the session
+   * @throws AgentError `wrong-state` if no session waits for `state`
    */
   refuse(state: string, reason: string): AgentError {
-    const entry = this.#logins.get(state)
-    if (entry?.progress.state !== 'waiting') throw notWaited()
-    return this.#fail(entry, refused(reason))
+    const entry = this.#entries.get(state)
+    if (entry?.progress.state !== 'waiting') throw noSession()
+    return this.#fail(entry, accessDenied(reason))
   }
 
   /**
-   * What became of a login; its account is given once.
-   * @throws AgentError what it failed with
+   * The result of a session, or why there is none yet. An account is returned once.
+   * @throws AgentError with which the session failed
    */
   fetch(state: string): LoginReply | NothingToFetchReply {
-    const entry = this.#logins.get(state)
-    if (entry === undefined) return notYet(state)
+    const entry = this.#entries.get(state)
+    if (entry === undefined) return notFound(state)
     const { progress } = entry
     switch (progress.state) {
       case 'waiting':
-        if (this.#isExpired(entry)) throw expired()
-        return notYet(state)
+        if (this.#isExpired(entry)) throw sessionExpired()
+        return notFound(state)
       case 'exchanging':
-        return notYet(state)
+        return notFound(state)
       case 'failed':
         throw progress.error
       case 'succeeded':
@@ -153,44 +158,43 @@ export class AuthorizationSessions {
     }
   }
 
-  /** Ends all logins and their servers. */
+  /** Ends all sessions, their exchanges and the redirect servers. */
   async close(): Promise<void> {
-    this.#ending.abort(new AgentError('agent-unreachable', 'the agent is shutting down'))
-    for (const { forgetting } of this.#logins.values()) clearTimeout(forgetting)
-    this.#logins.clear()
-    await this.#ports.close()
+    this.#closing.abort(new AgentError('agent-unreachable', 'the agent is shutting down'))
+    for (const { removal } of this.#entries.values()) clearTimeout(removal)
+    this.#entries.clear()
+    await this.#servers.close()
   }
 
-  #answers(port: number): RedirectHandler {
+  #handlerFor(port: number): RedirectHandler {
     return async (path, query) => {
-      const here = [...this.#logins.values()].filter(
-        ({ login }) => login.redirect?.port === port && login.redirect.path === path,
+      const candidates = [...this.#entries.values()].filter(
+        ({ session }) => session.redirect?.port === port && session.redirect.path === path,
       )
-      if (here.length === 0) return undefined
-      const entry = this.#logins.get(query.get('state') ?? '')
-      if (entry === undefined || !here.includes(entry)) return resultPage({ kind: 'unknown' })
+      if (candidates.length === 0) return undefined
+      const entry = this.#entries.get(query.get('state') ?? '')
+      if (entry === undefined || !candidates.includes(entry)) return resultPage({ kind: 'unknown' })
       return this.#pageFor(entry, query)
     }
   }
 
   async #pageFor(entry: Entry, query: URLSearchParams): Promise<ResultPage> {
-    const { login, progress } = entry
-    const { name, onlyAccessToken } = login
+    const { session, progress } = entry
+    const { name, onlyAccessToken } = session
     if (progress.state === 'waiting') {
       if (this.#isExpired(entry)) return resultPage({ kind: 'expired', login: name })
       if (this.#parts.isLocked()) return resultPage({ kind: 'locked', login: name })
       const reason = errorIn(query)
       if (reason !== undefined) {
-        this.#fail(entry, refused(reason))
+        this.#fail(entry, accessDenied(reason))
         return resultPage({ kind: 'denied', login: name, reason })
       }
     }
     const code = query.get('code') ?? ''
     if (code === '') return resultPage({ kind: 'unknown' })
     const issuerParameter = query.get('iss') ?? undefined
-    const answer = { code, issuerParameter, isPassedOn: false }
     try {
-      await this.#outcomeOf(entry, answer)
+      await this.#outcomeOf(entry, { code, issuerParameter, isPassedOn: false })
       return resultPage({ kind: 'success', login: name, onlyAccessToken })
     } catch (error) {
       if (!(error instanceof AgentError)) throw error
@@ -198,12 +202,12 @@ export class AuthorizationSessions {
     }
   }
 
-  /** A page that is reloaded tells how its login ended; the code goes to the provider once. */
-  async #outcomeOf(entry: Entry, answer: AuthorizationResponse): Promise<void> {
+  /** Exchanges the code once: a page that is reloaded shows the outcome of the first time. */
+  async #outcomeOf(entry: Entry, response: AuthorizationResponse): Promise<void> {
     const { progress } = entry
     switch (progress.state) {
       case 'waiting':
-        await this.#exchange(entry, answer)
+        await this.#exchange(entry, response)
         return
       case 'exchanging':
         await progress.outcome
@@ -214,31 +218,31 @@ export class AuthorizationSessions {
     }
   }
 
-  async #exchange(entry: Entry, answer: AuthorizationResponse): Promise<LoginReply> {
-    const outcome = entry.login.exchange(answer, this.#ending.signal)
+  async #exchange(entry: Entry, response: AuthorizationResponse): Promise<LoginReply> {
+    const outcome = entry.session.exchange(response, this.#closing.signal)
     entry.progress = { state: 'exchanging', outcome }
     try {
       const reply = await outcome
       entry.progress = { state: 'succeeded', reply }
-      this.#close(entry)
+      this.#releasePort(entry)
       return reply
     } catch (error) {
-      throw this.#fail(entry, failureOf(error))
+      throw this.#fail(entry, exchangeError(error))
     }
   }
 
   #fail(entry: Entry, error: AgentError): AgentError {
     entry.progress = { state: 'failed', error }
-    this.#close(entry)
+    this.#releasePort(entry)
     return error
   }
 
-  #close(entry: Entry): void {
-    const { redirect } = entry.login
+  #releasePort(entry: Entry): void {
+    const { redirect } = entry.session
     if (redirect === undefined || !entry.holdsPort) return
     entry.holdsPort = false
-    // Answers under way still go out: the page that says how it ended is one.
-    void this.#ports.release(redirect.port)
+    // Not awaited: the server closes only after the page of this very login has been sent.
+    void this.#servers.release(redirect.port)
   }
 
   #isExpired({ expiresAt }: Entry): boolean {
@@ -246,15 +250,18 @@ export class AuthorizationSessions {
   }
 }
 
-/** The error of a redirect as `<error>: <description>`, or undefined where it is none. */
+/**
+ * The error of an authorization error response (RFC 6749 §4.1.2.1) as `<error>: <description>`,
+ * sanitized; undefined if `query` is not an error response.
+ */
 export function errorIn(query: URLSearchParams): string | undefined {
   const error = query.get('error') ?? ''
   if (error === '') return undefined
   const description = query.get('error_description') ?? ''
-  return description === '' ? error : `${error}: ${description}`
+  return providerText(description === '' ? error : `${error}: ${description}`, [])
 }
 
-function failureOf(error: unknown): AgentError {
+function exchangeError(error: unknown): AgentError {
   if (error instanceof AgentError) return error
   return new AgentError('internal', 'internal error of the agent finishing a login', {
     cause: error,
@@ -266,24 +273,24 @@ const alreadyFetched: NothingToFetchReply = {
   info: 'Account config already retrieved',
 }
 
-function notYet(state: string): NothingToFetchReply {
+function notFound(state: string): NothingToFetchReply {
   return { status: 'NotFound', info: `No loaded account info found for state=${state}` }
 }
 
-function notWaited(): AgentError {
+function noSession(): AgentError {
   return peerError('wrong-state', {
-    hint: 'No login waits for this address: it was used before, or belongs to another agent. Run oidc-gen again for a new one.',
+    hint: 'This agent has no pending login for this address: the address was used before, or it belongs to another agent. Run oidc-gen again to start a new login.',
   })
 }
 
-function refused(reason: string): AgentError {
+function accessDenied(reason: string): AgentError {
   return new AgentError('provider-error', reason, {
-    hint: 'The provider sent the browser back without a login. To try again, run oidc-gen again.',
+    hint: 'The provider did not grant access. To try again, run oidc-gen again.',
   })
 }
 
-function expired(): AgentError {
-  return new AgentError('provider-error', 'The login has expired: nobody finished it in time.', {
-    hint: 'Run oidc-gen again for a new one.',
+function sessionExpired(): AgentError {
+  return new AgentError('provider-error', 'The login has expired: it was not finished in time.', {
+    hint: 'Run oidc-gen again to start a new login.',
   })
 }

@@ -48,28 +48,31 @@ async function ask(port: number, options: http.RequestOptions = {}): Promise<Hea
 const families = Object.values(networkInterfaces()).flatMap((addresses) => addresses ?? [])
 const hasIpv6 = families.some(({ address }) => address === '::1')
 
-describe('where it listens', () => {
-  test('on 127.0.0.1', async () => {
+describe('the addresses of the redirect server', () => {
+  test('the redirect server listens on 127.0.0.1', async () => {
     const { port } = await listen()
     expect((await ask(port)).body).toBe(success.html)
   })
 
-  test.runIf(hasIpv6)('on ::1', async () => {
+  test.runIf(hasIpv6)('the redirect server listens on ::1', async () => {
     const { port } = await listen()
     const heard = await ask(port, { host: '::1', headers: { host: `[::1]:${port}` } })
     expect(heard.status).toBe(200)
   })
 
   const outside = families.find(({ internal, family }) => !internal && family === 'IPv4')?.address
-  test.runIf(outside !== undefined)('on no other address of the machine', async () => {
-    const { port } = await listen()
-    await expect(ask(port, { host: outside ?? '' })).rejects.toThrow(/ECONNREFUSED/)
-    // The whole of 127.0.0.0/8 is this machine, but not what was asked for.
-    await expect(ask(port, { host: '127.0.0.2' })).rejects.toThrow(/ECONNREFUSED/)
-  })
+  test.runIf(outside !== undefined)(
+    'the redirect server listens on no other address of the machine',
+    async () => {
+      const { port } = await listen()
+      await expect(ask(port, { host: outside ?? '' })).rejects.toThrow(/ECONNREFUSED/)
+      // The whole of 127.0.0.0/8 is this machine, but not what was asked for.
+      await expect(ask(port, { host: '127.0.0.2' })).rejects.toThrow(/ECONNREFUSED/)
+    },
+  )
 
   test.each(['127.0.0.1', ...(hasIpv6 ? ['::1'] : [])])(
-    'not at all where another program has the port on %s',
+    'the redirect server does not start if another program has its port on %s',
     async (host) => {
       const other = createServer().listen(0, host)
       await once(other, 'listening')
@@ -86,13 +89,16 @@ describe('where it listens', () => {
   )
 })
 
-describe('whom it answers', () => {
-  test.each(['localhost', '127.0.0.1', '[::1]', 'LOCALHOST'])('a browser at %s', async (name) => {
-    const { port } = await listen()
-    expect((await ask(port, { headers: { host: `${name}:${port}` } })).status).toBe(200)
-  })
+describe('the requests of the redirect server', () => {
+  test.each(['localhost', '127.0.0.1', '[::1]', 'LOCALHOST'])(
+    'the redirect server answers a request for the host %s',
+    async (name) => {
+      const { port } = await listen()
+      expect((await ask(port, { headers: { host: `${name}:${port}` } })).status).toBe(200)
+    },
+  )
 
-  test('nobody who calls it by another name: a rebound domain is not let in', async () => {
+  test('the redirect server refuses a request for another host, as of a rebound domain', async () => {
     let asked = 0
     const { port } = await listen(() => {
       asked += 1
@@ -113,24 +119,30 @@ describe('whom it answers', () => {
     expect(asked).toBe(0)
   })
 
-  test.each(['POST', 'HEAD', 'OPTIONS', 'PUT', 'DELETE'])('no %s', async (method) => {
-    const { port } = await listen()
-    const heard = await ask(port, { method })
-    expect(heard.status).toBe(405)
-    expect(heard.headers.allow).toBe('GET')
-  })
+  test.each(['POST', 'HEAD', 'OPTIONS', 'PUT', 'DELETE'])(
+    'the redirect server refuses the method %s',
+    async (method) => {
+      const { port } = await listen()
+      const heard = await ask(port, { method })
+      expect(heard.status).toBe(405)
+      expect(heard.headers.allow).toBe('GET')
+    },
+  )
 
-  test.each(['/favicon.ico', '//', '/%', '/a?state=1'])('no request for %s', async (path) => {
-    const { port } = await listen()
-    expect((await ask(port, { path })).status).toBe(404)
-  })
+  test.each(['/favicon.ico', '//', '/%', '/a?state=1'])(
+    'the redirect server has no page at %s',
+    async (path) => {
+      const { port } = await listen()
+      expect((await ask(port, { path })).status).toBe(404)
+    },
+  )
 
-  test('an absolute request target is none of ours', async () => {
+  test('the redirect server has no page for an absolute request target', async () => {
     const { port } = await listen()
     expect((await ask(port, { path: 'http://evil.example/' })).status).toBe(404)
   })
 
-  test('a fault of ours is said to be one and ends nothing', async () => {
+  test('an internal error of the redirect server is a status 500, and the server continues', async () => {
     let faulty = true
     const { port } = await listen(() => {
       if (faulty) return Promise.reject(new TypeError('secret details'))
@@ -144,8 +156,8 @@ describe('whom it answers', () => {
   })
 })
 
-describe('what it withstands', () => {
-  test('a flood of connections that say nothing', async () => {
+describe('hostile clients of the redirect server', () => {
+  test('the redirect server withstands a flood of silent connections', async () => {
     const { port } = await listen()
     const sockets = Array.from({ length: 100 }, () => connect(port, '127.0.0.1'))
     for (const socket of sockets) socket.on('error', () => undefined)
@@ -163,19 +175,19 @@ describe('what it withstands', () => {
     await expect.poll(async () => (await ask(port).catch(() => undefined))?.status).toBe(200)
   })
 
-  test('many requests at once, each with its answer', async () => {
+  test('the redirect server answers many requests at once', async () => {
     const { port } = await listen()
     const all = await Promise.all(Array.from({ length: 20 }, () => ask(port)))
     expect(all.map(({ status }) => status)).toEqual(Array.from({ length: 20 }, () => 200))
   })
 
-  test('headers without end', async () => {
+  test('the redirect server refuses endless headers', async () => {
     const { port } = await listen()
     const heard = await ask(port, { headers: { host: 'x', long: 'x'.repeat(40_000) } })
     expect(heard.status).toBe(431)
   })
 
-  test('garbage', async () => {
+  test('the redirect server withstands a connection that does not speak HTTP', async () => {
     const { port } = await listen()
     const socket = connect(port, '127.0.0.1')
     socket.end('\u0016\u0003\u0001 this is no HTTP\r\n\r\n')
@@ -186,14 +198,14 @@ describe('what it withstands', () => {
   })
 })
 
-test('each answer ends its connection; after the end nobody listens', async () => {
+test('the redirect server closes each connection, and after its end its port', async () => {
   const listener = await listen()
   expect((await ask(listener.port)).headers.connection).toBe('close')
   await listener.close()
   await expect(ask(listener.port)).rejects.toThrow(/ECONNREFUSED/)
 })
 
-test('an answer under way at the end still goes out', async () => {
+test('a redirect server that closes still sends the response it is preparing', async () => {
   let answer: () => void = () => undefined
   let asked: () => void = () => undefined
   const arrived = new Promise<void>((resolve) => {

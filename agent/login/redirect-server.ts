@@ -2,41 +2,41 @@ import { randomInt } from 'node:crypto'
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import type { ResultPage } from './result-page.ts'
 
-/** Connections of all at a time: a browser opens a handful. More are refused. */
+/** Open connections, at most: a browser opens a handful. More are refused. */
 const MAX_CONNECTIONS = 32
-/** A connection that has sent no whole request by then is closed. */
+/** Time for a connection to send a whole request; then it is closed. */
 const REQUEST_TIMEOUT_MS = 10_000
-/** Addresses with long codes and states come to some kilobytes. */
+/** A URL with a long code and state has some kilobytes. */
 const MAX_HEADER_BYTES = 32 * 1024
-/** Answers under way at the end may still go out; what only waits is cut. */
-const LAST_ANSWERS_MS = 2_000
+/** Time for responses to be sent while the server closes; then all connections are closed. */
+const LAST_RESPONSES_MS = 2_000
 
-/** The page for a request to `path` (`undefined`: nothing of ours is there). */
+/** Returns the page for a request to `path`; undefined if the path is no redirect URI (status 404). */
 export type RedirectHandler = (
   path: string,
   query: URLSearchParams,
 ) => Promise<ResultPage | undefined>
 
-/** Waits for a browser on one port of the loopback addresses. */
+/** A web server on one port of the loopback addresses, to which a provider redirects the browser. */
 export interface RedirectServer {
   readonly port: number
-  /** Stops accepting; answers under way still go out. */
+  /** Accepts no more connections; resolves when the last responses have been sent. */
   close(): Promise<void>
 }
 
 /**
- * Listens on 127.0.0.1 and, where the machine has it, on ::1, and nowhere else (RFC 8252 §8.3: the
- * C agent's listens on every interface). Does not keep the process running.
- * @returns undefined where the port is not to be had on both: a browser may try either
+ * Listens on 127.0.0.1 and, if the machine has it, on ::1, and on no other address (RFC 8252 §8.3; the C
+ * agent listens on every interface). Does not keep the process running.
+ * @returns undefined if another program uses the port on either address: a browser may try both
  */
 export async function startRedirectServer(
   port: number,
-  answer: RedirectHandler,
+  handler: RedirectHandler,
 ): Promise<RedirectServer | undefined> {
-  const first = await listen(port, '127.0.0.1', answer)
+  const first = await listen(port, '127.0.0.1', handler)
   if (typeof first === 'string') return undefined
   const bound = portOf(first)
-  const second = await listen(bound, '::1', answer)
+  const second = await listen(bound, '::1', handler)
   if (typeof second !== 'string') return { port: bound, close: () => closeAll([first, second]) }
   if (second === 'no such address') return { port: bound, close: () => closeAll([first]) }
   await closeAll([first])
@@ -46,7 +46,7 @@ export async function startRedirectServer(
 function listen(
   port: number,
   host: string,
-  answer: RedirectHandler,
+  handler: RedirectHandler,
 ): Promise<Server | 'busy' | 'no such address'> {
   const server = createServer(
     {
@@ -56,10 +56,10 @@ function listen(
       connectionsCheckingInterval: REQUEST_TIMEOUT_MS / 5,
       keepAlive: false,
     },
-    (request, response) => void serve(request, response, answer),
+    (request, response) => void serve(request, response, handler),
   )
   server.maxConnections = MAX_CONNECTIONS
-  // A login that waits must not keep an agent alive that was told to end.
+  // A login that waits must not keep an agent running that has to end.
   server.on('connection', (socket) => socket.unref())
   server.unref()
   return new Promise((resolve) => {
@@ -79,40 +79,42 @@ function portOf(server: Server): number {
 async function serve(
   request: IncomingMessage,
   response: ServerResponse,
-  answer: RedirectHandler,
+  handler: RedirectHandler,
 ): Promise<void> {
-  // One request per connection: nothing is left open when the login is over.
+  // One request per connection: none stays open after the login.
   response.setHeader('connection', 'close')
   response.on('error', () => undefined)
-  const refusal = refusalOf(request)
-  const page = refusal ?? (await pageFor(request, answer))
-  if (typeof page === 'number') refuse(response, page)
+  const page = errorStatusOf(request) ?? (await pageFor(request, handler))
+  if (typeof page === 'number') sendStatus(response, page)
   else response.writeHead(page.status, page.headers).end(page.html)
 }
 
-/** The page, or the status of none. */
+/** The page for a request, or the status of an error. */
 async function pageFor(
   request: IncomingMessage,
-  answer: RedirectHandler,
+  handler: RedirectHandler,
 ): Promise<ResultPage | number> {
   const target = targetOf(request)
   if (target === undefined) return 404
   try {
-    return (await answer(target.pathname, target.searchParams)) ?? 404
+    return (await handler(target.pathname, target.searchParams)) ?? 404
   } catch {
     return 500
   }
 }
 
-/** RFC 9110 §15.5.20: by its Host, a page of somebody's rebound domain is kept out. */
-function refusalOf({ headers, method, socket }: IncomingMessage): number | undefined {
+/**
+ * The error status of a request for another host or with another method. The check of `Host` keeps out
+ * pages of a foreign domain that was rebound to this machine (DNS rebinding).
+ */
+function errorStatusOf({ headers, method, socket }: IncomingMessage): number | undefined {
   const { localPort } = socket
   const names = ['localhost', '127.0.0.1', '[::1]'].map((name) => `${name}:${localPort ?? 0}`)
   if (!names.includes((headers.host ?? '').toLowerCase())) return 421
   return method === 'GET' ? undefined : 405
 }
 
-function refuse(response: ServerResponse, status: number): void {
+function sendStatus(response: ServerResponse, status: number): void {
   response
     .writeHead(status, {
       'content-type': 'text/plain; charset=utf-8',
@@ -125,7 +127,7 @@ function refuse(response: ServerResponse, status: number): void {
 }
 
 function targetOf({ url }: IncomingMessage): URL | undefined {
-  // A request line may hold anything, also a whole address.
+  // A request line may have any text, also a whole URL (RFC 9112 §3.2.2).
   const text = `http://localhost${url ?? ''}`
   return url?.startsWith('/') === true && URL.canParse(text) ? new URL(text) : undefined
 }
@@ -136,7 +138,7 @@ async function closeAll(servers: readonly Server[]): Promise<void> {
 
 function close(server: Server): Promise<void> {
   return new Promise((resolve) => {
-    const cut = setTimeout(() => server.closeAllConnections(), LAST_ANSWERS_MS).unref()
+    const cut = setTimeout(() => server.closeAllConnections(), LAST_RESPONSES_MS).unref()
     server.close(() => {
       clearTimeout(cut)
       resolve()
@@ -144,77 +146,78 @@ function close(server: Server): Promise<void> {
   })
 }
 
-interface OpenPort {
-  readonly listener: Promise<RedirectServer | undefined>
+interface SharedServer {
+  readonly server: Promise<RedirectServer | undefined>
+  /** How many logins use it. */
   logins: number
 }
 
 /**
- * The ports on which browsers are waited for. Logins share a port: one that was never finished does
- * not keep the next from the only redirect URI its client has.
+ * The redirect servers of the agent, one a port. Logins share a port: one that is never finished does
+ * not block the only redirect URI of its client.
  */
 export class RedirectServers {
-  readonly #answer: (port: number) => RedirectHandler
-  readonly #open = new Map<number, OpenPort>()
+  readonly #handlerFor: (port: number) => RedirectHandler
+  readonly #open = new Map<number, SharedServer>()
 
-  constructor(answer: (port: number) => RedirectHandler) {
-    this.#answer = answer
+  constructor(handlerFor: (port: number) => RedirectHandler) {
+    this.#handlerFor = handlerFor
   }
 
-  /** Whether browsers are waited for on `port` now, until {@link release}. */
+  /** Starts a server on `port`, or shares the one there, until {@link release}; false if it cannot start. */
   async take(port: number): Promise<boolean> {
     const open = this.#open.get(port) ?? {
-      listener: startRedirectServer(port, this.#answer(port)),
+      server: startRedirectServer(port, this.#handlerFor(port)),
       logins: 0,
     }
     this.#open.set(port, open)
     open.logins += 1
-    if ((await open.listener) !== undefined) return true
+    if ((await open.server) !== undefined) return true
     await this.release(port)
     return false
   }
 
-  /** Ends one login's use of `port`; the last one's closes it. */
+  /** Ends one login's use of `port`. The server closes with the last one. */
   async release(port: number): Promise<void> {
     const open = this.#open.get(port)
     if (open === undefined) return
     open.logins -= 1
     if (open.logins > 0) return
     this.#open.delete(port)
-    await (await open.listener)?.close()
+    await (await open.server)?.close()
   }
 
   async close(): Promise<void> {
     const open = [...this.#open.values()]
     this.#open.clear()
-    await Promise.all(open.map(async ({ listener }) => (await listener)?.close()))
+    await Promise.all(open.map(async ({ server }) => (await server)?.close()))
   }
 }
 
 /** The scheme that desktops hand to `oidc-gen --codeExchange` (cli.md §1.4). */
 const CUSTOM_SCHEME = 'edu.kit.data.oidc-agent:'
-/** What the C agent registers public clients with (protocol.md §3.5): tried where an account names none. */
+/** The redirect URIs of the C agent's public clients (protocol.md §3.5): for accounts without any. */
 const usualUris = ['http://localhost:8080', 'http://localhost:4242', 'http://localhost:43985']
-/** Ports that neither root nor outgoing connections use (RFC 6335 §6, "User Ports"). */
+/** User ports (RFC 6335 §6): neither reserved for root nor used by outgoing connections. */
 const FIRST_USER_PORT = 1024
 const LAST_USER_PORT = 49_151
 
-/** Where the browser may be sent after a login. */
+/** The redirect URIs of an account, by kind. */
 export interface RedirectUris {
-  /** On this machine, where a web server of ours can take it. */
+  /** On this machine: the agent can serve them. */
   readonly local: readonly LocalRedirect[]
-  /** Taken by whatever handles {@link CUSTOM_SCHEME} on the desktop. */
+  /** For the program that handles {@link CUSTOM_SCHEME} on the desktop. */
   readonly custom: readonly string[]
 }
 
 export interface LocalRedirect {
-  /** As registered: providers compare it character by character (RFC 9700 §2.1). */
+  /** As registered: providers compare every character (RFC 9700 §2.1). */
   readonly uri: string
   readonly port: number
   readonly path: string
 }
 
-/** An account's redirect URIs by kind, in their order; what is neither is left out. */
+/** Sorts an account's redirect URIs by kind and keeps their order. Others are left out. */
 export function redirectUrisOf(uris: readonly string[]): RedirectUris {
   const all = uris.length === 0 ? usualUris : uris
   return {
@@ -223,7 +226,7 @@ export function redirectUrisOf(uris: readonly string[]): RedirectUris {
   }
 }
 
-/** What a client is registered with where the person names none: as by the C agent (cli.md §2). */
+/** The redirect URIs of a new client, if no option gives any: those of the C agent (cli.md §2). */
 export function newClientUris(): readonly string[] {
   const port = randomInt(FIRST_USER_PORT, LAST_USER_PORT + 1)
   return [

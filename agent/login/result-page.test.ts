@@ -14,10 +14,10 @@ const results: readonly LoginResult[] = [
   { kind: 'unknown' },
 ]
 
-describe.each(results)('$kind', (result) => {
+describe.each(results)('the page for a login with the result $kind', (result) => {
   const { headers, html, status } = resultPage(result)
 
-  test('may load, run and send nothing, and only its own style is allowed', () => {
+  test(`${result.kind}: the page may not load, run or send anything, and has only its own style`, () => {
     const style = /<style>([^]*?)<\/style>/.exec(html)?.[1] ?? ''
     const hash = createHash('sha256').update(style).digest('base64')
     const policy = headers['content-security-policy']
@@ -30,7 +30,7 @@ describe.each(results)('$kind', (result) => {
     expect(html).not.toMatch(/https?:\/\/(?!op\.example)/)
   })
 
-  test('is kept nowhere and passed on to nobody', () => {
+  test(`${result.kind}: the page is not cached, and its URL is not passed on`, () => {
     expect(headers).toMatchObject({
       'cache-control': 'no-store',
       'referrer-policy': 'no-referrer',
@@ -39,7 +39,7 @@ describe.each(results)('$kind', (result) => {
     })
   })
 
-  test('fits a phone, and says what and whose it is', () => {
+  test(`${result.kind}: the page fits a phone and names the result, the account and the provider`, () => {
     expect(html).toContain('name="viewport" content="width=device-width, initial-scale=1"')
     expect(html).toMatch(/<title>[^<]+ · oidc-agent<\/title>/)
     expect(status === 200).toBe(result.kind === 'success')
@@ -49,13 +49,13 @@ describe.each(results)('$kind', (result) => {
   })
 })
 
-test('what the provider said is told from what went wrong', () => {
-  expect(resultPage({ kind: 'denied', login, reason: 'no' }).html).toContain('<dt>It said</dt>')
+test('the page has different labels for an error of the provider and another reason', () => {
+  expect(resultPage({ kind: 'denied', login, reason: 'no' }).html).toContain('<dt>Error</dt>')
   const unreached = { kind: 'failed', login, reason: 'could not connect to url' } as const
   expect(resultPage(unreached).html).toContain('<dt>Reason</dt>')
 })
 
-test('no text of a provider or an account becomes markup', () => {
+test('no text of a provider or an account becomes markup of the page', () => {
   const text = fc.oneof(
     fc.string(),
     fc.constantFrom(
@@ -78,7 +78,7 @@ test('no text of a provider or an account becomes markup', () => {
   )
 })
 
-test('what turns or hides text is taken out, what is long is shortened', () => {
+test('the page has no control or format characters of a reason, and cuts a long one', () => {
   const reason = `safe\u202egnp.exe\u0000\u001b[2J ${'x'.repeat(10_000)}`
   const { html } = resultPage({ kind: 'denied', login, reason })
   expect(html).not.toMatch(/[\u202e\u0000\u001b]/)

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto'
+import { sanitize } from '../../protocol/wire/text.ts'
 
-/** How the result page looks. It is allowed by its hash: nothing else may style the page. */
+/** The style sheet of the result page. The content security policy allows it, and no other, by its hash. */
 const style = `
 :root { --ground: #eef1f5; --card: #ffffff; --ink: #16202c; --soft: #566475; --line: #dfe4ea; --tone: #1a7f4b; --wash: #e2f4ea; }
 .refused { --tone: #b3362b; --wash: #fbe7e5; }
@@ -34,7 +35,7 @@ footer { color: var(--soft); font-size: .875rem; }
 }
 `
 
-/** Drawn in the page: it may load nothing. */
+/** Inline, because the content security policy lets the page load nothing. */
 const icons = {
   done: '<svg viewBox="0 0 24 24" aria-hidden="true"><path d="M4 12.8 9.4 18 20 6.6"/></svg>',
   refused:
@@ -42,7 +43,7 @@ const icons = {
   late: '<svg viewBox="0 0 24 24" aria-hidden="true"><circle cx="12" cy="12" r="9.5"/><path d="M12 6.5V12l3.5 2.5"/></svg>',
 } as const
 
-/** How a login by browser stands, as its person is told. */
+/** The state of an authorization code login when its browser has come back. */
 export type LoginResult =
   | { readonly kind: 'success'; readonly login: LoginName; readonly onlyAccessToken: boolean }
   | { readonly kind: 'denied'; readonly login: LoginName; readonly reason: string }
@@ -56,32 +57,32 @@ export interface LoginName {
   readonly issuer: string
 }
 
-/** An answer to the browser. */
+/** An HTTP response for the browser. */
 export interface ResultPage {
   readonly status: number
   readonly headers: Readonly<Record<string, string>>
   readonly html: string
 }
 
-interface Text {
+/** The texts of a page. `login` and `reason` are foreign, the others ours. */
+interface Content {
   readonly status: number
   readonly icon: keyof typeof icons
   readonly title: string
-  readonly says: string
+  readonly message: string
   readonly login?: LoginName
   readonly reason?: string
   readonly reasonLabel?: string
   readonly next: string
 }
 
-/** Longest text of a provider that is shown, in characters. */
-const MAX_REASON_CHARS = 400
 const AGAIN = 'You can close this window and start again with oidc-gen.'
 
 const styleHash = createHash('sha256').update(style).digest('base64')
 
 /**
- * Nothing may be loaded, run, framed, kept or passed on: the address of this page has the code in it.
+ * Forbids to load, run, frame or cache anything, and to pass on the URL of the page: it has the
+ * authorization code in it.
  */
 const headers: Readonly<Record<string, string>> = {
   'content-type': 'text/html; charset=utf-8',
@@ -94,21 +95,21 @@ const headers: Readonly<Record<string, string>> = {
   'cache-control': 'no-store',
 }
 
-/** The page a browser is shown when it comes back from the provider. */
+/** The page that a browser gets when the provider has redirected it to the agent. */
 export function resultPage(result: LoginResult): ResultPage {
-  return pageOf(textOf(result))
+  return pageOf(contentOf(result))
 }
 
-function textOf(result: LoginResult): Text {
+function contentOf(result: LoginResult): Content {
   switch (result.kind) {
     case 'success':
       return {
         status: 200,
         icon: 'done',
         title: 'You are logged in',
-        says: result.onlyAccessToken
+        message: result.onlyAccessToken
           ? 'oidc-agent has received the access token.'
-          : 'oidc-agent has received your login. The rest happens in the terminal.',
+          : 'oidc-agent has received the tokens. Continue in the terminal.',
         login: result.login,
         next: 'You can close this window.',
       }
@@ -117,10 +118,10 @@ function textOf(result: LoginResult): Text {
         status: 400,
         icon: 'refused',
         title: 'Access was not granted',
-        says: 'The provider sent you back without a login. Nothing was saved.',
+        message: 'The provider returned an error instead of a login. Nothing was saved.',
         login: result.login,
         reason: result.reason,
-        reasonLabel: 'It said',
+        reasonLabel: 'Error',
         next: AGAIN,
       }
     case 'failed':
@@ -128,10 +129,9 @@ function textOf(result: LoginResult): Text {
         status: 502,
         icon: 'refused',
         title: 'The login failed',
-        says: 'You logged in, but oidc-agent could not get the tokens from the provider.',
+        message: 'You logged in, but oidc-agent could not get the tokens from the provider.',
         login: result.login,
         reason: result.reason,
-        // The provider's words or ours.
         reasonLabel: 'Reason',
         next: AGAIN,
       }
@@ -140,7 +140,7 @@ function textOf(result: LoginResult): Text {
         status: 410,
         icon: 'late',
         title: 'This login has expired',
-        says: 'It took longer than oidc-agent waits. Nothing was saved.',
+        message: 'oidc-agent no longer waits for this login. Nothing was saved.',
         login: result.login,
         next: AGAIN,
       }
@@ -149,41 +149,40 @@ function textOf(result: LoginResult): Text {
         status: 503,
         icon: 'late',
         title: 'oidc-agent is locked',
-        says: 'Unlock it with oidc-add -X, then reload this page.',
+        message: 'Unlock it with oidc-add -X, then reload this page.',
         login: result.login,
-        next: 'Your login waits until then.',
+        next: 'The login then continues.',
       }
     case 'unknown':
       return {
         status: 400,
         icon: 'refused',
-        title: 'No login waits for this',
-        says: 'The address you were sent to belongs to no login that oidc-agent is waiting for.',
+        title: 'Unknown login',
+        message: 'oidc-agent is not waiting for a login with this address.',
         next: AGAIN,
       }
   }
 }
 
-function pageOf(text: Text): ResultPage {
-  const { status, icon, title, says, login, reason, reasonLabel = '', next } = text
-  const shown = reason === undefined ? undefined : shortened(reason)
+function pageOf(content: Content): ResultPage {
+  const { status, icon, title, message, login, reason, reasonLabel = '', next } = content
   const details =
-    row('Account', login?.account) + row('Provider', login?.issuer) + row(reasonLabel, shown)
+    row('Account', login?.account) + row('Provider', login?.issuer) + row(reasonLabel, reason)
   const html = `<!doctype html>
 <html lang="en">
 <head>
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <meta name="color-scheme" content="light dark">
-<title>${escaped(title)} · oidc-agent</title>
+<title>${title} · oidc-agent</title>
 <style>${style}</style>
 </head>
 <body>
 <main class="${icon}">
 ${icons[icon]}
-<h1>${escaped(title)}</h1>
-<p>${escaped(says)}</p>
-${details === '' ? '' : `<dl>${details}</dl>\n`}<p class="next">${escaped(next)}</p>
+<h1>${title}</h1>
+<p>${message}</p>
+${details === '' ? '' : `<dl>${details}</dl>\n`}<p class="next">${next}</p>
 </main>
 <footer>oidc-agent</footer>
 </body>
@@ -192,17 +191,8 @@ ${details === '' ? '' : `<dl>${details}</dl>\n`}<p class="next">${escaped(next)}
   return { status, headers, html }
 }
 
-function row(label: string, value: string | undefined): string {
-  if (value === undefined || value === '') return ''
-  return `<div><dt>${label}</dt><dd><bdi>${escaped(value)}</bdi></dd></div>`
-}
-
-/** Without what moves a cursor or turns the direction of text. */
-function shortened(text: string): string {
-  const visible = text.replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]+/gu, ' ').trim()
-  return visible.length > MAX_REASON_CHARS ? `${visible.slice(0, MAX_REASON_CHARS)}…` : visible
-}
-
-function escaped(text: string): string {
-  return text.replace(/[&<>"']/g, (character) => `&#${character.charCodeAt(0)};`)
+/** A row for a foreign text; nothing if there is no text. */
+function row(label: string, value = ''): string {
+  if (value === '') return ''
+  return `<div><dt>${label}</dt><dd><bdi>${sanitize(value, 'html')}</bdi></dd></div>`
 }

@@ -1,10 +1,12 @@
-/** Entries kept at most, and bytes in each: it holds a registration for the minutes a login takes. */
+/** Entries kept, at most; the oldest is dropped. One is a client registration during a login. */
 const MAX_ENTRIES = 100
+/** Longest entry, in characters. A longer one is not stored; a registration has some kilobytes. */
 const MAX_ENTRY_CHARACTERS = 100_000
 
 /**
- * The small store in which the C tools park a client registration (protocol.md §2.4, file_write).
- * As theirs: a name written twice keeps both, reads give the oldest, a remove uncovers the next.
+ * Memory in which the C oidc-gen stores a client registration during a login (protocol.md §2.4,
+ * file_write). As in the C agent, a name may be written more than once: {@link read} returns the oldest
+ * entry, {@link remove} removes it.
  */
 export class ScratchStore {
   readonly #entries: { readonly filename: string; readonly data: string }[] = []

@@ -181,7 +181,7 @@ describe('a registration', () => {
 describe('the deletion of a client', () => {
   const registered = (): RegisteredClient => ({
     registrationClientUri: `${server.origin}/register/c`,
-    registrationAccessToken: new Secret('rat-1'),
+    registrationAccessToken: new Secret('registration-token-1'),
     certPath: server.caPath,
   })
 
@@ -190,11 +190,14 @@ describe('the deletion of a client', () => {
     await oidc.deleteClient(registered(), noAbort())
     const request = server.requests.at(-1)
     expect(request).toMatchObject({ method: 'DELETE', path: '/register/c' })
-    expect(request?.headers['authorization']).toBe('Bearer rat-1')
+    expect(request?.headers['authorization']).toBe('Bearer registration-token-1')
   })
 
   test('the error of a deletion is reported without the registration access token', async () => {
-    server.script['/register/c'] = { status: 403, body: { error: 'access denied: rat-1' } }
+    server.script['/register/c'] = {
+      status: 403,
+      body: { error: 'access denied: registration-token-1' },
+    }
     expect((await failureOf(oidc.deleteClient(registered(), noAbort()))).message).toBe(
       'access denied: [secret]',
     )

@@ -24,7 +24,7 @@ afterEach(async () => {
 
 function revoke(): Promise<void> {
   const client = clientAt(providerConfig(server.origin, server.caPath))
-  return oidc.revokeToken(client, new Secret('rt-1'), noAbort())
+  return oidc.revokeToken(client, new Secret('refresh-token-1'), noAbort())
 }
 
 const sent = (): readonly Readonly<Record<string, string>>[] =>
@@ -37,7 +37,7 @@ test.each([
 ])('a revocation succeeds with status %i and the body "%s"', async (status, body) => {
   server.script['/revoke'] = { status, body }
   await revoke()
-  expect(sent()).toEqual([{ token: 'rt-1', token_type_hint: 'refresh_token' }])
+  expect(sent()).toEqual([{ token: 'refresh-token-1', token_type_hint: 'refresh_token' }])
 })
 
 test('a revocation is repeated with client_id in the form if the provider overlooks the Basic header', async () => {
@@ -53,7 +53,7 @@ test('a revocation is repeated only after an error that concerns the client', as
   expect(sent()).toHaveLength(2)
   server.script['/revoke'] = {
     status: 400,
-    body: { error: 'unsupported_token_type', error_description: 'not rt-1' },
+    body: { error: 'unsupported_token_type', error_description: 'not refresh-token-1' },
   }
   expect((await failureOf(revoke())).message).toBe('unsupported_token_type: not [secret]')
   expect(sent()).toHaveLength(3)

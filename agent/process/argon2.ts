@@ -3,8 +3,9 @@ import type { DeriveKey } from '../../protocol/storage/account-file.ts'
 import { AgentError } from '../../protocol/wire/errors.ts'
 
 /**
- * Argon2id in a thread that is thrown away: in the agent's own thread it would stop every client
- * for 0.1–0.3 s and leave 64 MiB behind. `workerPath` is the built argon2-worker.
+ * Argon2id in a thread of its own: in the agent's main thread it would stop every client for 0.1–0.3 s and
+ * keep 64 MiB of memory. `workerPath` is the built argon2-worker. The returned function fails with the
+ * AgentError `internal` if the thread ends without a key.
  */
 export function deriveInThread(workerPath: string): DeriveKey {
   return (password, salt) =>

@@ -3,7 +3,7 @@ import type { Socket } from 'node:net'
 import type koffi from 'koffi'
 import { AgentError } from '../../protocol/wire/errors.ts'
 
-/** Linux's numbers for what Node has no call for. */
+/** Constants of Linux system calls that Node does not offer: prctl(2), setrlimit(2), unix(7). */
 const PR_SET_DUMPABLE = 4
 const RLIMIT_CORE = 4
 const SOL_SOCKET = 1
@@ -16,16 +16,16 @@ type Native = typeof koffi
 export type PeerUid = (socket: Socket) => number | undefined
 
 export interface Hardening {
-  /** The uid of the process at the other end of a Unix socket; undefined where it cannot be told. */
+  /** The uid of the process at the other end of a Unix socket; undefined if the system does not report it. */
   readonly peerUid: PeerUid
-  /** What could not be done, for the log. */
+  /** Protections that could not be set up, for the log. */
   readonly missingProtections: readonly string[]
 }
 
 /**
- * Does what ssh-agent does to itself: no core dump, no tracing by other processes of the user, and
- * a way to see who connects. Needs native calls; where they are missing (another system, no
- * prebuilt koffi) the socket's modes are the protection, and the log says so.
+ * Protects this process as ssh-agent does: no core dumps, no tracing by other processes of the user; and
+ * reads the uid of clients. Needs native calls. Without them (another system, no prebuilt koffi) only the
+ * modes of the socket protect the agent, and `missingProtections` reports that.
  */
 export function hardenProcess(load: () => Native = loadKoffi): Hardening {
   if (process.platform !== 'linux') return unhardened(`not on ${process.platform}`)
@@ -69,22 +69,22 @@ function peerUidBy(libc: ReturnType<Native['load']>): PeerUid {
   }
 }
 
-/** Node keeps the descriptor of a socket on an undocumented handle; there is no public way to it. */
+/** The descriptor of a socket. Node has it only on an undocumented handle. */
 function descriptorOf(socket: Socket): number | undefined {
   const { _handle: handle } = socket as unknown as { _handle?: { fd?: unknown } | null }
   return typeof handle?.fd === 'number' && handle.fd >= 0 ? handle.fd : undefined
 }
 
 function loadKoffi(): Native {
-  // Required at run time: native code cannot be in the bundle, and without it the agent still runs.
+  // Loaded at run time: native code cannot be bundled, and the agent also runs without it.
   // eslint-disable-next-line @typescript-eslint/no-require-imports -- the bundle is CommonJS
   return require('koffi') as Native
 }
 
 /**
- * The id of a group by its name, from /etc/group: Node has no getgrnam. Groups of a directory
- * service are not found there; their number can be given instead.
- * @throws AgentError `bad-request` where there is no such group
+ * The id of a group, by its name in /etc/group or its number. Node has no getgrnam(3), so a group of a
+ * directory service must be given by its number.
+ * @throws AgentError `bad-request` if there is no such group
  */
 export function groupId(group: string): number {
   if (/^\d+$/.test(group)) return Number(group)
@@ -94,7 +94,7 @@ export function groupId(group: string): number {
   const id = line?.split(':')[2]
   if (id === undefined) {
     throw new AgentError('bad-request', `Group does not exist: ${group}`, {
-      hint: 'Give a group of /etc/group, or the number of one, to --with-group.',
+      hint: 'Give --with-group a group of /etc/group, or the number of a group.',
     })
   }
   return Number(id)

@@ -19,7 +19,7 @@ let base: string
 const uid = process.getuid?.() ?? 0
 
 beforeEach(() => {
-  base = mkdtempSync(join(tmpdir(), 'place-'))
+  base = mkdtempSync(join(tmpdir(), 'socket-location-'))
 })
 afterEach(() => rmSync(base, { recursive: true, force: true }))
 
@@ -41,7 +41,7 @@ async function leaveStaleSocket(path: string): Promise<void> {
   await new Promise((resolve) => server.close(resolve))
 }
 
-test('by default a random directory of 0700, the name with the parent pid', async () => {
+test('the default socket has the parent pid in its name, in a random directory of mode 0700', async () => {
   const location = await prepare()
   expect(location.path).toMatch(/\/oidc-\w{6}\/oidc-agent\.4711$/)
   expect(statSync(dirname(location.path)).mode & 0o777).toBe(0o700)
@@ -49,17 +49,17 @@ test('by default a random directory of 0700, the name with the parent pid', asyn
   expect(existsSync(dirname(location.path))).toBe(false)
 })
 
-test('a path is taken as it is, missing directories are made 0700', async () => {
+test('missing directories of a given socket path are made with mode 0700', async () => {
   const location = await prepare(join(base, 'a/b/agent.sock'))
   expect(location.path).toBe(join(base, 'a/b/agent.sock'))
   expect(statSync(join(base, 'a')).mode & 0o777).toBe(0o700)
 })
 
-test('a path ending in a slash is a directory', async () => {
+test('a socket path with a slash at its end is a directory for the default name', async () => {
   expect((await prepare(`${base}/d/`)).path).toBe(join(base, 'd/oidc-agent.4711'))
 })
 
-test('XXXXXX at the end of a directory is made random', async () => {
+test('XXXXXX at the end of a directory of the socket path is replaced by random characters', async () => {
   const one = await prepare(join(base, 'run-XXXXXX/s'))
   const other = await prepare(join(base, 'run-XXXXXX/s'))
   expect(one.path).toMatch(/\/run-\w{6}\/s$/)
@@ -67,13 +67,13 @@ test('XXXXXX at the end of a directory is made random', async () => {
   expect(one.path).not.toContain('XXXXXX')
 })
 
-test('a directory that was there is left there', async () => {
+test('removing the socket keeps a directory that existed before', async () => {
   const location = await prepare(join(base, 'agent.sock'))
   removeSocket(location)
   expect(existsSync(base)).toBe(true)
 })
 
-test('a directory others can write to is refused, naming it, and nothing is left in it', async () => {
+test('a socket directory that others can write to is refused by its name and stays empty', async () => {
   const open = join(base, 'open')
   mkdirSync(open)
   chmodSync(open, 0o777)
@@ -85,7 +85,7 @@ test('a directory others can write to is refused, naming it, and nothing is left
   expect((await prepare(join(open, 'agent.sock'))).path).toBe(join(open, 'agent.sock'))
 })
 
-test('a stale socket is replaced', async () => {
+test('a stale socket is removed', async () => {
   const path = join(base, 'agent.sock')
   await leaveStaleSocket(path)
   expect(lstatSync(path).isSocket()).toBe(true)
@@ -93,28 +93,28 @@ test('a stale socket is replaced', async () => {
   expect(existsSync(path)).toBe(false)
 })
 
-test('a live socket is refused and stays', async () => {
+test('a socket path on which an agent listens is refused, and the socket stays', async () => {
   const path = join(base, 'agent.sock')
   const server = await listenAt(path)
-  await expect(prepare(path)).rejects.toThrow(`an agent is running already on ${path}`)
+  await expect(prepare(path)).rejects.toThrow(`an agent is already running on ${path}`)
   expect(existsSync(path)).toBe(true)
   await new Promise((resolve) => server.close(resolve))
 })
 
-test('what is no socket is refused and stays', async () => {
+test('a socket path that is a file is refused, and the file stays', async () => {
   const path = join(base, 'precious')
   writeFileSync(path, 'data')
-  await expect(prepare(path)).rejects.toThrow('exists and is not a socket of ours')
+  await expect(prepare(path)).rejects.toThrow('exists and is not a socket of this user')
   expect(existsSync(path)).toBe(true)
 })
 
-test('a path that does not fit into a socket address is refused, and nothing is left', async () => {
+test('a socket path of more than 107 bytes is refused, and its new directory is removed', async () => {
   const name = 'd'.repeat(100)
   await expect(prepare(join(base, name, 'agent.sock'))).rejects.toThrow('longer than the 107 bytes')
   expect(existsSync(join(base, name))).toBe(false)
 })
 
-test('a place that cannot be made is named', async () => {
+test('the error for a socket directory that cannot be made names the directory', async () => {
   writeFileSync(join(base, 'file'), '')
   await expect(prepare(join(base, 'file/d/agent.sock'))).rejects.toMatchObject({
     code: 'file-unwritable',

@@ -11,10 +11,10 @@ const MAX_PATH_BYTES = 107
 const GROUP_OR_OTHERS_WRITE = 0o022
 const STICKY = 0o1000
 
-/** Where the agent's socket is, and what to take away at the end. */
+/** Where the agent's socket is, and what to remove at the end. */
 export interface SocketLocation {
   readonly path: string
-  /** The directory, where it was made for this socket. */
+  /** The directory, if it was made for this socket. */
   readonly madeDirectory: string | undefined
 }
 
@@ -28,10 +28,10 @@ export interface SocketOptions {
 }
 
 /**
- * Finds and prepares the place of the socket: directories made 0700, every component checked, a
- * stale socket removed.
- * @throws AgentError `file-unwritable` where the place is not ours alone, or a live agent is there; no
- *   directory is left behind then.
+ * Chooses and prepares the location of the socket: makes directories with mode 0700, checks every directory
+ * of the path, removes a stale socket.
+ * @throws AgentError `file-unwritable` if others can write to the location, or an agent listens there; no
+ *   new directory is left then
  */
 export async function prepareSocketLocation(options: SocketOptions): Promise<SocketLocation> {
   const location =
@@ -54,12 +54,12 @@ export function removeSocket(location: SocketLocation): void {
   try {
     unlinkSync(location.path)
   } catch {
-    // Closing the server has removed it already, or somebody else has.
+    // The server has removed it when it closed, or another program has.
   }
   removeDirectory(location)
 }
 
-/** Gives a group access to the socket's directory, as `--with-group` asks. */
+/** Gives a group access to the socket's directory (`--with-group`). */
 export function shareDirectory(location: SocketLocation, gid: number): void {
   chownSync(dirname(location.path), -1, gid)
 }
@@ -69,12 +69,12 @@ function removeDirectory({ madeDirectory }: SocketLocation): void {
   try {
     rmdirSync(madeDirectory)
   } catch {
-    // Not empty: something of somebody else's is in it.
+    // Not empty: another program has put a file into it.
   }
 }
 
 function defaultLocation({ temporaryDirectory, parentPid }: SocketOptions): SocketLocation {
-  // mkdtemp makes it 0700 and fails rather than take an existing one.
+  // mkdtemp makes it with mode 0700, and never uses an existing directory.
   const madeDirectory = makeAt(temporaryDirectory, () =>
     mkdtempSync(join(temporaryDirectory, 'oidc-')),
   )
@@ -83,8 +83,7 @@ function defaultLocation({ temporaryDirectory, parentPid }: SocketOptions): Sock
 
 function chosenLocation(socketPath: string, { parentPid }: SocketOptions): SocketLocation {
   const isDirectory = socketPath.endsWith(sep)
-  const wished = resolve(isDirectory ? socketPath : dirname(socketPath))
-  const directory = wished
+  const directory = resolve(isDirectory ? socketPath : dirname(socketPath))
     .split(sep)
     .map((part) => (part.endsWith('XXXXXX') ? part.slice(0, -6) + randomName() : part))
     .join(sep)
@@ -101,14 +100,14 @@ function makeAt<T>(directory: string, make: () => T): T {
       'file-unwritable',
       `cannot make the directory of the socket in ${directory}: ${systemReason(cause)}`,
       {
-        hint: 'Choose another place with --socket-path, or another TMPDIR.',
+        hint: 'Choose another path with --socket-path, or another TMPDIR.',
         cause,
       },
     )
   }
 }
 
-/** Six characters, as mkdtemp makes them. */
+/** Six random characters, as of mkdtemp. */
 function randomName(): string {
   return randomBytes(6).toString('base64url').replace(/[-_]/g, 'x').slice(0, 6)
 }
@@ -117,14 +116,14 @@ function checkLength(path: string): void {
   if (Buffer.byteLength(path) <= MAX_PATH_BYTES) return
   throw new AgentError(
     'file-unwritable',
-    `the socket path ${path} is longer than the ${MAX_PATH_BYTES} bytes a Unix socket may have`,
+    `the socket path ${path} is longer than the ${MAX_PATH_BYTES} bytes that a Unix socket may have`,
     { hint: 'Choose a shorter one with --socket-path, or a shorter TMPDIR.' },
   )
 }
 
 /**
- * Every directory on the way must be one that only we or root can change: others could put their
- * own socket in our place. Sticky directories (/tmp) are: there, only owners can rename.
+ * Checks that only this user or root can change the directories of the path: others could replace the
+ * socket by their own. A sticky directory (/tmp) is allowed: in it only owners can rename.
  */
 function checkTrust(directory: string, uid: number): void {
   for (let path = directory; ; path = dirname(path)) {
@@ -136,7 +135,7 @@ function checkTrust(directory: string, uid: number): void {
         'file-unwritable',
         `socket path location is not trustworthy: ${path}: ${why}`,
         {
-          hint: 'Choose a place with --socket-path that only you can write to.',
+          hint: 'Choose a directory with --socket-path that only you can write to.',
         },
       )
     }
@@ -148,13 +147,13 @@ async function removeStale(path: string, uid: number): Promise<void> {
   const found = lstatSync(path, { throwIfNoEntry: false })
   if (found === undefined) return
   if (!found.isSocket() || found.uid !== uid) {
-    throw new AgentError('file-unwritable', `${path} exists and is not a socket of ours`, {
-      hint: 'Choose another place with --socket-path, or remove it.',
+    throw new AgentError('file-unwritable', `${path} exists and is not a socket of this user`, {
+      hint: 'Choose another path with --socket-path, or remove this file.',
     })
   }
   if (await isLive(path)) {
-    throw new AgentError('file-unwritable', `an agent is running already on ${path}`, {
-      hint: `Use it:\n\t$ export OIDC_SOCK=${shellQuote(path)}\nor choose another place with --socket-path.`,
+    throw new AgentError('file-unwritable', `an agent is already running on ${path}`, {
+      hint: `Use it:\n\t$ export OIDC_SOCK=${shellQuote(path)}\nor choose another path with --socket-path.`,
     })
   }
   unlinkSync(path)
@@ -167,7 +166,7 @@ function isLive(path: string): Promise<boolean> {
       socket.destroy()
       settle(true)
     })
-    // A full queue (EAGAIN) is a live agent too; only a refusal proves that nobody listens.
+    // A full queue (EAGAIN) is a live agent, too. Only ECONNREFUSED means that no process listens.
     socket.once('error', (error: NodeJS.ErrnoException) => settle(error.code !== 'ECONNREFUSED'))
   })
 }

@@ -4,8 +4,8 @@ import { findConfigDirectory } from '../../protocol/storage/config-directory.ts'
 import { type KnownIssuer, readKnownIssuers } from '../../protocol/storage/issuer-config.ts'
 import { AgentError, peerError } from '../../protocol/wire/errors.ts'
 import type { AccountStatus, StatusJsonReply } from '../../protocol/wire/messages.ts'
-import { shellQuote, tokenFileLine, visibleText } from '../../protocol/wire/text.ts'
-import { accountDirectory, listAccounts, printNames } from '../account-directory.ts'
+import { shellQuote, tokenFileLine } from '../../protocol/wire/text.ts'
+import { accountDirectory, listAccounts } from '../account-directory.ts'
 import type { Arguments } from '../arguments.ts'
 import { selectAgent } from '../autoload.ts'
 import {
@@ -17,7 +17,7 @@ import {
   type UnlockedAccount,
   unlockAccount,
 } from '../passwords.ts'
-import { dateOf, printedAccount } from '../printing.ts'
+import { dateOf, printedAccount, printNames } from '../printing.ts'
 import type { Io } from '../run.ts'
 import { openTerminal, type Terminal } from '../terminal.ts'
 import { type AddContext, type AddHost, modeOf, type oidcAdd, printSuccess } from './options.ts'
@@ -212,7 +212,7 @@ async function printLoaded({ io, agent }: AddContext): Promise<void> {
   })
   printNames(io, lines, words)
   if (files.length > 0) io.stdout.write('\nToken files kept fresh:\n')
-  for (const file of files) io.stdout.write(`${visibleText(tokenFileLine(file))}\n`)
+  for (const file of files) io.stdout.write(`${tokenFileLine(file)}\n`)
 }
 
 /** The agent's status; empty if the agent does not support the request. */

@@ -1,4 +1,5 @@
 import { agentAddresses, callAgent } from '../../protocol/client/call.ts'
+import { sanitize } from '../../protocol/wire/text.ts'
 import { type Arguments, usageError } from '../arguments.ts'
 import { NON_INTERACTIVE } from '../non-interactive.ts'
 import { exportLine } from '../printing.ts'
@@ -136,9 +137,9 @@ async function printStatus(json: boolean, { env, uid, stdout }: Io): Promise<voi
   if (json) {
     const { info } = await callAgent(local, { request: 'status_json' })
     // No end of line: byte for byte what oidc-agent 5 prints.
-    stdout.write(JSON.stringify(info))
+    stdout.write(sanitize(JSON.stringify(info), 'json'))
     return
   }
   const { info } = await callAgent(local, { request: 'status' })
-  stdout.write(info.endsWith('\n') ? info : `${info}\n`)
+  stdout.write(sanitize(info.endsWith('\n') ? info : `${info}\n`, 'terminal'))
 }

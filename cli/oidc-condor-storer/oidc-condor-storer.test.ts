@@ -47,8 +47,8 @@ async function storer(
   return { status, stdout: io.stdout.text, stderr: io.stderr.text }
 }
 
-describe('a credential', () => {
-  test('is asked of the account that is called as the service, and stored as JSON', async () => {
+describe('the credential of a service', () => {
+  test('a credential is a token of the account with the name of the service, stored as JSON', async () => {
     expect(await storer(['wlcg'])).toEqual({ status: 0, stdout: '', stderr: '' })
     expect(agent.requests).toEqual([
       {
@@ -69,7 +69,7 @@ describe('a credential', () => {
     expect(stored['expires_in']).toBeLessThanOrEqual(1200)
   })
 
-  test('has the scopes, audience and handle that the job asks for', async () => {
+  test('a credential has the scopes, audience and handle that the job requests', async () => {
     const argument =
       'wlcg_prod&handle=ce1&scopes=compute.read,compute.create&audience=ce.example.org:9619'
     expect(await storer([argument])).toMatchObject({ status: 0, stderr: '' })
@@ -91,19 +91,22 @@ describe('a credential', () => {
     })
   })
 
-  test.each(['scope', 'scopes'])('has scopes by the name %s', async (name) => {
-    await storer([`wlcg&${name}=storage.read:/a=b,openid`])
-    expect(agent.requests[0]).toMatchObject({ scope: 'storage.read:/a=b openid' })
-  })
+  test.each(['scope', 'scopes'])(
+    'the modifier %s gives the scopes of a credential',
+    async (name) => {
+      await storer([`wlcg&${name}=storage.read:/a=b,openid`])
+      expect(agent.requests[0]).toMatchObject({ scope: 'storage.read:/a=b openid' })
+    },
+  )
 
-  test('that is stored is replaced: it is a token that ends', async () => {
+  test('a stored credential is replaced by a new token', async () => {
     await storer(['wlcg'])
     reply['access_token'] = 'LATER'
     expect(await storer(['wlcg'])).toMatchObject({ status: 0, stderr: '' })
     expect(await storedCredential(directory, 'wlcg')).toMatchObject({ access_token: 'LATER' })
   })
 
-  test('that is stored with another audience is left, and the person told how to remove it', async () => {
+  test('a stored credential with another audience is kept, and the error has the command to remove it', async () => {
     await storer(['wlcg&handle=ce&audience=one'])
     const before = agent.requests.length
     const { status, stderr } = await storer(['wlcg&handle=ce&audience=two'])
@@ -114,28 +117,28 @@ describe('a credential', () => {
     expect(await storedCredential(directory, 'wlcg_ce')).toMatchObject({ audience: 'one' })
   })
 
-  test('may be of an account with another name', async () => {
+  test('OIDC_CONDOR_ACCOUNTS maps a service to an account of another name', async () => {
     const OIDC_CONDOR_ACCOUNTS = 'other=x wlcg=my-account'
     await storer(['wlcg', 'wlcg_prod'], { OIDC_CONDOR_ACCOUNTS })
     expect(agent.requests.map(({ account }) => account)).toEqual(['my-account', 'wlcg_prod'])
   })
 
-  test('goes where the administrator of the pool says', async () => {
+  test('SEC_CREDENTIAL_STORECRED_OPTS adds options of the administrator', async () => {
     await storer(['wlcg'], { SEC_CREDENTIAL_STORECRED_OPTS: '-n  schedd.example' })
     const [query] = await storeCredCalls(directory)
     expect(query?.argv).toEqual(['query-oauth', '-s', 'wlcg', '-n', 'schedd.example'])
   })
 })
 
-describe('a person', () => {
-  test('is told each step where that was asked for, on a line of its own', async () => {
+describe('the messages of oidc-condor-storer', () => {
+  test('--verbose reports each step on a line of its own', async () => {
     const { stderr, stdout } = await storer(['-v', 'wlcg'])
     expect(stdout).toBe('')
     expect(stderr).toBe('\nwlcg: nothing stored\nOperation succeeded.\nwlcg: stored\n')
     expect(stderr).not.toContain('TOKEN')
   })
 
-  test('is told what was not granted', async () => {
+  test('a scope that was not granted is reported', async () => {
     reply['info'] = 'scope differs: compute.create was not granted'
     expect(await storer(['wlcg'])).toMatchObject({
       status: 0,
@@ -143,20 +146,23 @@ describe('a person', () => {
     })
   })
 
-  test.each([1, 3, 255])('is told what HTCondor said where it fails with %i', async (status) => {
-    await writeFile(join(directory, 'status'), String(status))
-    const outcome = await storer(['wlcg'])
-    expect(outcome).toMatchObject({ status: 1, stdout: '' })
-    expect(outcome.stderr).toMatch(/^\nError: .*\ncannot reach the credd\n$/)
-  })
+  test.each([1, 3, 255])(
+    'the output of HTCondor is the hint of its failure with status %i',
+    async (status) => {
+      await writeFile(join(directory, 'status'), String(status))
+      const outcome = await storer(['wlcg'])
+      expect(outcome).toMatchObject({ status: 1, stdout: '' })
+      expect(outcome.stderr).toMatch(/^\nError: .*\ncannot reach the credd\n$/)
+    },
+  )
 
-  test('is told where there is no HTCondor', async () => {
+  test('a missing HTCondor is reported with status 127', async () => {
     const outcome = await storer(['wlcg'], { PATH: join(directory, 'nothing') })
     expect(outcome.status).toBe(127)
     expect(outcome.stderr).toContain('Error: cannot run condor_store_cred')
   })
 
-  test('is told why there is no token, and nothing is stored', async () => {
+  test('an error of the agent is reported, and no credential is stored', async () => {
     reply = { status: 'failure', error: 'Agent locked' }
     expect(await storer(['wlcg', 'other'])).toEqual({
       status: 1,
@@ -168,7 +174,7 @@ describe('a person', () => {
   })
 
   test.each([['-x'], [], [''], ['&handle=a'], ['../wlcg'], ['wlcg', 'wlcg&handle=a/b']])(
-    'is told that %j is no list of services',
+    'the arguments %j are a usage error',
     async (...argv) => {
       expect(await storer(argv)).toMatchObject({ status: 64, stdout: '' })
       expect(agent.requests).toEqual([])

@@ -1,7 +1,6 @@
 import { agentAddresses, callAgent, TOKEN_TIMEOUT_MS } from '../../protocol/client/call.ts'
 import { AgentError } from '../../protocol/wire/errors.ts'
 import type { AccessTokenReply, JsonObject } from '../../protocol/wire/messages.ts'
-import { visibleText } from '../../protocol/wire/text.ts'
 import type { Arguments } from '../arguments.ts'
 import { withAutoload } from '../autoload.ts'
 import { printInfo } from '../printing.ts'
@@ -14,59 +13,63 @@ import {
   nameOf,
   parseCredentialRequest,
   queryCredential,
-  removal,
+  removalCommand,
 } from './store-cred.ts'
 
 /**
- * Seconds a stored token is valid at least: until a job starts. Not more, so that one token serves
- * somebody who submits a thousand times.
+ * Seconds that a stored token is valid, at least: it must live until the job starts. Not more, so that the
+ * agent answers a thousand submissions from its cache.
  */
 const MIN_VALID_SECONDS = 600
 
 type StorerArguments = Arguments<typeof oidcCondorStorer.options>
 
 /**
- * `oidc-condor-storer`: stores an access token for each of the services, as HTCondor's
- * `SEC_CREDENTIAL_STORER`. All arguments are understood before anything is stored.
+ * `oidc-condor-storer`, HTCondor's `SEC_CREDENTIAL_STORER`: stores an access token for each service. All
+ * arguments are parsed before the first token is stored.
  */
 export async function storeCredentials(
   { operands, options }: StorerArguments,
   io: Io,
 ): Promise<void> {
   const explain = (line: string): void => {
-    if (options.verbose || options.debug) io.stderr.write(`${visibleText(line)}\n`)
+    if (options.verbose || options.debug) io.stderr.write(`${line}\n`)
   }
-  for (const wanted of operands.map(parseCredentialRequest)) await store(wanted, io, explain)
+  for (const request of operands.map(parseCredentialRequest)) await store(request, io, explain)
 }
 
 async function store(
-  wanted: CredentialRequest,
+  request: CredentialRequest,
   io: Io,
   explain: (line: string) => void,
 ): Promise<void> {
-  const stored = await queryCredential(wanted, io.env)
-  explain(`${nameOf(wanted)}: ${stored === 'none' ? 'nothing stored' : 'stored already'}`)
+  const name = nameOf(request)
+  const stored = await queryCredential(request, io.env)
+  explain(`${name}: ${stored === 'none' ? 'nothing stored' : 'stored already'}`)
   if (stored === 'otherwise') {
-    const message = `the credentials stored for ${nameOf(wanted)} have other scopes or another audience`
-    const hint = `Remove them, if no job of yours uses them:\n\t$ ${removal(wanted)}`
+    const message = `the credentials stored for ${name} have other scopes or another audience`
+    const hint = `If none of your jobs uses them, remove them:\n\t$ ${removalCommand(request)}`
     throw new AgentError('credential-not-stored', message, { hint })
   }
-  // What is stored as asked is an access token too, and may be about to end: it is replaced.
-  const reply = await tokenFor(wanted, io)
+  // A stored credential is replaced: it is an access token, which may expire soon.
+  const reply = await tokenFor(request, io)
   printInfo(reply.info, io)
-  const said = await addCredential(wanted, credentialOf(reply, io.now()), io.env)
-  if (said !== '') explain(said)
-  explain(`${nameOf(wanted)}: stored`)
+  const output = await addCredential(request, credentialOf(reply, io.now()), io.env)
+  if (output !== '') explain(output)
+  explain(`${name}: stored`)
 }
 
-async function tokenFor(wanted: CredentialRequest, io: Io): Promise<AccessTokenReply> {
+async function tokenFor(
+  { service, scopes, audience }: CredentialRequest,
+  io: Io,
+): Promise<AccessTokenReply> {
   const agents = agentAddresses(io.env, io.uid)
-  const account = accountOfService(wanted.service, io.env)
+  const account = accountOfService(service, io.env)
   const request = {
     request: 'access_token',
     account,
-    scope: wanted.scopes.length === 0 ? undefined : wanted.scopes.join(' '),
-    audience: wanted.audience,
+    scope: scopes.length === 0 ? undefined : scopes.join(' '),
+    audience,
     min_valid_period: MIN_VALID_SECONDS,
     application_hint: oidcCondorStorer.name,
   } as const
@@ -75,7 +78,7 @@ async function tokenFor(wanted: CredentialRequest, io: Io): Promise<AccessTokenR
   )
 }
 
-/** The token as an OAuth 2.0 token answer, which is what HTCondor's own credmons write. */
+/** The token as a token response (RFC 6749 §5.1), the form that HTCondor's own credmons write. */
 function credentialOf(reply: AccessTokenReply, now: number): JsonObject {
   const { access_token, scope, expires_at } = reply
   return {

@@ -1,32 +1,32 @@
-import type { Io, Output } from '../run.ts'
+import type { Io, Output, SanitizedOutput } from '../run.ts'
 
 /**
- * The world of a program that condor_submit starts in the middle of a line it is printing: what we
- * say there begins with an end of line. A program that says nothing writes nothing.
+ * The {@link Io} of a program that condor_submit starts in the middle of an output line: the first
+ * message on stderr begins with an end of line. Without a message nothing is written.
  */
 export function onNewLine(io: Io): Io {
-  let isFirst = true
-  const after = (output: () => Output): Output => ({
+  let prefix = '\n'
+  const begun = (text: string): string => {
+    const whole = `${prefix}${text}`
+    prefix = ''
+    return whole
+  }
+  const stderr: SanitizedOutput = {
     get isTTY() {
-      return output().isTTY
+      return io.stderr.isTTY
     },
-    write(text) {
-      const written = isFirst ? `\n${text}` : text
-      isFirst = false
-      return output().write(written)
-    },
-  })
+    write: (text) => io.stderr.write(begun(text)),
+    writeRaw: (text) => io.stderr.writeRaw(begun(text)),
+  }
   const { argv, env, uid, now } = io
-  const stderr = after(() => io.stderr)
-  // The streams of a process are opened when they are first used. Only who asks for it gets something
-  // on stdout: help, or the version.
   return {
     argv,
     env,
     uid,
     now,
     stderr,
-    get stdout() {
+    // Opened when it is first used; only --help and --version write to it.
+    get stdout(): Output {
       return io.stdout
     },
   }

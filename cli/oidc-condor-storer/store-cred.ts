@@ -8,47 +8,55 @@ import type { Io } from '../run.ts'
 
 const PROGRAM = 'condor_store_cred'
 
-/** What `condor_store_cred query-oauth` knows: its exit statuses 0, 1 and 2. */
-export type Stored = 'as-asked' | 'none' | 'otherwise'
+/**
+ * What HTCondor has stored for a request: a credential with the requested scopes and audience, none, or
+ * one with others (exit status 0, 1, 2 of `condor_store_cred query-oauth`).
+ */
+export type Stored = 'as-requested' | 'none' | 'otherwise'
 
-/** What HTCondor has stored for a request. Its status 1 is every other failure too: storing tells. */
-export async function queryCredential(wanted: CredentialRequest, env: Io['env']): Promise<Stored> {
-  const { status, said } = await storeCred(['query-oauth', ...selection(wanted, env)], '', env)
-  if (status === 0) return 'as-asked'
+/**
+ * Asks HTCondor what it has stored. Exit status 1 also stands for other failures; they show when the
+ * credential is added.
+ * @throws AgentError `credential-not-stored` for any other exit status; `command-not-run`
+ */
+export async function queryCredential(request: CredentialRequest, env: Io['env']): Promise<Stored> {
+  const { status, output } = await storeCred(['query-oauth', ...selection(request, env)], '', env)
+  if (status === 0) return 'as-requested'
   if (status === 1) return 'none'
   if (status === 2) return 'otherwise'
-  throw failed(`${PROGRAM} query-oauth ended with status ${status}`, said)
+  throw failed(`${PROGRAM} query-oauth ended with status ${status}`, output)
 }
 
 /**
- * Stores a credential, over what was there.
- * @throws AgentError `credential-not-stored`, with what the program said; `command-not-run`
+ * Stores a credential, or replaces the stored one.
+ * @returns the output of `condor_store_cred`
+ * @throws AgentError `credential-not-stored`, with that output as its hint; `command-not-run`
  */
 export async function addCredential(
-  wanted: CredentialRequest,
+  request: CredentialRequest,
   credential: JsonObject,
   env: Io['env'],
 ): Promise<string> {
-  const args = ['add-oauth', ...selection(wanted, env), '-i', '-']
-  const { status, said } = await storeCred(args, `${JSON.stringify(credential)}\n`, env)
-  if (status === 0) return said
-  throw failed(`HTCondor did not store the credentials for ${nameOf(wanted)}`, said)
+  const args = ['add-oauth', ...selection(request, env), '-i', '-']
+  const { status, output } = await storeCred(args, `${JSON.stringify(credential)}\n`, env)
+  if (status === 0) return output
+  throw failed(`HTCondor did not store the credentials for ${nameOf(request)}`, output)
 }
 
-/** As HTCondor calls its file. */
+/** The name of the credential, which is also HTCondor's name for its file. */
 export function nameOf({ service, handle }: CredentialRequest): string {
   return handle === undefined ? service : `${service}_${handle}`
 }
 
-/** The command by which the person removes what is stored. */
-export function removal({ service, handle }: CredentialRequest): string {
+/** The shell command that removes the stored credential. Its words need no quotes: see `nameOfFile`. */
+export function removalCommand({ service, handle }: CredentialRequest): string {
   return [PROGRAM, 'delete-oauth', '-s', service, ...option('-H', handle)].join(' ')
 }
 
-/** Scopes and audience too: what is stored otherwise is then recognised as such. */
-function selection(wanted: CredentialRequest, env: Io['env']): readonly string[] {
-  const { service, handle, scopes, audience } = wanted
-  // What administrators of a pool add, as for condor_vault_storer: -n SCHEDD.
+/** The options that select a credential; with scopes and audience, so that HTCondor compares them. */
+function selection(request: CredentialRequest, env: Io['env']): readonly string[] {
+  const { service, handle, scopes, audience } = request
+  // Options of the pool's administrator, as for condor_vault_storer: -n SCHEDD.
   const more = (env['SEC_CREDENTIAL_STORECRED_OPTS'] ?? '').split(/\s+/).filter(Boolean)
   return [
     ...['-s', service, ...option('-H', handle)],
@@ -64,35 +72,36 @@ function option(name: string, value: string | undefined): readonly string[] {
 
 interface Outcome {
   readonly status: number
-  readonly said: string
+  /** Of stdout and stderr. */
+  readonly output: string
 }
 
 async function storeCred(args: readonly string[], input: string, env: Io['env']): Promise<Outcome> {
-  // HTCondor has it among the programs for administrators, where a person's PATH may not lead.
+  // HTCondor installs it in /usr/sbin, which may be missing in the PATH of a user.
   const path = [env['PATH'], '/usr/sbin'].filter(Boolean).join(':')
   const child = spawn(PROGRAM, args, { env: { ...env, PATH: path }, stdio: 'pipe' })
-  // One that ends without reading is told by its status.
+  // A program that ends without reading its input reports that by its status.
   child.stdin.on('error', () => undefined)
   try {
     const outputs = Promise.all([collect(child.stdout), collect(child.stderr)])
     const closed = once(child, 'close')
     child.stdin.end(input)
     const [[stdout, stderr]] = await Promise.all([outputs, closed])
-    return { status: child.exitCode ?? -1, said: `${stdout}${stderr}`.trim() }
+    return { status: child.exitCode ?? -1, output: `${stdout}${stderr}`.trim() }
   } catch (cause) {
     const reason = cause instanceof Error ? cause.message : String(cause)
-    const hint = 'It comes with HTCondor; is this an access point of the pool?'
+    const hint = 'It is part of HTCondor. Use oidc-condor-storer on an access point of the pool.'
     throw new AgentError('command-not-run', `cannot run ${PROGRAM}: ${reason}`, { cause, hint })
   }
 }
 
-function failed(message: string, said: string): AgentError {
-  return new AgentError('credential-not-stored', message, { hint: said === '' ? undefined : said })
+function failed(message: string, output: string): AgentError {
+  return new AgentError('credential-not-stored', message, { hint: output || undefined })
 }
 
 /** One credential a job asks for, as condor_submit passes it. */
 export interface CredentialRequest {
-  /** With its role, where there is one: `wlcg_production`. */
+  /** With its role, if it has one: `wlcg_production`. */
   readonly service: string
   readonly handle: string | undefined
   /** In the order they were given. */
@@ -100,14 +109,14 @@ export interface CredentialRequest {
   readonly audience: string | undefined
 }
 
-/** What HTCondor lets be part of a credential's file name. */
+/** The names that HTCondor allows in the name of a credential's file. */
 const nameOfFile = /^[A-Za-z0-9][A-Za-z0-9_.@+-]*$/
 
 /**
- * Reads `service[_role][&handle=…][&scopes=…][&audience=…]`. Scopes are separated by commas; HTCondor's
- * help calls the option `scope`, its programs write `scopes`: both are taken. What is only for another
- * storer (`options=…`) is left aside.
- * @throws AgentError `usage` where a name could not be one
+ * Parses `service[_role][&handle=…][&scopes=…][&audience=…]`. Commas separate scopes. HTCondor's help
+ * calls the modifier `scope`, its programs write `scopes`: both are accepted. Modifiers for other storers
+ * (`options=…`) are ignored.
+ * @throws AgentError `usage` if service or handle cannot be part of a file name
  */
 export function parseCredentialRequest(argument: string): CredentialRequest {
   const [service = '', ...modifiers] = argument.split('&')
@@ -129,7 +138,7 @@ export function parseCredentialRequest(argument: string): CredentialRequest {
   }
 }
 
-/** The account of a service: `OIDC_CONDOR_ACCOUNTS` says it, else it is called as the service is. */
+/** The account of a service: by `OIDC_CONDOR_ACCOUNTS`, else the one with the name of the service. */
 export function accountOfService(service: string, env: Io['env']): string {
   const pairs = (env['OIDC_CONDOR_ACCOUNTS'] ?? '').split(/[,\s]+/)
   const pair = pairs.find((one) => one.startsWith(`${service}=`))

@@ -5,7 +5,7 @@ import type {
   BrowserStartedReply,
   ConfigReply,
 } from '../../protocol/wire/messages.ts'
-import { visibleText } from '../../protocol/wire/text.ts'
+import { sanitize } from '../../protocol/wire/text.ts'
 import type { Io } from '../run.ts'
 import { type Polling, untilUnlocked } from './device-flow.ts'
 import type { BrowserPlan } from './plan.ts'
@@ -159,7 +159,7 @@ function showAddress(
   { stderr }: Pick<Io, 'stderr'>,
 ): { readonly isServed: boolean } {
   stderr.write(
-    `\nTo continue and approve the registered client visit the following URL in a Browser of your choice:\n${visibleText(uri)}\n\n`,
+    `\nTo continue and approve the registered client visit the following URL in a Browser of your choice:\n${sanitize(uri, 'line')}\n\n`,
   )
   const redirect = redirectUriIn(uri)
   const isLocal = redirect.startsWith('http://')
@@ -181,5 +181,5 @@ function showAddress(
 
 function redirectUriIn(uri: string): string {
   if (!URL.canParse(uri)) return ''
-  return visibleText(new URL(uri).searchParams.get('redirect_uri') ?? '')
+  return sanitize(new URL(uri).searchParams.get('redirect_uri') ?? '', 'line')
 }

@@ -3,7 +3,7 @@ import { type AgentAddress, callAgent } from '../../protocol/client/call.ts'
 import { accountOf } from '../../protocol/storage/account.ts'
 import { AgentError } from '../../protocol/wire/errors.ts'
 import type { AccessTokenReply, ConfigReply } from '../../protocol/wire/messages.ts'
-import { printInfo } from '../printing.ts'
+import { printable, printInfo } from '../printing.ts'
 import type { Io } from '../run.ts'
 import { checkRedirected, socketIn } from './code-flow.ts'
 import type { GenIo } from './host.ts'
@@ -58,7 +58,7 @@ async function keep(
 ): Promise<void> {
   const { io, passwords } = gen
   if ('access_token' in reply) {
-    io.stdout.write(`${reply.access_token}\n`)
+    io.stdout.write(`${printable('access token', reply.access_token)}\n`)
     return
   }
   io.stdout.write(DONE_AT_ONCE)

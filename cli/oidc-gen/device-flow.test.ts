@@ -50,6 +50,12 @@ test('a device login polls at the interval until there is a token, and prints it
   })
 })
 
+test('a token with an escape sequence is not printed', async () => {
+  const { status, stdout, stderr } = await login([{ ...token, access_token: 'A\u001b[2JT' }])
+  expect([status, stdout]).toEqual([1, 'accepted\n'])
+  expect(stderr).toContain('not printed')
+})
+
 test('a device login polls every 5 seconds if the provider gives no interval', async () => {
   const { pauses } = await login([pending, token], { ...device, interval: 0 })
   expect(pauses).toEqual([5, 5])
@@ -124,7 +130,7 @@ describe('The device code', () => {
       user_code: 'AB\u001b[2J\u0007CD\u202eEF',
       verification_uri: 'https://op.example/\r\u009bdevice\n',
     })
-    expect(stderr).toContain('https://op.example/device\n')
-    expect(stderr).toContain('And enter the code: AB[2JCDEF\n')
+    expect(stderr).toContain('https://op.example/??device?\n')
+    expect(stderr).toContain('And enter the code: AB?[2J?CD?EF\n')
   })
 })

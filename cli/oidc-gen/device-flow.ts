@@ -1,6 +1,7 @@
 import { type AgentAddress, callAgent } from '../../protocol/client/call.ts'
 import { AgentError, type ErrorCode } from '../../protocol/wire/errors.ts'
 import type { DeviceAuthorization, Replies } from '../../protocol/wire/messages.ts'
+import { sanitize } from '../../protocol/wire/text.ts'
 import { hasColour, type Io } from '../run.ts'
 import type { GenHost } from './host.ts'
 
@@ -68,13 +69,13 @@ function nextInterval(error: unknown, interval: number): number {
 /** Shows on stderr where to enter which code; on a terminal as a QR code too. */
 async function showDeviceCode(device: DeviceAuthorization, io: Polling['io']): Promise<void> {
   const { stderr } = io
-  const uri = plain(device.verification_uri)
+  const uri = sanitize(device.verification_uri, 'line')
   stderr.write(`\nUsing a browser on any device, visit:\n${uri}\n\n`)
-  stderr.write(`And enter the code: ${plain(device.user_code)}\n`)
+  stderr.write(`And enter the code: ${sanitize(device.user_code, 'line')}\n`)
   if (stderr.isTTY !== true) return
   stderr.write('Alternatively you can use the following QR code to visit the above listed URL.\n\n')
-  const complete = plain(device.verification_uri_complete ?? uri)
-  stderr.write(`${await qrCode(complete, hasColour(io))}\n`)
+  const complete = sanitize(device.verification_uri_complete ?? uri, 'line')
+  stderr.writeRaw(`${await qrCode(complete, hasColour(io))}\n`)
 }
 
 /**
@@ -89,11 +90,6 @@ async function qrCode(text: string, colours: boolean): Promise<string> {
     .split('\n')
     .map((line) => `\u001b[97;40m${line}\u001b[0m`)
     .join('\n')
-}
-
-/** The provider's text without characters that move the cursor or are invisible. */
-function plain(text: string): string {
-  return text.replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu, '')
 }
 
 /**

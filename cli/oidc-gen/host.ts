@@ -4,7 +4,7 @@ import { setTimeout as pause } from 'node:timers/promises'
 import type { AgentAddress } from '../../protocol/client/call.ts'
 import { AgentError } from '../../protocol/wire/errors.ts'
 import type { PasswordAccess } from '../passwords.ts'
-import type { Io } from '../run.ts'
+import { type Io, sanitized } from '../run.ts'
 import { type OnInterrupt, onInterrupt } from '../signals.ts'
 import { openTerminal } from '../terminal.ts'
 import { PipedPrompter, type PromptChannels, type Prompter } from './prompter.ts'
@@ -37,7 +37,11 @@ export function thisHost(env: Io['env']): GenHost {
   return {
     hostName: hostname(),
     openTerminal: () => openTerminal(env),
-    openPipe: () => new PipedPrompter(process.stdin, process.stderr),
+    openPipe: () =>
+      new PipedPrompter(
+        process.stdin,
+        sanitized(() => process.stderr),
+      ),
     onInterrupt,
     openBrowser,
     pause: async (milliseconds, signal) => {

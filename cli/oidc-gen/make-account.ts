@@ -5,6 +5,7 @@ import { readKnownIssuers } from '../../protocol/storage/issuer-config.ts'
 import type { JsonObject } from '../../protocol/wire/messages.ts'
 import { accountDirectory } from '../account-directory.ts'
 import { type PasswordAccess, type UnlockedAccount, unlockAccount } from '../passwords.ts'
+import { printable } from '../printing.ts'
 import type { Io } from '../run.ts'
 import {
   type AccountBasis,
@@ -208,5 +209,5 @@ export async function printOnlyToken(plan: OnlyTokenPlan, gen: GenIo): Promise<v
     account === undefined ? undefined : await existingAccount(account, io.env, passwords)
   const fields = await configured(account ?? 'only-at', stored?.fields ?? {}, plan, gen)
   const token = await loginForToken(fields, plan.login, gen)
-  if (token !== undefined) io.stdout.write(`${token}\n`)
+  if (token !== undefined) io.stdout.write(`${printable('access token', token)}\n`)
 }

@@ -44,8 +44,8 @@ async function oidcTokenOf(
   return { status, stdout: io.stdout.text, stderr: io.stderr.text }
 }
 
-describe('one agent', () => {
-  test('is asked for what is on the command line', async () => {
+describe('oidc-token with one agent', () => {
+  test('oidc-token requests the token that the command line selects', async () => {
     const { path: OIDC_SOCK, requests } = await agentThatSays(token)
     const asks = (...argv: string[]): Promise<unknown> => oidcTokenOf(argv, { OIDC_SOCK })
     await asks('wlcg')
@@ -72,7 +72,7 @@ describe('one agent', () => {
     ])
   })
 
-  test('gives a token: that on stdout, what is to be said of it on stderr', async () => {
+  test('oidc-token prints the token on stdout and the notes of the agent on stderr', async () => {
     const { path: OIDC_SOCK } = await agentThatSays({ ...token, info: 'scope differs: x' })
     expect(await oidcTokenOf(['wlcg'], { OIDC_SOCK })).toEqual({
       status: 0,
@@ -81,7 +81,7 @@ describe('one agent', () => {
     })
   })
 
-  test('gives an id token, for which scope and audience count too', async () => {
+  test('oidc-token --id-token requests an ID token with the scopes of the command line', async () => {
     const { path: OIDC_SOCK, requests } = await agentThatSays({
       status: 'success',
       id_token: 'JWT',
@@ -94,7 +94,7 @@ describe('one agent', () => {
     ])
   })
 
-  test('fails: its error, its hint, nothing on stdout', async () => {
+  test('an error of the agent is printed with its hint, and nothing on stdout', async () => {
     const { path: OIDC_SOCK } = await agentThatSays({
       status: 'failure',
       error: 'invalid_scope: no such scope',
@@ -108,18 +108,18 @@ describe('one agent', () => {
   })
 
   test.each([
-    ['no JSON', 'hello'],
-    ['no token', { status: 'success' }],
-    ['a token no terminal should see', { ...token, access_token: 'a\u001b[2Jb' }],
+    ['text that is not JSON', 'hello'],
+    ['success without a token', { status: 'success' }],
+    ['a token with an escape sequence', { ...token, access_token: 'a\u001b[2Jb' }],
     ['a token of two lines', { ...token, access_token: 'a\nb', info: 'fine' }],
-  ])('answers with %s: nothing on stdout', async (_, reply) => {
+  ])('an agent that replies with %s causes an error and nothing on stdout', async (_, reply) => {
     const { path: OIDC_SOCK } = await agentThatSays(reply)
     const outcome = await oidcTokenOf(['wlcg'], { OIDC_SOCK })
     expect(outcome).toMatchObject({ status: 1, stdout: '' })
     expect(outcome.stderr).toMatch(/^Error: .*\n$/)
   })
 
-  test('is not asked when the command line is wrong', async () => {
+  test('a wrong command line is reported before the agent is asked', async () => {
     const { path: OIDC_SOCK, requests } = await agentThatSays(token)
     expect(await oidcTokenOf(['-o1', 'wlcg'], { OIDC_SOCK })).toMatchObject({ status: 64 })
     expect(await oidcTokenOf(['-t', 'x', 'wlcg'], { OIDC_SOCK })).toMatchObject({ status: 64 })
@@ -132,10 +132,10 @@ describe('one agent', () => {
   })
 })
 
-describe('a local and a remote agent', () => {
-  const nobody = '/nonexistent/agent.sock'
+describe('oidc-token with a local and a remote agent', () => {
+  const noSocket = '/nonexistent/agent.sock'
 
-  test('the remote one is asked where the local one does not know the account', async () => {
+  test('the remote agent is asked if the local one does not know the account', async () => {
     const local = await agentThatSays(unknown)
     const remote = await agentThatSays({ ...token, access_token: 'REMOTE' })
     const env = { OIDC_SOCK: local.path, OIDC_REMOTE_SOCK: remote.address }
@@ -143,13 +143,16 @@ describe('a local and a remote agent', () => {
     expect(remote.requests).toEqual(local.requests)
   })
 
-  test.each([[{ OIDC_SOCK: nobody }], [{}]])('and where there is none: %j', async (env) => {
-    const remote = await agentThatSays(token)
-    const outcome = await oidcTokenOf(['wlcg'], { ...env, OIDC_REMOTE_SOCK: remote.address })
-    expect(outcome).toEqual({ status: 0, stdout: 'TOKEN\n', stderr: '' })
-  })
+  test.each([[{ OIDC_SOCK: noSocket }], [{}]])(
+    'the remote agent is asked if no local one runs: %j',
+    async (env) => {
+      const remote = await agentThatSays(token)
+      const outcome = await oidcTokenOf(['wlcg'], { ...env, OIDC_REMOTE_SOCK: remote.address })
+      expect(outcome).toEqual({ status: 0, stdout: 'TOKEN\n', stderr: '' })
+    },
+  )
 
-  test('the local error counts where both fail', async () => {
+  test('the error of the local agent is printed if both fail', async () => {
     const local = await agentThatSays(unknown)
     const remote = await agentThatSays({ status: 'failure', error: 'Agent locked' })
     const env = { OIDC_SOCK: local.path, OIDC_REMOTE_SOCK: remote.address }
@@ -157,11 +160,11 @@ describe('a local and a remote agent', () => {
     expect(outcome).toEqual({ status: 1, stdout: '', stderr: `Error: ${unknown.error}\n` })
     expect(remote.requests).toHaveLength(1)
 
-    const neither = await oidcTokenOf(['wlcg'], { ...env, OIDC_SOCK: nobody })
+    const neither = await oidcTokenOf(['wlcg'], { ...env, OIDC_SOCK: noSocket })
     expect(neither.stderr).toMatch(/^Error: Could not connect to oidc-agent: .*\/nonexistent\//)
   })
 
-  test('the remote one is left alone where the local one knows better', async () => {
+  test('the remote agent is not asked after a token or another error of the local one', async () => {
     const remote = await agentThatSays(token)
     for (const reply of [token, { status: 'failure', error: 'Agent locked' }]) {
       const local = await agentThatSays(reply)
@@ -171,13 +174,13 @@ describe('a local and a remote agent', () => {
   })
 })
 
-test('--strict asks for exactly this token', async () => {
+test('oidc-token --strict sends a strict request', async () => {
   const { path: OIDC_SOCK, requests } = await agentThatSays(token)
   await oidcTokenOf(['--strict', '-s', 'x', 'wlcg'], { OIDC_SOCK })
   expect(requests).toMatchObject([{ request: 'access_token', scope: 'x', strict: true }])
 })
 
-test('a login that ends soon is told where a person reads it, and only there', async () => {
+test('a login that ends soon is announced on stderr only if that is a terminal', async () => {
   const ending = { ...token, refresh_token_expires_at: 1_700_000_000 + 2 * 86_400 }
   const { path: OIDC_SOCK } = await agentThatSays(ending)
   const read = await oidcTokenOf(['wlcg'], { OIDC_SOCK }, true)

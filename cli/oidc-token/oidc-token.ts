@@ -1,32 +1,50 @@
 import type { AccessTokenReply } from '../../protocol/wire/messages.ts'
 import { type Arguments, usageError } from '../arguments.ts'
-import { loginEndWarning, printInfo } from '../printing.ts'
+import { loginEndWarning, printable, printInfo } from '../printing.ts'
 import type { Io } from '../run.ts'
 import type { oidcToken, TokenOptions } from './options.ts'
-import { outputOf, printable, printed } from './output.ts'
+import { outputOf, printed } from './output.ts'
 import { requestAccessToken, requestIdToken, tokenSelection } from './token-request.ts'
 
+type TokenArguments = Arguments<typeof oidcToken.options>
+
 /**
- * `oidc-token`: asks for one token and prints it, and nothing else, on stdout; or keeps it in a file,
- * or shows what is in it.
+ * `oidc-token`: gets one token and prints it on stdout, and nothing else; or lets the agent keep it in a
+ * file, or shows its content.
+ * @returns the exit status of `--inspect`; undefined is success
  */
 export async function getToken(
-  args: Arguments<typeof oidcToken.options>,
+  args: TokenArguments,
   io: Io,
+  stdin: () => AsyncIterable<Buffer> = () => process.stdin,
 ): Promise<number | undefined> {
-  if (args.options.inspect) {
-    const { inspectToken } = await import('./inspect/inspect.ts')
-    return inspectToken(args.operands[0], args.options, { io })
-  }
-  refuseInspection(args.options)
+  if (args.options.inspect) return inspect(args, io, stdin)
+  refuseInspectOptions(args.options)
   await printOrKeep(args, io)
   return undefined
 }
 
-async function printOrKeep(
-  { options, operands }: Arguments<typeof oidcToken.options>,
+async function inspect(
+  { options, operands }: TokenArguments,
   io: Io,
-): Promise<void> {
+  stdin: () => AsyncIterable<Buffer>,
+): Promise<number> {
+  refuseOutputOptions(options)
+  const { inspectToken } = await import('./inspect/inspect.ts')
+  const fetchToken = (operand: string): Promise<string> => fetchPrintable(operand, options, io)
+  return await inspectToken(operands[0], options, { io, stdin, fetchToken })
+}
+
+/** The access token, or with --id-token the ID token, that the options select. */
+async function fetchPrintable(operand: string, options: TokenOptions, io: Io): Promise<string> {
+  const selection = tokenSelection(operand, options)
+  if (options.idToken) return printable('id token', (await requestIdToken(selection, io)).id_token)
+  const { access_token, info } = await requestAccessToken(selection, options, io)
+  printInfo(info, io)
+  return printable('access token', access_token)
+}
+
+async function printOrKeep({ options, operands }: TokenArguments, io: Io): Promise<void> {
   if (options.fileStop !== undefined) {
     const { stopFile } = await import('./token-file.ts')
     await stopFile(options, io)
@@ -34,41 +52,52 @@ async function printOrKeep(
   }
   const [operand] = operands
   if (operand === undefined) throw usageError('missing argument: ACCOUNT | https://ISSUER')
-  const wanted = tokenSelection(operand, options)
+  const selection = tokenSelection(operand, options)
   if (options.file !== undefined) {
     const { keepFile } = await import('./token-file.ts')
-    await keepFile(wanted, options, io)
+    await keepFile(selection, options, io)
     return
   }
   refuseFileOptions(options)
   const output = outputOf(options)
   if (options.idToken) {
-    const { id_token } = await requestIdToken(wanted, io)
+    const { id_token } = await requestIdToken(selection, io)
     io.stdout.write(`${printable('id token', id_token)}\n`)
     return
   }
-  const reply = await requestAccessToken(wanted, options, io)
+  const reply = await requestAccessToken(selection, options, io)
   const text = printed(output, reply)
-  tellPerson(reply, wanted.account, io)
+  printNotes(reply, selection.account, io)
   io.stdout.write(text)
 }
 
-/** Forgotten: without it these would do nothing. */
-function refuseInspection(options: TokenOptions): void {
+/** Without --inspect these options have no effect: it was forgotten. */
+function refuseInspectOptions(options: TokenOptions): void {
   const { verify, json, tokenFile, for: url, op, forAudience, certPath } = options
   const given = [tokenFile, url, op, forAudience, certPath].some((value) => value !== undefined)
   if (!given && !verify && !json) return
   throw usageError('--verify, --json, --for, --cert-path and --token-file go with --inspect')
 }
 
-/** Likewise; and a token that was meant for a file is not to be printed. */
+/** With --inspect the token is neither printed nor kept in a file. */
+function refuseOutputOptions(options: TokenOptions): void {
+  const { all, env, token, issuer, expiresAt, bearer, authHeader, file, fileStop } = options
+  const given = [token, issuer, expiresAt, file, fileStop].some((value) => value !== undefined)
+  if (given || all || env || bearer || authHeader) {
+    throw usageError(
+      'with --inspect the token is not printed: leave out -a, -c, -o, --file and similar options',
+    )
+  }
+}
+
+/** Without --file these options have no effect, and a token meant for a file must not be printed. */
 function refuseFileOptions({ purpose, once, leave }: TokenOptions): void {
   if (purpose === undefined && !once && !leave) return
   throw usageError('--purpose, --once and --leave go with --file')
 }
 
-/** What was granted otherwise than asked for; and, where a person reads it, that the login ends soon. */
-function tellPerson(reply: AccessTokenReply, account: string | undefined, io: Io): void {
+/** Reports on stderr what was granted differently, and on a terminal that the login ends soon. */
+function printNotes(reply: AccessTokenReply, account: string | undefined, io: Io): void {
   const { stderr } = io
   printInfo(reply.info, io)
   const warning = stderr.isTTY === true ? loginEndWarning(reply, account, io.now()) : undefined

@@ -25,8 +25,8 @@ const options = {
     '--auth-header, --auth',
     'Print an HTTP authorization header, for curl -H or httpie.',
   ),
-  time: wholeNumber('-t, --time=SECONDS', 'Least time the token must still be valid.'),
-  forceNew: flag('-f, --force-new', 'Get a new token, even if one is at hand.'),
+  time: wholeNumber('-t, --time=SECONDS', 'Minimum remaining lifetime of the token.'),
+  forceNew: flag('-f, --force-new', 'Get a new token even if the agent has a valid one.'),
   scope: texts(
     '-s, --scope=SCOPE',
     'Scope of the token. For more than one, separate them by spaces or repeat the option.',
@@ -37,56 +37,56 @@ const options = {
   ),
   strict: flag(
     '--strict',
-    'Fail where the provider granted fewer scopes, another audience or a shorter life than was asked for, instead of saying so on stderr.',
+    'Fail if the provider grants fewer scopes, another audience or a shorter lifetime than requested. Without this option, oidc-token reports the difference on stderr.',
   ),
   name: text(
     '--name=NAME',
-    'Name of the program that asks, for programs that call oidc-token; it may be shown to you.',
+    'For programs that call oidc-token: the name of the program, which may be shown to the user.',
   ),
   idToken: flag(
     '--id-token',
-    'Print an id token instead of an access token, where the agent allows it. An id token is no authorization: do not pass it to services.',
+    'Print an ID token instead of an access token, if the agent allows it. An ID token authorizes nothing: do not pass it to services.',
   ),
   file: optionalText(
     '--file[=PATH]',
-    'Let the agent write the token to a file and keep it fresh, and print its path. Without PATH, where programs look for it: $BEARER_TOKEN_FILE, $XDG_RUNTIME_DIR/bt_u<uid>, /tmp/bt_u<uid>. It is kept until --file-stop, until the account is removed or the agent locked, or until the agent ends.',
+    'Let the agent write the token to a file and renew it there; print the path. Default PATH, where programs look for a token: $BEARER_TOKEN_FILE, $XDG_RUNTIME_DIR/bt_u<uid>, /tmp/bt_u<uid>. The agent renews the file until --file-stop, until the account is removed, or until the agent is locked or ends.',
   ),
   purpose: text(
     '--purpose=PURPOSE',
     'Append -PURPOSE to the name of the file, for more than one token at a time.',
   ),
-  once: flag('--once', 'Write the file once and do not keep it fresh.'),
-  leave: flag('--leave', 'Leave the file when the agent ends.'),
-  fileStop: optionalText('--file-stop[=PATH]', 'Stop keeping a file, and remove it.'),
+  once: flag('--once', 'Write the file once and do not renew it.'),
+  leave: flag('--leave', 'Keep the file when the agent ends.'),
+  fileStop: optionalText('--file-stop[=PATH]', 'Stop renewing a file and remove it.'),
   inspect: flag(
     '--inspect',
-    'Show what is in a token instead of printing it. Without ACCOUNT, the token that programs find: $BEARER_TOKEN, $BEARER_TOKEN_FILE, $XDG_RUNTIME_DIR/bt_u<uid>, /tmp/bt_u<uid>; with - one from stdin. It is sent nowhere.',
+    'Show the content of a token instead of printing it. Without ACCOUNT, the token that programs find: $BEARER_TOKEN, $BEARER_TOKEN_FILE, $XDG_RUNTIME_DIR/bt_u<uid>, /tmp/bt_u<uid>; with -, the token on stdin. The token is not sent anywhere.',
   ),
   tokenFile: text(
     '--token-file=FILE',
-    'Inspect the token in a file, also one in JSON as those of HTCondor are.',
+    'Inspect the token in a file; it may be JSON, as the token files of HTCondor are.',
   ),
   verify: flag(
     '--verify',
-    "Check its signature by its issuer's keys, which the agent fetches, and the rules of its profile. The status is 1 if anything is wrong.",
+    'Check the signature with the keys of the issuer, which the agent fetches, and the rules of the profile. The exit status is 1 if a check fails.',
   ),
   certPath: text(
     '--cert-path, --cert-file, --cp=FILE',
-    'CA bundle to trust for the issuer of the token. Without it that of the account, of the issuer files, of this system.',
+    'CA bundle to trust for the issuer. Default: the bundle of the account, of the issuer files, or of the system.',
   ),
   for: text(
     '--for=URL',
-    'Say whether it would do there: root://HOST//PATH, https://HOST/PATH, condor://HOST:PORT. The status is 1 if not.',
+    'Check whether this service accepts the token: root://HOST//PATH, https://HOST/PATH, condor://HOST:PORT. The exit status is 1 if not.',
   ),
-  op: choice('--op=OPERATION', OPERATIONS, `What is to be done there: ${OPERATIONS.join(', ')}.`),
+  op: choice('--op=OPERATION', OPERATIONS, `Operation at that service: ${OPERATIONS.join(', ')}.`),
   forAudience: text(
     '--for-audience=AUDIENCE',
-    'The audience that service wants, where it is not made of its address.',
+    'Audience of that service, if it does not follow from the URL.',
   ),
-  json: flag('--json', 'Print what is found as JSON.'),
+  json: flag('--json', 'Print the result of --inspect as JSON.'),
 }
 
-/** What is on the command line of `oidc-token` (cli.md §1.3). */
+/** The options on the command line of `oidc-token` (cli.md §1.3). */
 export type TokenOptions = Values<typeof options>
 
 export const oidcToken: CommandSpec<typeof options> = {
@@ -95,9 +95,9 @@ export const oidcToken: CommandSpec<typeof options> = {
   options,
   operands: { label: '[ACCOUNT | https://ISSUER | -]', min: 0, max: 1 },
   headings: {
-    all: 'What is printed',
-    time: 'Which token',
+    all: 'Output',
+    time: 'Token',
     file: 'Token files',
-    inspect: 'Looking inside',
+    inspect: 'Inspection',
   },
 }

@@ -44,22 +44,25 @@ test.each([
   [['--auth'], 'Authorization: Bearer TOKEN'],
   [['--auth', '--bearer'], 'Bearer TOKEN\n'],
   [['--bearer', '-i'], 'https://issuer.example/\n'],
-])('%j', (argv, expected) => {
+])('the options %j print %j', (argv, expected) => {
   expect(output(...argv)).toBe(expected)
 })
 
-test.each(['-o$(id)', '--issuer=', '--expires-at=1', '-oA B'])('%s names no variable', (word) => {
-  expect(() => output(word)).toThrow('cannot be the name of a shell variable')
-})
+test.each(['-o$(id)', '--issuer=', '--expires-at=1', '-oA B'])(
+  'the option %s does not name a variable',
+  (word) => {
+    expect(() => output(word)).toThrow('cannot be the name of a shell variable')
+  },
+)
 
-describe('a hostile provider', () => {
+describe('the token of a hostile provider', () => {
   const forms = [['-o'], ['-a'], ['-c'], ['--bearer'], ['--auth']].map((argv) => {
     const parsed = parseArgv(oidcToken, [...argv, 'wlcg'])
     if (parsed.kind !== 'run') throw new Error('not a command line to run')
     return outputOf(parsed.args.options)
   })
 
-  test('gets no control character into any output', () => {
+  test('a token or issuer with a control or non-ASCII character is not printed in any form', () => {
     const bad = fc.tuple(
       fc.string(),
       fc.constantFrom('\n', '\r', '\0', '\u001b', '\u009b', '\u2028', 'é'),
@@ -74,13 +77,13 @@ describe('a hostile provider', () => {
     )
   })
 
-  test('gets no empty token printed', () => {
+  test('an empty token is not printed', () => {
     for (const form of forms) {
       expect(() => printed(form, { ...reply, access_token: '' })).toThrow('is empty')
     }
   })
 
-  test('gets no shell syntax into what is evaluated', () => {
+  test('a token with shell syntax is quoted in the shell command', () => {
     const [, , exports] = forms
     if (exports === undefined) throw new Error('no such form')
     expect(printed(exports, { ...reply, access_token: "x'; id; '" })).toBe(

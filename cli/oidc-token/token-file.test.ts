@@ -12,19 +12,19 @@ test.each([
   [{ XDG_RUNTIME_DIR: '/run', BEARER_TOKEN_FILE: '/x/y' }, undefined, '/x/y'],
   [{ BEARER_TOKEN_FILE: '/x/y' }, 'z', '/x/y-z'],
   [{ BEARER_TOKEN_FILE: '' }, undefined, '/tmp/bt_u1221'],
-])('with %j and purpose %j it is where programs look', (env, purpose, path) => {
+])('with the environment %j and the purpose %j the token file is %s', (env, purpose, path) => {
   expect(tokenFilePath(true, purpose, { env, uid })).toBe(path)
 })
 
-test('a path that is given is meant from here', () => {
+test('a given path is relative to the working directory', () => {
   expect(tokenFilePath('a/../b', undefined, { env: {}, uid })).toBe(resolve('b'))
   expect(tokenFilePath('/a', 'x', { env: {}, uid })).toBe('/a-x')
 })
 
-test.each(['', 'a/b', '../x', 'a b', 'é'])('%j is no purpose', (purpose) => {
+test.each(['', 'a/b', '../x', 'a b', 'é'])('the purpose %j is a usage error', (purpose) => {
   expect(() => tokenFilePath(true, purpose, { env: {}, uid })).toThrow(/--purpose/)
 })
 
-test('an empty path is a mistake', () => {
+test('an empty path is a usage error', () => {
   expect(() => tokenFilePath('', undefined, { env: {}, uid })).toThrow(/path is empty/)
 })

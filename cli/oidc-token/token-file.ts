@@ -8,20 +8,20 @@ import type { Io } from '../run.ts'
 import type { TokenOptions } from './options.ts'
 
 /**
- * `oidc-token --file`: lets the agent write the token to a file and keep it fresh. Prints the path;
- * with --env, the line that points programs to it. Only the local agent is asked: another machine's
- * would write there.
+ * `oidc-token --file`: lets the agent write a token to a file and renew it. Prints the path; with --env, the
+ * shell command that sets BEARER_TOKEN_FILE. Only the local agent is asked: a remote one would write the
+ * file on its own machine.
  */
 export async function keepFile(
-  wanted: TokenSelection,
+  selection: TokenSelection,
   options: TokenOptions,
   io: Io,
 ): Promise<void> {
-  refuseOthers(options)
+  refuseOutputOptions(options)
   const path = tokenFilePath(options.file ?? true, options.purpose, io)
   const agents = agentAddresses(io.env, io.uid)
   const request = {
-    ...wanted,
+    ...selection,
     request: 'token_file',
     path,
     min_valid_period: options.time,
@@ -29,17 +29,17 @@ export async function keepFile(
     once: options.once || undefined,
     leave: options.leave || undefined,
   } as const
-  const reply = await withAutoload({ account: wanted.account, agents, env: io.env }, () =>
+  const reply = await withAutoload({ account: selection.account, agents, env: io.env }, () =>
     callAgent(agents.local, request, { timeoutMs: TOKEN_TIMEOUT_MS }),
   )
   printInfo(reply.info, io)
   if ((io.env['BEARER_TOKEN'] ?? '') !== '') {
-    io.stderr.write('BEARER_TOKEN is set: programs take that token, not the one in the file.\n')
+    io.stderr.write('BEARER_TOKEN is set: programs use that token, not the one in the file.\n')
   }
   io.stdout.write(`${options.env ? exportLine('BEARER_TOKEN_FILE', path) : path}\n`)
 }
 
-/** `oidc-token --file-stop`: the file is not kept any longer, and gone. */
+/** `oidc-token --file-stop`: lets the agent stop renewing a token file and remove it. Prints the path. */
 export async function stopFile(options: TokenOptions, io: Io): Promise<void> {
   const path = tokenFilePath(options.fileStop ?? true, options.purpose, io)
   const { local } = agentAddresses(io.env, io.uid)
@@ -47,22 +47,21 @@ export async function stopFile(options: TokenOptions, io: Io): Promise<void> {
   io.stdout.write(`${path}\n`)
 }
 
-/** What prints a token, or asks for another one, is not for a token in a file. */
-function refuseOthers(options: TokenOptions): void {
+/** With --file the token is not printed, and the agent decides when to renew it. */
+function refuseOutputOptions(options: TokenOptions): void {
   const { all, token, issuer, expiresAt, bearer, authHeader, idToken, forceNew } = options
   const given = [token, issuer, expiresAt].some((value) => value !== undefined)
   if (given || all || bearer || authHeader || idToken || forceNew) {
     throw usageError(
-      'with --file the token is not printed: leave out -a, -o, -i, -e, -f and the like',
+      'with --file the token is not printed: leave out -a, -o, -i, -e, -f and similar options',
     )
   }
 }
 
 /**
- * Where the token file is: the path given, else where WLCG Bearer Token Discovery looks (wlcg.md §2).
- * A purpose is appended, for people with more than one token: their programs are pointed to theirs
- * by BEARER_TOKEN_FILE.
- * @throws AgentError `usage` where the purpose is not fit for the end of a file's name
+ * The absolute path of the token file: the given one, else that of WLCG Bearer Token Discovery (wlcg.md §2).
+ * A purpose is appended, for more than one token: programs find such a file by BEARER_TOKEN_FILE.
+ * @throws AgentError `usage` if the path is empty or the purpose cannot be part of a file name
  */
 export function tokenFilePath(
   given: string | true,

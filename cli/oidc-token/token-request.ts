@@ -8,7 +8,7 @@ import { type LoadableAccount, targetOf, withAutoload } from '../autoload.ts'
 import type { Io } from '../run.ts'
 import { oidcToken, type TokenOptions } from './options.ts'
 
-/** The token that a command line requests. `operand`: the account, or the issuer as a URL. */
+/** The token that the command line selects. `operand` is an account, or an issuer as a URL. */
 export function tokenSelection(operand: string, options: TokenOptions): TokenSelection {
   return {
     ...targetOf(operand),
@@ -19,32 +19,32 @@ export function tokenSelection(operand: string, options: TokenOptions): TokenSel
 }
 
 /**
- * Asks for an access token; loads the account first, where it is only on disk.
- * @throws AgentError why there is none
+ * Gets an access token from the agent. An account that is only on disk is loaded first.
+ * @throws AgentError why the agent returns no token
  */
 export function requestAccessToken(
-  wanted: TokenSelection,
+  selection: TokenSelection,
   { forceNew, time, strict }: TokenOptions,
   io: Io,
 ): Promise<AccessTokenReply> {
-  const loading = loadable(wanted, io)
+  const loadable = loadableAccount(selection, io)
   const request = {
-    ...wanted,
+    ...selection,
     request: 'access_token',
     min_valid_period: forceNew ? -1 : time,
     strict: strict || undefined,
   } as const
-  return withAutoload(loading, () => callLocalOrRemote(loading.agents, request))
+  return withAutoload(loadable, () => callLocalOrRemote(loadable.agents, request))
 }
 
-/** As {@link requestAccessToken}, for an ID token: always a new one. */
-export function requestIdToken(wanted: TokenSelection, io: Io): Promise<IdTokenReply> {
-  const loading = loadable(wanted, io)
-  return withAutoload(loading, () =>
-    callLocalOrRemote(loading.agents, { ...wanted, request: 'id_token' }),
+/** As {@link requestAccessToken}, for an ID token. The agent always requests a new one. */
+export function requestIdToken(selection: TokenSelection, io: Io): Promise<IdTokenReply> {
+  const loadable = loadableAccount(selection, io)
+  return withAutoload(loadable, () =>
+    callLocalOrRemote(loadable.agents, { ...selection, request: 'id_token' }),
   )
 }
 
-function loadable({ account }: TokenSelection, io: Io): LoadableAccount {
+function loadableAccount({ account }: TokenSelection, io: Io): LoadableAccount {
   return { account, agents: agentAddresses(io.env, io.uid), env: io.env }
 }

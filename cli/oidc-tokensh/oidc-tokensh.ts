@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { type AgentAddress, agentAddresses, callAgent } from '../../protocol/client/call.ts'
 import { AgentError, unwritable } from '../../protocol/wire/errors.ts'
 import type { TokenFileReply } from '../../protocol/wire/messages.ts'
-import { instantOf } from '../../protocol/wire/text.ts'
+import { instantOf, sanitize } from '../../protocol/wire/text.ts'
 import type { Arguments } from '../arguments.ts'
 import { targetOf, withAutoload } from '../autoload.ts'
 import { printInfo } from '../printing.ts'
@@ -11,14 +11,14 @@ import type { ExitOutcome, Io } from '../run.ts'
 import { runCommand } from '../signals.ts'
 import type { oidcTokensh } from './options.ts'
 
-/** Least time the token is valid where nothing was said, as with the C tool (cli.md §1.5). */
+/** Minimum remaining lifetime of the token without --minsecs, as by the C tool (cli.md §1.5). */
 const DEFAULT_MIN_SECONDS = 60
 
 type TokenshArguments = Arguments<typeof oidcTokensh.options>
 
 /**
- * `oidc-tokensh`: runs a command with a token in a private file that the agent keeps fresh. The agent
- * watches this process: should it be killed, the file goes all the same.
+ * `oidc-tokensh`: runs a command with a token in a private file that the agent renews. The agent watches
+ * this process: if it is killed, the agent removes the file.
  */
 export async function runWithToken(args: TokenshArguments, io: Io): Promise<ExitOutcome> {
   const agent = agentAddresses(io.env, io.uid).local
@@ -63,12 +63,12 @@ async function keepFile(
   } catch (error) {
     if (!(error instanceof AgentError) || error.code !== 'agent-unreachable') throw error
     const hint =
-      'Start an agent: eval `oidc-agent`, or one for this only: oidc-agent oidc-tokensh …'
+      'Start an agent: eval `oidc-agent`. Or start one for this command only: oidc-agent oidc-tokensh …'
     throw new AgentError(error.code, error.message, { hint, cause: error })
   }
 }
 
-/** The token in the file is the one programs find: BEARER_TOKEN would win over it (wlcg.md §2). */
+/** BEARER_TOKEN is unset: it takes precedence over the file (wlcg.md §2). */
 function environment(env: Io['env'], path: string): Io['env'] {
   return {
     ...env,
@@ -78,14 +78,14 @@ function environment(env: Io['env'], path: string): Io['env'] {
   }
 }
 
-/** An agent that is gone, or locked by now, keeps no file either; the directory goes in any case. */
+/** Errors are ignored: an agent that has ended or is locked has no file, and the directory is removed. */
 async function stopKeeping(agent: AgentAddress | undefined, path: string): Promise<void> {
   await callAgent(agent, { request: 'token_file_stop', path }).catch(() => undefined)
 }
 
 /**
- * The account to take where none is named: the one that is loaded.
- * @throws AgentError `account-not-chosen` where it is none or more than one
+ * The only loaded account, for a command line without --oidc.
+ * @throws AgentError `account-not-chosen` if no account or more than one is loaded
  */
 async function chooseAccount(agent: AgentAddress | undefined): Promise<string> {
   const { info: loaded } = await callAgent(agent, { request: 'loaded_accounts' })
@@ -95,14 +95,14 @@ async function chooseAccount(agent: AgentAddress | undefined): Promise<string> {
     only === undefined ? 'no account is loaded' : `${loaded.length} accounts are loaded`
   const hint =
     only === undefined
-      ? 'Say which account to load: --oidc=ACCOUNT'
-      : `Say which: --oidc=ACCOUNT, one of ${loaded.join(', ')}`
+      ? 'Name the account to load: --oidc=ACCOUNT'
+      : `Name one of them by --oidc=ACCOUNT: ${loaded.map((name) => sanitize(name, 'line')).join(', ')}`
   throw new AgentError('account-not-chosen', message, { hint })
 }
 
 /**
- * Does `work` with a new directory that is only ours, mode 0700, and removes it with all that is in it.
- * @throws AgentError `file-unwritable`
+ * Runs `work` with a new directory of mode 0700, and removes the directory with its content afterwards.
+ * @throws AgentError `file-unwritable` if the directory cannot be made
  */
 async function withPrivateDirectory<T>(
   env: Io['env'],

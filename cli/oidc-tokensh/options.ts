@@ -4,7 +4,7 @@ import { flag, text, texts, wholeNumber } from '../option.ts'
 const options = {
   oidc: text(
     '--oidc=ACCOUNT|https://ISSUER',
-    'Account whose token it is; may be left out where exactly one is loaded.',
+    'Account of the token. Default: the loaded account, if exactly one is loaded.',
   ),
   audience: text(
     '--aud=AUDIENCE',
@@ -16,19 +16,19 @@ const options = {
   ),
   minSeconds: wholeNumber(
     '--minsecs=SECONDS',
-    'Least time the token in the file is valid, as far as half its lifetime allows. Default: 60',
+    'Minimum remaining lifetime of the token in the file, at most half its whole lifetime. Default: 60',
   ),
   strict: flag(
     '--strict',
-    'Do not run the command where the provider granted fewer scopes, another audience or a shorter life than was asked for, instead of saying so on stderr.',
+    'Do not run the command if the provider grants fewer scopes, another audience or a shorter lifetime than requested. Without this option, oidc-tokensh reports the difference on stderr.',
   ),
-  verbose: flag('-v, --verbose', 'Say on stderr where the token is and until when it is valid'),
+  verbose: flag('-v, --verbose', 'Report on stderr the path and the expiry of the token'),
 }
 
 export const oidcTokensh: CommandSpec<typeof options> = {
   name: 'oidc-tokensh',
   summary:
-    'Run a command, or your shell, with an access token in a file that the agent keeps fresh; BEARER_TOKEN_FILE and _condor_SCITOKENS_FILE name it. The file is gone when the command has ended.',
+    'Run a command, or your shell, with an access token in a file that the agent renews. BEARER_TOKEN_FILE and _condor_SCITOKENS_FILE have its path. The file is removed when the command ends.',
   options,
   operands: { label: '[COMMAND [ARGS...]]', min: 0, max: Number.POSITIVE_INFINITY },
   stopAtOperand: true,

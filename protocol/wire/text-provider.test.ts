@@ -17,7 +17,7 @@ const secret = fc.string({
   maxLength: 40,
 })
 
-test('whatever a provider writes, it stays one bounded line without the secret', () => {
+test('the text of a provider is one bounded line without the secret', () => {
   fc.assert(
     fc.property(text, text, secret, (before, after, value) => {
       const shown = providerText(before + value + after, [new Secret(value)])
@@ -28,17 +28,54 @@ test('whatever a provider writes, it stays one bounded line without the secret',
   )
 })
 
-test('a text made to keep us searching for minutes does not', () => {
+test('a secret of six or more characters is replaced, also if it is percent-encoded', () => {
+  const value = fc.string({
+    unit: fc.constantFrom(...Array.from('aZ09-_.~!*\'()+/=%&?#: "\\äß€😀'), '\ud800'),
+    minLength: 6,
+    maxLength: 40,
+  })
+  const uriComponent = (text: string): string =>
+    encodeURIComponent(text.replaceAll('\ud800', '\ufffd'))
+  const form = (text: string): string => new URLSearchParams({ v: text }).toString().slice(2)
+  const lowerCase = (text: string): string => text.replace(/%../g, (byte) => byte.toLowerCase())
+  fc.assert(
+    fc.property(value, (one) => {
+      for (const encode of [uriComponent, form]) {
+        for (const sent of [one, encode(one), lowerCase(encode(one))]) {
+          expect(providerText(`<${sent}>`, [new Secret(one)])).toBe('<[secret]>')
+        }
+      }
+    }),
+  )
+})
+
+test('a message survives secrets of fewer than six characters', () => {
+  fc.assert(
+    fc.property(text, fc.string({ maxLength: 5 }), (message, value) => {
+      expect(providerText(message, [new Secret(value)])).toBe(providerText(message, []))
+    }),
+  )
+  expect(providerText('invalid_scope: not allowed', [new Secret('e'), new Secret('scope')])).toBe(
+    'invalid_scope: not allowed',
+  )
+})
+
+test('a secret that is part of another one does not uncover the rest of it', () => {
+  const secrets = [new Secret('inner-part'), new Secret('begin-inner-part-end')]
+  expect(providerText('it was begin-inner-part-end', secrets)).toBe('it was [secret]')
+})
+
+test('a provider cannot make the search for tokens take minutes', () => {
   expect(providerText('eyJaaaa-'.repeat(100_000), []).length).toBe(MAX_PROVIDER_TEXT + 1)
 })
 
-test('any JWT is taken out, signed or not, wherever it stands', () => {
+test('any JWT in the text of a provider is replaced, signed or not', () => {
   const jwt = 'eyJhbGciOiJub25lIn0.eyJqdGkiOiJhIn0.'
   expect(providerText(`"${jwt}" and token=${jwt}c2ln, bye`, [])).toBe(
     '"[token]" and token=[token], bye',
   )
 })
 
-test('a secret is not shown because it has a control character in it', () => {
+test('a secret with a control character in it is not put together again', () => {
   expect(providerText('it was se\u0007cret', [new Secret('secret')])).not.toContain('secret')
 })

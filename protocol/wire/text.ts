@@ -1,41 +1,98 @@
 import type { Secret } from './secret.ts'
 
-/**
- * `text` without what a terminal would obey: control characters but ends of line and tabs are shown as
- * `?`. Error texts and hints hold what providers said.
+/*
+ * Text at the edges of a program: foreign text made safe to show, then values written for a shell, for a
+ * person and as base64.
+ *
+ * Foreign text comes from a provider, a token, another agent or a file name. It must not act on the program
+ * that shows it, nor look like something else. Unsafe are:
+ * - control characters (Cc: C0, DEL, C1), which a terminal obeys;
+ * - format characters (Cf: bidirectional overrides and isolates, zero-width characters), which change the
+ *   order of the text or hide in it (Unicode TR 36 §2.10, CVE-2021-42574);
+ * - line and paragraph separators (Zl, Zp), which begin a line in some programs;
+ * - lone surrogates (Cs), which are no characters.
  */
-export function visibleText(text: string): string {
-  return text.replace(/[^\P{Cc}\n\t]/gu, '?')
+const UNSAFE = /[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]/gu
+const UNSAFE_RUN = /[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]+/gu
+/** In a text of several lines, which may have tabs. */
+const UNSAFE_IN_LINES = /(?![\n\t])[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]/gu
+
+/** Longest text of a provider in a message, in characters: a longer one is a page, not a reason. */
+export const MAX_PROVIDER_TEXT = 300
+/** Longest foreign text in a page, in characters: the page has room for a few lines. */
+const MAX_HTML_TEXT = 400
+
+/** What is done to foreign text, by where it goes. */
+const policies = {
+  /** Messages, hints and questions on a terminal: several lines, unsafe characters as `?`. */
+  terminal: (text) => text.replace(UNSAFE_IN_LINES, '?'),
+  /** A line of a log, a row of a list, a name in a sentence: one line, unsafe characters as `?`. */
+  line: (text) => text.replace(UNSAFE, '?'),
+  /** Element content or a quoted attribute of a page: one line, bounded, escaped. */
+  html: (text) =>
+    bounded(text, MAX_HTML_TEXT).replace(
+      /[&<>"']/g,
+      (character) => `&#${character.charCodeAt(0)};`,
+    ),
+  /** The JSON text of a value: the same value, with unsafe characters escaped (RFC 8259 §7). */
+  json: (text) => text.replace(UNSAFE_IN_LINES, jsonEscaped),
+  /** A provider's reason in a message: one line, bounded. {@link providerText} takes secrets out first. */
+  reason: (text) => bounded(text, MAX_PROVIDER_TEXT),
+} as const satisfies Readonly<Record<string, (text: string) => string>>
+
+/** `text`, which is foreign, fit for where it goes. */
+export function sanitize(text: string, policy: keyof typeof policies): string {
+  return policies[policy](text)
 }
 
-/** Longest text of a provider that is passed on, in characters; longer ones are pages, not reasons. */
-export const MAX_PROVIDER_TEXT = 300
+function bounded(text: string, maxCharacters: number): string {
+  const line = text.replace(UNSAFE_RUN, ' ').trim()
+  if (line.length <= maxCharacters) return line
+  // Half a character at the cut would be unsafe again.
+  return `${line.slice(0, maxCharacters).replace(/[\ud800-\udbff]$/, '')}…`
+}
 
-/** No more is looked at: a provider's text may be 1 MiB, and searching that for tokens takes seconds. */
+function jsonEscaped(character: string): string {
+  return Array.from({ length: character.length }, (_, index) => {
+    const unit = character.charCodeAt(index)
+    return `\\u${unit.toString(16).padStart(4, '0')}`
+  }).join('')
+}
+
+/** Shorter secrets are not searched for: replacing every `e` makes a message unreadable and hides nothing. */
+const MIN_SECRET_CHARACTERS = 6
+/** No more is searched for tokens: a provider's text may be 1 MiB, which takes seconds. */
 const MAX_SEARCHED_TEXT = 2000
-
 /** A JWT, signed or not: INDIGO IAM's refresh tokens have an empty signature (wlcg.md §6). */
 const JWT = /\beyJ[\w-]{4,}\.[\w-]+(?:\.[\w-]*){0,3}/g
-/** C0, DEL, C1, line separators, and what turns the writing direction. */
-const UNPRINTABLE = /[\p{Cc}\u2028\u2029\u202a-\u202e\u2066-\u2069]+/gu
 
 /**
- * A provider's text as it may be shown: without control characters, without tokens (IAM repeats the
- * refresh token in its error description), on one line, bounded.
+ * A provider's text for a message: one line, at most {@link MAX_PROVIDER_TEXT} characters and `…`. JWTs
+ * and the `secrets` that were sent are replaced: IAM repeats the refresh token in its error description.
  */
 export function providerText(text: string, secrets: readonly Secret[]): string {
+  const values = secrets
+    .map((secret) => secret.reveal())
+    .filter((value) => value.length >= MIN_SECRET_CHARACTERS)
+    // The longest first: a secret may be part of another one.
+    .sort((one, other) => other.length - one.length)
   let shown = text
-  for (const secret of secrets) shown = without(shown, secret.reveal())
-  shown = shown.slice(0, MAX_SEARCHED_TEXT).replace(JWT, '[token]').replace(UNPRINTABLE, ' ').trim()
-  return shown.length > MAX_PROVIDER_TEXT ? `${shown.slice(0, MAX_PROVIDER_TEXT)}…` : shown
+  for (const form of values.flatMap(writtenForms)) shown = shown.replaceAll(form, '[secret]')
+  return sanitize(shown.slice(0, MAX_SEARCHED_TEXT).replace(JWT, '[token]'), 'reason')
 }
 
-function without(text: string, value: string): string {
-  if (value === '') return text
-  return text.replaceAll(value, '[secret]').replaceAll(encodeURIComponent(value), '[secret]')
+/** A value as it is, and percent-encoded as forms and URLs carry it, hexadecimal digits in either case. */
+function writtenForms(value: string): readonly string[] {
+  // Unlike encodeURIComponent, it takes lone surrogates too.
+  const form = new URLSearchParams({ '': value }).toString().slice(1)
+  const all = form.replaceAll('+', '%20').replaceAll('*', '%2A')
+  const uriComponent = all.replace(/%(?:2[1789A]|7E)/g, decodeURIComponent)
+  const encoded = [all, uriComponent, form]
+  const lowerCase = encoded.map((text) => text.replace(/%../g, (byte) => byte.toLowerCase()))
+  return [value, ...encoded, ...lowerCase]
 }
 
-/** What a POSIX shell takes as it stands, in any place: no blank, no glob, no `~`, no quote. */
+/** What a POSIX shell takes as it is, in any place: no blank, no glob, no `~`, no quote. */
 const PLAIN = /^[A-Za-z0-9_./:@%+,=-]+$/
 
 /** `value` as one word for a POSIX shell, quoted only where it has to be. */
@@ -43,7 +100,7 @@ export function shellQuote(value: string): string {
   return PLAIN.test(value) ? value : `'${value.replaceAll("'", String.raw`'\''`)}'`
 }
 
-/** A moment as people read it, 2026-11-22T01:00:00Z; as it is where it is no time of this world. */
+/** A time in UTC, as `2026-11-22T01:00:00Z`; a number that is no date as it is. */
 export function instantOf(seconds: number): string {
   const date = new Date(seconds * 1000)
   if (Number.isNaN(date.getTime())) return String(seconds)
@@ -57,7 +114,7 @@ const units = [
   ['s', 1],
 ] as const
 
-/** A time in seconds as people read it, 59 min 12 s: the two largest units that count. */
+/** A duration in seconds, as `59 min 12 s`: its two largest units. */
 export function durationOf(seconds: number): string {
   let rest = Math.max(0, Math.floor(seconds))
   const parts: string[] = []
@@ -69,22 +126,7 @@ export function durationOf(seconds: number): string {
   return parts.length === 0 ? '0 s' : parts.slice(0, 2).join(' ')
 }
 
-/**
- * The bytes of padded standard base64 (RFC 4648 §4), or undefined where the text is anything else.
- * Node's own decoder skips what it does not know and reads the URL alphabet too; here two texts
- * never decode to the same bytes.
- */
-export function decodeBase64(text: string): Buffer | undefined {
-  const bytes = Buffer.from(text, 'base64')
-  return bytes.toString('base64') === text ? bytes : undefined
-}
-
-/** Padded standard base64 of `bytes`. */
-export function encodeBase64(bytes: Uint8Array): string {
-  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('base64')
-}
-
-/** A kept token file as a person reads of it: where, whose, how long it is good for, what is wrong. */
+/** A managed token file as one line: its path, account and expiry, and why it could not be renewed. */
 export function tokenFileLine({
   path,
   account,
@@ -101,5 +143,19 @@ export function tokenFileLine({
   const none = state === 'fresh' ? 'of unknown expiry' : 'no token'
   const token = expiresAt === 0 ? none : `valid until ${instantOf(expiresAt)}`
   const trouble = state === 'fresh' ? '' : `; retrying: ${error ?? 'unknown error'}`
-  return `${path} (${account}): ${token}${trouble}`
+  return sanitize(`${path} (${account}): ${token}${trouble}`, 'line')
+}
+
+/**
+ * The bytes of padded standard base64 (RFC 4648 §4); undefined if `text` is anything else. Node's own
+ * decoder skips unknown characters and also reads the URL alphabet; here each value has one text.
+ */
+export function decodeBase64(text: string): Buffer | undefined {
+  const bytes = Buffer.from(text, 'base64')
+  return bytes.toString('base64') === text ? bytes : undefined
+}
+
+/** Padded standard base64 of `bytes`. */
+export function encodeBase64(bytes: Uint8Array): string {
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('base64')
 }

@@ -166,7 +166,7 @@ describe.each([
     const wrong = `${state.slice(0, -1)}x`
     for (const query of [{ code: 'c' }, { code: 'c', state: wrong }, { state }, { state: '' }]) {
       const page = await visit({ ...query })
-      expect([page.status, page.html.includes('No login waits')]).toEqual([400, true])
+      expect([page.status, page.html.includes('Unknown login')]).toEqual([400, true])
       expect(page.html).not.toContain('wlcg')
     }
     // An error without the state may come from anybody.

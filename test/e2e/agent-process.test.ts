@@ -107,7 +107,7 @@ describe('start of oidc-agent', () => {
     const agent = await sandbox.startAgent(['-a', path])
     const second = await sandbox.run('oidc-agent', ['-a', path])
     expect(second).toMatchObject({ status: 1, stdout: '' })
-    expect(second.stderr).toContain(`an agent is running already on ${path}`)
+    expect(second.stderr).toContain(`an agent is already running on ${path}`)
     expect(await isAnswering(agent)).toBe(true)
 
     const file = await sandbox.file('home/precious', 'not a socket')

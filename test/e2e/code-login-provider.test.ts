@@ -80,7 +80,7 @@ test.each(['wrong', 'absent'] as const)(
       OIDC_ENCRYPTION_PW: PASSWORD,
     })
     const { html } = await logIn({ address, caPem: issuer.caPem })
-    expect(html).toContain('No login waits for this')
+    expect(html).toContain('Unknown login')
     expect(issuer.requestsTo('token')).toEqual([])
     // The login still waits: a redirect with the right state is accepted.
     issuer.set({ stateInAuthorizationResponse: 'same' })

@@ -207,7 +207,7 @@ describe('redirect that does not reach the agent', () => {
     expect([again.status, again.stderr]).toEqual([
       1,
       expect.stringMatching(
-        /^Error: wrong state\nNo login waits for this address: .*oidc-gen again/m,
+        /^Error: wrong state\nThis agent has no pending login for this address: .*oidc-gen again/m,
       ),
     ])
   })

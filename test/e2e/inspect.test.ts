@@ -50,7 +50,7 @@ describe('oidc-token --inspect', () => {
       const wanted = [`--aud=${aud}`, '-s', scope, `--for=${url}`, '--op', op]
       const said = await inspect(...wanted, 'wlcg')
       expect(said.status, shown(said)).toBe(status)
-      const answer = status === 0 ? 'should do' : 'will not do'
+      const answer = status === 0 ? 'should work' : 'will not work'
       expect(said.stdout).toContain(`This token ${answer} for: ${use}`)
     },
   )

@@ -1,20 +1,25 @@
 import { type Check, notOk, ok, SCITOKENS_ANY, WLCG_ANY } from './checks.ts'
 import { covers, pathFault, scopeParts, type TokenClaims } from './claims.ts'
-import type { ComputeOperation, Host, Operation, StorageOperation } from './operation.ts'
+import type {
+  ComputeOperation,
+  Host,
+  Operation,
+  StorageOperation,
+  StorageUse,
+} from './operation.ts'
 
 type Right = 'read' | 'create' | 'modify'
-type StorageUse = Extract<Operation, { kind: 'storage' }>
 
-/** Sets of rights, of which one is enough, the one to ask for first. */
+/** Sets of rights, of which one is enough; the first is the one to recommend. */
 type Needs = readonly (readonly Right[])[]
 
 const READ: Needs = [['read']]
 const RENAME: Needs = [['modify'], ['read', 'create']]
 
 /**
- * What XRootD wants for an operation; `test/xrootd` compares it with what a real one does. By the
- * profile both writing scopes allow stat, too: XRootD wants the scope for reading, and xrdcp looks
- * before it writes.
+ * The rights that XRootD requires; `test/xrootd` compares the table with a real server. By the profile both
+ * writing scopes allow stat, too; XRootD requires the scope for reading, and xrdcp calls stat before it
+ * writes.
  */
 const storageNeeds: Readonly<Record<'root' | 'https', Readonly<Record<StorageOperation, Needs>>>> =
   {
@@ -42,7 +47,7 @@ const storageNeeds: Readonly<Record<'root' | 'https', Readonly<Record<StorageOpe
     },
   }
 
-/** What scopes of either profile give. `modify` holds all that `create` does. */
+/** The rights of a scope, in either profile. `modify` includes `create`. */
 const given: Readonly<Record<string, readonly Right[]>> = {
   'storage.read': ['read'],
   'storage.create': ['create'],
@@ -52,7 +57,7 @@ const given: Readonly<Record<string, readonly Right[]>> = {
 }
 
 function rightsOf(scope: string): readonly Right[] {
-  // `constructor` is a name every object has.
+  // Not inherited names such as `constructor`.
   return Object.hasOwn(given, scope) ? (given[scope] ?? []) : []
 }
 
@@ -76,7 +81,7 @@ function heldAt(token: TokenClaims, path: string): ReadonlySet<Right> {
   return new Set(covering.flatMap(({ right }) => rightsOf(right)))
 }
 
-/** The names of WLCG are only known in a WLCG token; those of SciTokens in every one. */
+/** Services read WLCG's scope names only in a WLCG token, those of SciTokens in any token. */
 function counts(right: string, { profile }: TokenClaims): boolean {
   return profile.kind === 'wlcg' || !right.startsWith('storage.')
 }
@@ -86,7 +91,7 @@ function nameOf(right: Right, { profile }: TokenClaims): string {
   return right === 'read' ? 'read' : 'write'
 }
 
-/** Why scopes that look like the missing one do not help. */
+/** Why scopes that give the missing right do not cover the path. */
 function nearMisses(token: TokenClaims, right: Right, path: string): readonly string[] {
   const alike = (token.scopes ?? []).filter((one) =>
     rightsOf(scopeParts(one).right).includes(right),
@@ -98,11 +103,12 @@ function whyNotCovered(scope: string, token: TokenClaims, file: string): string 
   const { right, path = '' } = scopeParts(scope)
   if (!counts(right, token)) return 'means nothing in a token without wlcg.ver "1.0"'
   const fault = pathFault(path)
-  if (fault !== undefined) return `${fault}: some services take it, others do not`
+  if (fault !== undefined) return `${fault}: some services accept it, others do not`
   if (file.startsWith(path)) {
-    return 'only begins like it, in the middle of a name: an old XRootD takes it, others do not'
+    return 'only begins like it, in the middle of a name: an old XRootD accepts it, others do not'
   }
-  if (covers(unescaped(path), file)) return 'is escaped, and compared as it is written'
+  if (covers(unescaped(path), file))
+    return 'is percent-encoded, and services compare it without decoding'
   return 'is for another path'
 }
 
@@ -114,7 +120,7 @@ function unescaped(path: string): string {
   }
 }
 
-/** HTCondor has one right for all that changes jobs, which all three scopes make together (wlcg.md §4). */
+/** HTCondor's one right to change jobs: all three scopes together (wlcg.md §4). */
 const WRITE = ['compute.create', 'compute.modify', 'compute.cancel']
 
 const computeNeeds: Readonly<
@@ -125,7 +131,7 @@ const computeNeeds: Readonly<
   query: { wlcg: ['compute.read'], condor: 'condor:/READ' },
 }
 
-/** Whether the scopes of a token allow something with jobs. */
+/** Whether the scopes of a token allow an operation on jobs. */
 export function computeAccess(token: TokenClaims, operation: ComputeOperation): Check {
   const { wlcg, condor } = computeNeeds[operation]
   const scopes = token.scopes ?? []
@@ -140,32 +146,28 @@ export function computeAccess(token: TokenClaims, operation: ComputeOperation): 
 }
 
 /**
- * Whether a service takes the audience of a token. What a site calls itself only it knows: `own` where
- * the person does, too; else what the profile or the product says it should be.
+ * Whether a service accepts the audience of a token. Only the site knows the audience of its service: the
+ * one of the command line counts, else those that the profile or the product prescribes.
  */
-export function audienceAt(
-  token: TokenClaims,
-  operation: Operation,
-  own: string | undefined,
-): Check {
+export function audienceAt(token: TokenClaims, operation: Operation): Check {
   const { audience } = token
   const any = anyAudience(token)
   if (any !== undefined && audience.includes(any)) return ok('audience', `${any}: everywhere`)
-  const names = own === undefined ? namesOf(operation) : [own]
+  const names = operation.audience === undefined ? namesOf(operation) : [operation.audience]
   const [first = ''] = names
   if (audience.length === 0) {
-    if (token.profile.kind === 'none') return ok('audience', 'none, so that it is not looked at')
+    if (token.profile.kind === 'none') return ok('audience', 'none: services do not check it')
     return notOk('audience', `no aud: ask for --aud=${first}`)
   }
   const found = names.find((name) => audience.includes(name))
   if (found !== undefined) return ok('audience', found)
   return notOk(
     'audience',
-    `${audience.join(' ')}: ${whyOtherAudience(audience, first)}; ask for --aud=${first}, or for what the site says`,
+    `${audience.join(' ')}: ${whyOtherAudience(audience, first)}; ask for --aud=${first}, or for the audience that the site documents`,
   )
 }
 
-/** Each profile has its own word for it, and services do not take that of the other. */
+/** The audience for all services: each profile has its own, and services refuse that of the other. */
 function anyAudience({ profile }: TokenClaims): string | undefined {
   if (profile.kind === 'wlcg') return WLCG_ANY
   return profile.kind === 'scitokens' ? SCITOKENS_ANY : undefined
@@ -173,15 +175,19 @@ function anyAudience({ profile }: TokenClaims): string | undefined {
 
 function namesOf(operation: Operation): readonly string[] {
   const { name, port } = operation.host
-  // What HTCondor-CE is set up for unless it is told otherwise (wlcg.md §4).
+  // The default of HTCondor-CE (wlcg.md §4).
   if (operation.kind === 'compute') return [`${name}:${port}`]
-  const https = usual('https', operation.host, operation.protocol === 'https')
+  const https = audienceForms('https', operation.host, operation.protocol === 'https')
   const root = [`root://${name}:${port}`, `root://${name}`, `roots://${name}:${port}`]
   return [...https, ...root, `${name}:${port}`, name]
 }
 
-/** The profile's form leaves a default port out. */
-function usual(scheme: string, { name, port, isDefaultPort }: Host, isOwn: boolean): string[] {
+/** The audience as the profile forms it: a default port is left out. */
+function audienceForms(
+  scheme: string,
+  { name, port, isDefaultPort }: Host,
+  isOwn: boolean,
+): string[] {
   const plain = `${scheme}://${name}`
   const withPort = `${plain}:${port}`
   return isOwn && !isDefaultPort ? [withPort, plain] : [plain, withPort]
@@ -190,6 +196,6 @@ function usual(scheme: string, { name, port, isDefaultPort }: Host, isOwn: boole
 function whyOtherAudience(audience: readonly string[], wanted: string): string {
   const bare = (one: string): string => one.toLowerCase().replace(/\/$/, '')
   return audience.some((one) => bare(one) === bare(wanted))
-    ? 'compared letter by letter, so capitals and a slash at the end count'
+    ? 'compared character by character, so capitals and a slash at the end count'
     : 'another service'
 }

@@ -34,13 +34,16 @@ test.each([
   ['t.o.k'.padEnd(4097), 0o600, ROOT, /^not ok 4097 bytes: xrdcp refuses more than 4096$/],
   ['{"access_token": "t.o.k"}', 0o600, ROOT, /^not ok .* holds JSON: /],
   ['{"access_token": "t.o.k"}', 0o600, HTTPS, /^not ok .* holds JSON: /],
-])('a file with %.20j, mode %i, for %s', async (content, mode, url, said) => {
-  const checks = await checksOf(content, mode, url)
-  expect(checks.map(({ name }) => name)).toEqual(['file'])
-  expect(checks.map(({ ok, reason }) => `${ok ? 'ok' : 'not ok'} ${reason}`).join()).toMatch(said)
-})
+])(
+  'a token file with %.20j and mode %i is checked as the client of %s does',
+  async (content, mode, url, said) => {
+    const checks = await checksOf(content, mode, url)
+    expect(checks.map(({ name }) => name)).toEqual(['file'])
+    expect(checks.map(({ ok, reason }) => `${ok ? 'ok' : 'not ok'} ${reason}`).join()).toMatch(said)
+  },
+)
 
-test('clients of HTTPS do not look at the file, and a token in the environment is in none', async () => {
+test('the file is not checked for HTTPS clients, nor for a token in the environment', async () => {
   expect(await checksOf('t.o.k', 0o644, HTTPS)).toEqual([])
   const found = await discoveredToken({ env: { BEARER_TOKEN: 't.o.k' }, uid })
   expect(clientChecks(found, operationOf(ROOT, 'read'))).toEqual([])

@@ -1,10 +1,10 @@
 import type { UnixSeconds } from '../../../protocol/wire/messages.ts'
-import { durationOf, instantOf } from '../../../protocol/wire/text.ts'
+import { durationOf, instantOf, shellQuote } from '../../../protocol/wire/text.ts'
 import { pathFault, scopeParts, type TokenClaims } from './claims.ts'
 import type { Operation } from './operation.ts'
 import type { TokenSource } from './source.ts'
 
-/** What a service looks at before it takes a token. */
+/** What a service checks before it accepts a token. */
 export type CheckName =
   | 'signature'
   | 'algorithm'
@@ -25,31 +25,30 @@ export type CheckName =
 export interface Check {
   readonly name: CheckName
   readonly ok: boolean
-  /** What was found, or the reason a service would have for refusing the token. */
+  /** What was found; if not ok, why a service refuses the token. */
   readonly reason: string
 }
 
-/** A rule that is followed. */
+/** A check that passes. */
 export function ok(name: CheckName, reason: string): Check {
   return { name, ok: true, reason }
 }
 
-/** A rule that is not. */
+/** A check that fails. */
 export function notOk(name: CheckName, reason: string): Check {
   return { name, ok: false, reason }
 }
 
-/** XRootD takes no larger one at the login of root:// (`maxsz` of ztn, wlcg.md §5). */
+/** The largest token that XRootD accepts at a login of root:// (`maxsz` of ztn, wlcg.md §5). */
 const MAX_TOKEN_BYTES = 4096
 
-/** The words for "whoever it is" (WLCG Common JWT Profile; SciTokens 2.0). */
+/** The audience for all services (WLCG Common JWT Profile; SciTokens 2.0). */
 export const WLCG_ANY = 'https://wlcg.cern.ch/jwt/v1/any'
 export const SCITOKENS_ANY = 'ANY'
 
 /**
- * The rules of the profiles, as far as a service refuses what does not follow them; the signature is
- * for `signature.ts`. Where the SciTokens library wants more than the profile, so do we: nearly every
- * grid service reads tokens with it.
+ * The rules of the profiles by which a service refuses a token, without the signature. Rules that only the
+ * SciTokens library has are included: nearly every grid service reads tokens with it.
  */
 export function tokenChecks(token: TokenClaims, now: UnixSeconds): readonly Check[] {
   return [
@@ -69,7 +68,7 @@ export function tokenChecks(token: TokenClaims, now: UnixSeconds): readonly Chec
 
 function algorithm({ algorithm }: TokenClaims): Check {
   if (algorithm === 'RS256' || algorithm === 'ES256') return ok('algorithm', algorithm)
-  return notOk('algorithm', `${algorithm ?? 'no alg'}: services take only RS256 and ES256`)
+  return notOk('algorithm', `${algorithm ?? 'no alg'}: services accept only RS256 and ES256`)
 }
 
 function profile({ profile }: TokenClaims): Check {
@@ -81,7 +80,7 @@ function profile({ profile }: TokenClaims): Check {
     case 'none':
       return notOk(
         'profile',
-        'neither wlcg.ver nor ver: scopes like storage.read mean nothing then',
+        'neither wlcg.ver nor ver: scopes like storage.read have no meaning then',
       )
     case 'unknown':
       return notOk('profile', profile.fault)
@@ -91,17 +90,17 @@ function profile({ profile }: TokenClaims): Check {
 function issuer({ issuer }: TokenClaims): Check {
   if (issuer === undefined || issuer === '') return notOk('issuer', 'no iss')
   if (issuer.startsWith('https://')) return ok('issuer', issuer)
-  return notOk('issuer', `${issuer} is no https address`)
+  return notOk('issuer', `${issuer} is not an https URL`)
 }
 
 function subject({ subject }: TokenClaims): Check {
-  if (subject === undefined || subject === '') return notOk('subject', 'no sub: nobody to act for')
+  if (subject === undefined || subject === '') return notOk('subject', 'no sub')
   return ok('subject', subject)
 }
 
 function audience({ audience, profile }: TokenClaims): Check {
   if (audience.length > 0) return ok('audience', audience.join(' '))
-  if (profile.kind === 'none') return ok('audience', 'none, so that it is not looked at')
+  if (profile.kind === 'none') return ok('audience', 'none: services do not check it')
   return notOk('audience', 'no aud: ask for one with --aud')
 }
 
@@ -110,11 +109,11 @@ function issued({ issuedAt }: TokenClaims, now: UnixSeconds): Check {
   return notInFuture('issued', issuedAt, now)
 }
 
-/** The library wants `nbf`, though the profile does not, but not in an RFC 9068 token. */
+/** The SciTokens library requires `nbf`, which is optional in the profile, except in an RFC 9068 token. */
 function starts({ notBefore, type }: TokenClaims, now: UnixSeconds): Check {
   if (notBefore !== undefined) return notInFuture('starts', notBefore, now)
   if (type === 'at+jwt') return ok('starts', 'no nbf, which a token of type at+jwt may leave out')
-  return notOk('starts', 'no nbf: optional in the profile, but the SciTokens library wants it')
+  return notOk('starts', 'no nbf: optional in the profile, but required by the SciTokens library')
 }
 
 function notInFuture(name: CheckName, at: UnixSeconds, now: UnixSeconds): Check {
@@ -133,7 +132,7 @@ function scope({ scopes, groups, claims }: TokenClaims): Check {
     if (scopes.length === 0) return notOk('scope', 'scope is empty: the token allows nothing')
     return ok('scope', scopes.join(' '))
   }
-  if (claims['scope'] !== undefined) return notOk('scope', 'scope is not one text')
+  if (claims['scope'] !== undefined) return notOk('scope', 'scope is not a string')
   return notOk(
     'scope',
     groups.length === 0
@@ -142,7 +141,7 @@ function scope({ scopes, groups, claims }: TokenClaims): Check {
   )
 }
 
-/** XRootD makes the best of such paths, dCache refuses the token: nothing to build on. */
+/** Services differ on such paths: XRootD interprets them, dCache refuses the token. */
 function paths({ scopes = [] }: TokenClaims): readonly Check[] {
   const storage = scopes.filter((one) => one.startsWith('storage.'))
   if (storage.length === 0) return []
@@ -157,26 +156,29 @@ function size({ text }: TokenClaims): Check {
   if (text.length <= MAX_TOKEN_BYTES) return ok('size', `${text.length} bytes`)
   return notOk(
     'size',
-    `${text.length} bytes: XRootD takes at most ${MAX_TOKEN_BYTES} at a login of root://`,
+    `${text.length} bytes: XRootD accepts at most ${MAX_TOKEN_BYTES} at a login of root://`,
   )
 }
 
 /**
- * Whether the client of a service takes the file in which it finds a token. XRootD's looks at more
- * than what is in it (wlcg.md §5), and says only that no protocol was left to try.
+ * Whether the client of a service accepts the token file that it finds. XRootD's client also checks mode
+ * and size (wlcg.md §5), and reports only that no protocol was left to try.
  */
 export function clientChecks({ place, file }: TokenSource, operation: Operation): readonly Check[] {
   if (file === undefined) return []
   if (!file.isBare) {
     return [
-      notOk('file', `${place} holds JSON: programs want the token alone in BEARER_TOKEN_FILE`),
+      notOk('file', `${place} holds JSON: programs expect the bare token in BEARER_TOKEN_FILE`),
     ]
   }
   if (operation.kind !== 'storage' || operation.protocol !== 'root') return []
   if ((file.mode & 0o077) !== 0) {
     const mode = (file.mode & 0o777).toString(8).padStart(4, '0')
     return [
-      notOk('file', `mode ${mode}: xrdcp refuses a file that others may use; chmod 600 ${place}`),
+      notOk(
+        'file',
+        `mode ${mode}: xrdcp refuses a file that others may use; chmod 600 ${shellQuote(place)}`,
+      ),
     ]
   }
   if (file.bytes > MAX_TOKEN_BYTES) {

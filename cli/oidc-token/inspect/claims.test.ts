@@ -6,8 +6,8 @@ const name = fc.stringMatching(/^[a-z%0-9]{1,4}$/)
 const names = fc.array(name, { maxLength: 5 })
 const pathOf = (parts: readonly string[]): string => `/${parts.join('/')}`
 
-describe('a path in a scope covers', () => {
-  test('everything below it, with or without a slash at its end, and nothing beside or above', () => {
+describe('the path of a scope', () => {
+  test('the path of a scope covers all below it and nothing else, with or without a final slash', () => {
     fc.assert(
       fc.property(names, names, fc.boolean(), (scope, file, slash) => {
         const path = pathOf(scope)
@@ -17,7 +17,7 @@ describe('a path in a scope covers', () => {
     )
   })
 
-  test('by whole names only', () => {
+  test('the path of a scope is compared by whole names', () => {
     fc.assert(
       fc.property(names, name, name, (folder, one, more) => {
         expect(covers(pathOf([...folder, one]), pathOf([...folder, `${one}${more}`]))).toBe(false)
@@ -25,7 +25,7 @@ describe('a path in a scope covers', () => {
     )
   })
 
-  test('nothing where it is at fault', () => {
+  test('an invalid path of a scope covers nothing', () => {
     fc.assert(
       fc.property(fc.string(), names, (path, file) => {
         fc.pre(pathFault(path) !== undefined)
@@ -42,7 +42,7 @@ test.each([
   ['/data/../home', /\.\. in its path/],
   ['/./data', /\. or \.\./],
   ['//data', /\/\/ in its path/],
-])('the path %j is at fault', (path, fault) => {
+])('the path %j of a scope is invalid', (path, fault) => {
   expect(pathFault(path)).toMatch(fault)
 })
 

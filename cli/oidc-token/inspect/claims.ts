@@ -1,17 +1,17 @@
 import { isJsonObject } from '../../../protocol/wire/json.ts'
 import type { JsonObject, JsonValue, UnixSeconds } from '../../../protocol/wire/messages.ts'
 
-/** The set of rules a token says it follows, by its `ver` or `wlcg.ver`. */
+/** The profile of a token, by its claim `ver` or `wlcg.ver`. */
 export type Profile =
   /** WLCG Common JWT Profile 1.0. */
   | { readonly kind: 'wlcg' }
   /** SciTokens 2.0. */
   | { readonly kind: 'scitokens' }
-  /** It says nothing: services read it by the rules of SciTokens 1.0. */
+  /** Neither claim: services apply the rules of SciTokens 1.0. */
   | { readonly kind: 'none' }
   | { readonly kind: 'unknown'; readonly fault: string }
 
-/** What stands in a token, read but not judged. */
+/** The content of a token, parsed and not checked. */
 export interface TokenClaims {
   readonly text: string
   readonly header: JsonObject
@@ -19,9 +19,9 @@ export interface TokenClaims {
   readonly profile: Profile
   readonly subject: string | undefined
   readonly issuer: string | undefined
-  /** Empty: there is none. */
+  /** Empty if there is none. */
   readonly audience: readonly string[]
-  /** Undefined: there is no claim, or one that is no text. */
+  /** Undefined if the claim is missing or no string. */
   readonly scopes: readonly string[] | undefined
   readonly groups: readonly string[]
   readonly issuedAt: UnixSeconds | undefined
@@ -32,7 +32,7 @@ export interface TokenClaims {
   readonly type: string | undefined
 }
 
-/** Reads a signed JWT (RFC 7519, in the compact form of RFC 7515); undefined where the text is none. */
+/** Parses a signed JWT (RFC 7519, compact serialization of RFC 7515 §3.1); undefined if it is not one. */
 export function readToken(text: string): TokenClaims | undefined {
   const parts = text.split('.')
   const [head = '', body = ''] = parts
@@ -69,19 +69,22 @@ function partOf(text: string): JsonObject | undefined {
   }
 }
 
-/** As the SciTokens library tells profiles apart: `ver` counts first (wlcg.md §3). */
+/** As in the SciTokens library, `ver` takes precedence over `wlcg.ver` (wlcg.md §3). */
 function profileOf(claims: JsonObject): Profile {
   const { ver } = claims
   if (ver !== undefined) {
     if (ver === 'scitoken:2.0' || ver === 'scitokens:2.0') return { kind: 'scitokens' }
-    return { kind: 'unknown', fault: `ver is ${JSON.stringify(ver)}, services take "scitoken:2.0"` }
+    return {
+      kind: 'unknown',
+      fault: `ver is ${JSON.stringify(ver)}, services accept "scitoken:2.0"`,
+    }
   }
   const wlcg = claims['wlcg.ver']
   if (wlcg === undefined) return { kind: 'none' }
   if (wlcg === '1.0') return { kind: 'wlcg' }
   return {
     kind: 'unknown',
-    fault: `wlcg.ver is ${JSON.stringify(wlcg)}, services take only the text "1.0"`,
+    fault: `wlcg.ver is ${JSON.stringify(wlcg)}, services accept only the string "1.0"`,
   }
 }
 
@@ -101,7 +104,7 @@ function textsOf(value: JsonValue | undefined): readonly string[] {
 /** A scope with a path, as `storage.read:/data` (WLCG Common JWT Profile, "Capability based authorization"). */
 export interface ScopeParts {
   readonly right: string
-  /** Undefined: there is none. */
+  /** Undefined if there is none. */
   readonly path: string | undefined
 }
 
@@ -112,7 +115,7 @@ export function scopeParts(scope: string): ScopeParts {
   return { right: scope.slice(0, colon), path: scope.slice(colon + 1) }
 }
 
-/** What is wrong with a path in a scope, by the profile; undefined where nothing is. */
+/** What the profile forbids in the path of a scope; undefined if it is valid. */
 export function pathFault(path: string | undefined): string | undefined {
   if (path === undefined || path === '') return 'has no path; one is mandatory, / for everything'
   if (!path.startsWith('/')) return 'has a path that does not begin with /'
@@ -123,8 +126,8 @@ export function pathFault(path: string | undefined): string | undefined {
 }
 
 /**
- * Whether a path in a scope covers a file: by whole names, so that `/foo/bar` covers `/foo/bar/qux` and
- * not `/foo/bargain`. `file` is absolute and normal. A path with a fault covers nothing.
+ * Whether the path of a scope covers a file, compared by whole names: `/foo/bar` covers `/foo/bar/qux` and
+ * not `/foo/bargain`. `file` is absolute and normalized. An invalid path covers nothing.
  */
 export function covers(path: string | undefined, file: string): boolean {
   if (path === undefined || pathFault(path) !== undefined) return false
@@ -132,7 +135,7 @@ export function covers(path: string | undefined, file: string): boolean {
   return file === path || `${file}/` === folder || file.startsWith(folder)
 }
 
-/** What a scope without a path, or for which it does not matter, allows. */
+/** The meaning of scopes without a path, and of some with a fixed one. */
 const plain: Readonly<Record<string, string>> = {
   'compute.read': 'see jobs',
   'compute.create': 'submit jobs',
@@ -144,22 +147,22 @@ const plain: Readonly<Record<string, string>> = {
   profile: 'know your name',
   email: 'know your e-mail address',
   offline_access: 'get tokens while you are away (refresh token)',
-  wlcg: 'a token as the WLCG profile has it',
+  wlcg: 'get a token of the WLCG profile',
   'wlcg.groups': 'name your groups',
 }
 
-/** What a scope with a path allows, before the place. */
+/** The meaning of scopes with a path, without the path. */
 const withPath: Readonly<Record<string, string>> = {
   'storage.read': 'read files',
-  'storage.create': 'make new files and directories, and overwrite none,',
-  'storage.modify': 'make, change, rename and delete files',
+  'storage.create': 'create files and directories without overwriting',
+  'storage.modify': 'create, change, rename and delete files',
   'storage.stage': 'bring files from tape to disk',
-  'storage.poll': 'ask whether files are on disk',
+  'storage.poll': 'query whether files are on disk',
   read: 'read files',
-  write: 'make, change, rename and delete files',
+  write: 'create, change, rename and delete files',
 }
 
-/** A scope for a person; empty where nobody knows what it means. */
+/** The meaning of a scope in words; empty if it is unknown. */
 export function scopeInWords(scope: string): string {
   const known = Object.hasOwn(plain, scope) ? plain[scope] : undefined
   if (known !== undefined) return known

@@ -11,15 +11,15 @@ import { operationOf, type StorageOperation } from './operation.ts'
 import { signatureBy } from './signature.ts'
 
 /*
- * The rows of test/xrootd say what a real XRootD 5.5.3 does with a token, and a test there lets it do
- * so: what we foretell must be that.
+ * The cases of test/xrootd have what a real XRootD 5.5.3 does with a token, which a test there verifies.
+ * The checks must predict the same.
  */
 
 const NOW = Math.floor(Date.now() / 1000)
 const key = newSigningKey()
 const publicKey = { ...key.jwk, d: undefined }
 
-/** As `newToken` of the XRootD tests makes them. */
+/** A token as of `newToken` in the XRootD tests. */
 function token(claims: object, header = {}): TokenClaims {
   const good = {
     iss: 'https://issuer.example.org',
@@ -32,26 +32,26 @@ function token(claims: object, header = {}): TokenClaims {
     exp: NOW + 600,
     jti: 'a',
   }
-  const facts = readToken(key.sign({ ...good, ...claims }, header))
-  if (facts === undefined) throw new Error('it is no token')
-  return facts
+  const parsed = readToken(key.sign({ ...good, ...claims }, header))
+  if (parsed === undefined) throw new Error('not a token')
+  return parsed
 }
 
-/** The first thing that speaks against a token. */
-async function fault(
-  facts: TokenClaims,
+/** The first check that a token fails. */
+async function failedCheck(
+  claims: TokenClaims,
   op: StorageOperation,
   url: string,
 ): Promise<CheckName | 'none'> {
-  const checks = evaluate(facts, { operation: operationOf(url, op), audience: AUDIENCE }, NOW)
+  const checks = evaluate(claims, operationOf(url, op, AUDIENCE), NOW)
   const signature = await signatureBy(
-    facts,
+    claims,
     JSON.parse(JSON.stringify({ keys: [publicKey] })) as JsonObject,
   )
   return [...checks, signature].find((check) => !check.ok)?.name ?? 'none'
 }
 
-/** What the operations of the XRootD tests are called on our command line, and on which path they act. */
+/** The operations of the XRootD tests by their names on the command line, and their paths. */
 const asked: Readonly<Record<Operation, readonly [op: StorageOperation, path: string]>> = {
   'root read': ['read', '/public/hello.txt'],
   'root stat': ['stat', '/public/hello.txt'],
@@ -77,16 +77,16 @@ function urlOf(operation: Operation, path: string): string {
     : `https://se.example.org:11094${path}`
 }
 
-describe.each(SCOPE_CASES)('$scope', ({ scope, permits }) => {
-  test.each(ALL_OPERATIONS)('%s', async (operation) => {
+describe.each(SCOPE_CASES)('scope $scope', ({ scope, permits }) => {
+  test.each(ALL_OPERATIONS)(`the scope ${scope} permits %s as in XRootD`, async (operation) => {
     const [op, path] = asked[operation]
-    expect(await fault(token({ scope }), op, urlOf(operation, path))).toBe(
+    expect(await failedCheck(token({ scope }), op, urlOf(operation, path))).toBe(
       permits.includes(operation) ? 'none' : 'access',
     )
   })
 })
 
-/** What we name as the reason where XRootD has its own. */
+/** The check that fails for each verdict of XRootD. */
 const names: Readonly<Record<Verdict, CheckName | 'none'>> = {
   accepted: 'none',
   'not covered by its scopes': 'access',
@@ -107,7 +107,7 @@ const names: Readonly<Record<Verdict, CheckName | 'none'>> = {
   'another algorithm': 'algorithm',
 }
 
-/** Where our answer is another one, on purpose. */
+/** The cases whose result differs, on purpose. */
 const otherwise: Readonly<Record<string, CheckName | 'none'>> = {
   // It is taken by this XRootD and by no one who keeps to the profile: not to be promised.
   'a scope whose path is a prefix of the text, compared as text until XRootD 5.6.9': 'access',
@@ -123,14 +123,19 @@ const otherwise: Readonly<Record<string, CheckName | 'none'>> = {
   'a token of another issuer': 'none',
 }
 
-describe.each(CLAIM_CASES)('$title: $verdict', ({ title, claims = {}, header, path, verdict }) => {
-  test.each(['root read', 'https get'] as const)('%s', async (operation) => {
-    const url = urlOf(operation, path ?? '/public/hello.txt')
-    expect(await fault(token(claims, header), 'read', url)).toBe(otherwise[title] ?? names[verdict])
-  })
+describe.each(CLAIM_CASES)('$title', ({ title, claims = {}, header, path, verdict }) => {
+  test.each(['root read', 'https get'] as const)(
+    `${title}: %s is ${verdict}`,
+    async (operation) => {
+      const url = urlOf(operation, path ?? '/public/hello.txt')
+      expect(await failedCheck(token(claims, header), 'read', url)).toBe(
+        otherwise[title] ?? names[verdict],
+      )
+    },
+  )
 })
 
-test('every difference is one of a row', () => {
+test('every case with another result is a case of the XRootD tests', () => {
   const titles = CLAIM_CASES.map(({ title }) => title)
   expect(Object.keys(otherwise).filter((title) => !titles.includes(title))).toEqual([])
 })

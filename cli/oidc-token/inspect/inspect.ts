@@ -4,33 +4,45 @@ import { AgentError } from '../../../protocol/wire/errors.ts'
 import type { UnixSeconds } from '../../../protocol/wire/messages.ts'
 import { usageError } from '../../arguments.ts'
 import type { Io } from '../../run.ts'
-import type { TokenOptions } from '../options.ts'
 import { audienceAt, computeAccess, storageAccess } from './access.ts'
 import { type Check, type CheckName, clientChecks, notOk, tokenChecks } from './checks.ts'
 import { readToken, type TokenClaims } from './claims.ts'
-import { type Operation, operationOf } from './operation.ts'
+import { type Operation, type OperationName, operationOf } from './operation.ts'
 import { isGood, type Report, reportJson, reportText } from './report.ts'
-import { findToken, type InspectIo, type TokenSource } from './source.ts'
+import { findToken, type InspectContext, type TokenSource } from './source.ts'
+
+/** The options of the command line that `--inspect` uses. */
+export interface InspectOptions {
+  readonly tokenFile: string | undefined
+  readonly verify: boolean
+  readonly certPath: string | undefined
+  /** A URL. */
+  readonly for: string | undefined
+  readonly op: OperationName | undefined
+  readonly forAudience: string | undefined
+  readonly json: boolean
+}
 
 /**
- * `oidc-token --inspect`: shows what is in a token, and with --verify and --for what a service would
- * think of it. The token itself is neither printed nor sent anywhere.
- * @returns the exit status: 1 where something speaks against the token
+ * `oidc-token --inspect`: shows the content of a token; with --verify and --for, whether a service
+ * accepts it. The token itself is neither printed nor sent.
+ * @returns the exit status: 1 if a check fails
+ * @throws AgentError `provider-answer` if the token is not a JWT; `usage`, or why there is no token
  */
 export async function inspectToken(
   operand: string | undefined,
-  options: TokenOptions,
-  { io, stdin = () => process.stdin }: Pick<InspectIo, 'io'> & Partial<InspectIo>,
+  options: InspectOptions,
+  context: InspectContext,
 ): Promise<number> {
-  refuseOthers(options)
-  const purpose = purposeOf(options)
-  const source = await findToken(operand, options, { io, stdin })
+  const { io } = context
+  const operation = requestedOperation(options)
+  const source = await findToken(operand, options.tokenFile, context)
   const token = readToken(source.text)
   if (token === undefined) {
     throw new AgentError(
       'provider-answer',
-      `the token from ${source.place} is no signed JWT: only its issuer knows what it stands for`,
-      { hint: 'Services on the grid take only JWTs.' },
+      `the token from ${source.place} is not a signed JWT: only its issuer can read it`,
+      { hint: 'Services on the grid accept only JWTs.' },
     )
   }
   const now = Math.floor(io.now() / 1000)
@@ -38,42 +50,55 @@ export async function inspectToken(
     source,
     token,
     now,
-    checks: await checksOf({ source, token, purpose, now, options, io }),
+    checks: await checksOf({ source, token, operation, now, options, io }),
     target:
       options.for === undefined ? undefined : { url: options.for, operation: options.op ?? '' },
   }
-  io.stdout.write(
-    options.json ? `${JSON.stringify(reportJson(report), null, 2)}\n` : reportText(report),
-  )
+  io.stdout.write(options.json ? reportJson(report) : reportText(report))
   return isGood(report) ? 0 : 1
+}
+
+function requestedOperation(options: InspectOptions): Operation | undefined {
+  const { for: url, op, forAudience } = options
+  if (url !== undefined) return operationOf(url, op, forAudience)
+  if (op === undefined && forAudience === undefined) return undefined
+  throw usageError('--op and --for-audience go with --for=URL')
 }
 
 interface Inspection {
   readonly source: TokenSource
   readonly token: TokenClaims
-  readonly purpose: TargetService | undefined
+  readonly operation: Operation | undefined
   readonly now: UnixSeconds
-  readonly options: TokenOptions
+  readonly options: InspectOptions
   readonly io: Io
 }
 
+/** The checks of --for, and of --verify those that --for has not made. */
 async function checksOf(inspection: Inspection): Promise<readonly Check[]> {
-  const { source, token, purpose, now, options, io } = inspection
-  const forThis =
-    purpose === undefined
+  const { source, token, operation, now, options, io } = inspection
+  const forOperation =
+    operation === undefined
       ? []
-      : [...clientChecks(source, purpose.operation), ...evaluate(token, purpose, now)]
-  if (!options.verify) return forThis
-  // What is judged for one service is not judged once more for all.
-  const names = new Set(forThis.map(({ name }) => name))
-  const asSuch = tokenChecks(token, now).filter(({ name }) => !names.has(name))
-  return [await signature(token, options, io), ...asSuch, ...forThis]
+      : [...clientChecks(source, operation), ...evaluate(token, operation, now)]
+  if (!options.verify) return forOperation
+  const names = new Set(forOperation.map(({ name }) => name))
+  const others = tokenChecks(token, now).filter(({ name }) => !names.has(name))
+  return [await signatureCheck(token, options, io), ...others, ...forOperation]
 }
 
-/** The agent fetches the keys, since it knows whom to trust for an issuer; nothing of the token goes there. */
-async function signature(token: TokenClaims, { certPath }: TokenOptions, io: Io): Promise<Check> {
+/**
+ * The signature, checked with keys that the agent fetches: it knows which authorities to trust for an
+ * issuer. The agent gets the issuer, and nothing else of the token.
+ */
+async function signatureCheck(
+  token: TokenClaims,
+  { certPath }: InspectOptions,
+  io: Io,
+): Promise<Check> {
   const { issuer } = token
-  if (issuer === undefined) return notOk('signature', 'cannot be checked: no issuer to ask')
+  if (issuer === undefined)
+    return notOk('signature', 'cannot be checked: the token names no issuer')
   const cert_path = certPath === undefined ? undefined : resolve(certPath)
   try {
     const { local } = agentAddresses(io.env, io.uid)
@@ -83,54 +108,29 @@ async function signature(token: TokenClaims, { certPath }: TokenOptions, io: Io)
   } catch (error) {
     if (!(error instanceof AgentError)) throw error
     const isUntrusted = error.code === 'tls' && certPath === undefined
-    const more = isUntrusted ? '; --cert-path=FILE names an authority of its own' : ''
-    return notOk('signature', `could not be checked: ${error.message}${more}`)
+    const hint = isUntrusted ? '; to trust another authority: --cert-path=FILE' : ''
+    return notOk('signature', `could not be checked: ${error.message}${hint}`)
   }
 }
 
-function purposeOf(options: TokenOptions): TargetService | undefined {
-  const { for: url, op, forAudience: audience } = options
-  if (url !== undefined) return { operation: operationOf(url, op), audience }
-  if (op === undefined && audience === undefined) return undefined
-  throw usageError('--op and --for-audience go with --for=URL')
-}
-
-/** What prints or keeps a token is not for one that is looked at. */
-function refuseOthers(options: TokenOptions): void {
-  const { all, env, token, issuer, expiresAt, bearer, authHeader, file, fileStop } = options
-  const given = [token, issuer, expiresAt, file, fileStop].some((value) => value !== undefined)
-  if (given || all || env || bearer || authHeader) {
-    throw usageError(
-      'with --inspect the token is not printed: leave out -a, -c, -o, --file and the like',
-    )
-  }
-}
-
-/** What a token is to be judged for. */
-export interface TargetService {
-  readonly operation: Operation
-  /** The name under which the service takes tokens, where the person knows it. */
-  readonly audience: string | undefined
-}
-
-/** What a service would look at if the token came for this, in its order; the signature left out. */
+/** The checks of a service that gets the token for `operation`, in its order, without the signature. */
 export function evaluate(
   token: TokenClaims,
-  { operation, audience }: TargetService,
+  operation: Operation,
   now: UnixSeconds,
 ): readonly Check[] {
-  const asSuch = tokenChecks(token, now).filter(({ name }) => matters(name, token, operation))
+  const general = tokenChecks(token, now).filter(({ name }) => isRelevant(name, token, operation))
   const access =
     operation.kind === 'storage'
       ? storageAccess(token, operation)
       : computeAccess(token, operation.name)
-  return [...asSuch, audienceAt(token, operation, audience), access]
+  return [...general, audienceAt(token, operation), access]
 }
 
-function matters(name: CheckName, { profile }: TokenClaims, operation: Operation): boolean {
-  // Without a profile the token is taken; its scopes are what then counts for little.
+function isRelevant(name: CheckName, { profile }: TokenClaims, operation: Operation): boolean {
+  // A token without a profile is accepted; the access check then ignores the scopes of WLCG.
   if (name === 'profile') return profile.kind !== 'none'
   if (name === 'size') return operation.kind === 'storage' && operation.protocol === 'root'
-  // Judged for the one service and the one path.
+  // Checked for the one service and the one path.
   return name !== 'audience' && name !== 'paths'
 }

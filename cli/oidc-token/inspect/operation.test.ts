@@ -5,12 +5,12 @@ import { type ComputeOperation, type OperationName, operationOf } from './operat
 
 function token(claims: object): TokenClaims {
   const part = (value: object): string => Buffer.from(JSON.stringify(value)).toString('base64url')
-  const facts = readToken(`${part({ alg: 'ES256' })}.${part(claims)}.c2lnbmF0dXJl`)
-  if (facts === undefined) throw new Error('it is no token')
-  return facts
+  const parsed = readToken(`${part({ alg: 'ES256' })}.${part(claims)}.c2lnbmF0dXJl`)
+  if (parsed === undefined) throw new Error('not a token')
+  return parsed
 }
 
-describe('an address', () => {
+describe('--for', () => {
   test.each([
     ['root://Se.Example.org//data/x', 'se.example.org', 1094, '/data/x'],
     ['root://user@se:1095//data//x/', 'se', 1095, '/data/x'],
@@ -18,11 +18,11 @@ describe('an address', () => {
     ['https://se/data/a%20b?authz=x', 'se', 443, '/data/a b'],
     ['davs://se:8443/a/../b', 'se', 8443, '/b'],
     ['https://[::1]:2880/x', '[::1]', 2880, '/x'],
-  ])('%s', (url, name, port, path) => {
+  ])('%s has host %s, port %i and path %s', (url, name, port, path) => {
     expect(operationOf(url, 'read')).toMatchObject({ kind: 'storage', host: { name, port }, path })
   })
 
-  test('condor:// has a port of its own', () => {
+  test('a condor:// URL has the default port 9619', () => {
     expect(operationOf('condor://ce', 'submit')).toMatchObject({
       kind: 'compute',
       host: { port: 9619 },
@@ -31,17 +31,20 @@ describe('an address', () => {
 
   test.each([
     ['se.example.org', 'read', /is not a URL/],
-    ['http://se/x', 'read', /is none of root/],
+    ['http://se/x', 'read', /does not begin with root/],
     ['root://se/relative', 'read', /two slashes/],
-    ['https://se/%zz', 'read', /not escaped/],
+    ['https://se/%zz', 'read', /invalid percent-encoding/],
     ['https://se/x', undefined, /--op is missing: one of read/],
     ['https://se/x', 'submit', /--op 'submit' is not for this URL/],
     ['condor://ce', 'read', /--op 'read' is not for this URL: one of submit/],
-  ] as const)('%s with %s is a mistake', (url, op: OperationName | undefined, why) => {
-    expect(() => operationOf(url, op)).toThrow(
-      expect.objectContaining({ code: 'usage', message: expect.stringMatching(why) as string }),
-    )
-  })
+  ] as const)(
+    '--for=%s with --op=%s is a usage error',
+    (url, op: OperationName | undefined, why) => {
+      expect(() => operationOf(url, op)).toThrow(
+        expect.objectContaining({ code: 'usage', message: expect.stringMatching(why) as string }),
+      )
+    },
+  )
 })
 
 const WLCG = { 'wlcg.ver': '1.0' }
@@ -64,37 +67,40 @@ describe('an audience', () => {
     ['https://se.example.org/x', WLCG, 'ANY', false],
     ['https://se.example.org/x', SCITOKENS, 'ANY', true],
     ['https://se.example.org/x', SCITOKENS, ANY, false],
-  ])('at %s, of %j: %j is %s', (url, version, aud, expected) => {
-    const found = audienceAt(token({ ...version, aud }), operationOf(url, 'read'), undefined)
-    expect(found.ok, found.reason).toBe(expected)
-  })
+  ])(
+    '%s, for a token with %j: whether it accepts the audience %j is %s',
+    (url, version, aud, expected) => {
+      const found = audienceAt(token({ ...version, aud }), operationOf(url, 'read'))
+      expect(found.ok, found.reason).toBe(expected)
+    },
+  )
 
   test.each([
     ['ce.example.org:9619', true],
     ['condor://ce.example.org:9619', false],
     ['ce.example.org', false],
     [ANY, true],
-  ])('of a computing element: %s is %s', (aud, expected) => {
+  ])('whether a computing element accepts the audience %s is %s', (aud, expected) => {
     const use = operationOf('condor://ce.example.org:9619', 'submit')
-    const found = audienceAt(token({ ...WLCG, aud }), use, undefined)
+    const found = audienceAt(token({ ...WLCG, aud }), use)
     expect(found.ok, found.reason).toBe(expected)
   })
 
-  test('that is known is the only one, and a near miss is told from another', () => {
-    const use = operationOf('https://se.example.org/x', 'read')
-    const at = (aud: string): object => audienceAt(token({ ...WLCG, aud }), use, 'https://own')
+  test('the audience of --for-audience is the only one, and a near miss is reported as such', () => {
+    const use = operationOf('https://se.example.org/x', 'read', 'https://own')
+    const at = (aud: string): object => audienceAt(token({ ...WLCG, aud }), use)
     expect(at('https://own')).toMatchObject({ ok: true })
     expect(at('https://se.example.org')).toMatchObject({
       ok: false,
       reason: expect.stringMatching(/another service; ask for --aud=https:\/\/own/) as string,
     })
     expect(at('https://OWN/')).toMatchObject({
-      reason: expect.stringContaining('letter by letter') as string,
+      reason: expect.stringContaining('character by character') as string,
     })
   })
 })
 
-describe('jobs', () => {
+describe('operations on jobs', () => {
   const WRITE = 'compute.create compute.modify compute.cancel'
   test.each<[object, string, ComputeOperation, string | undefined]>([
     [WLCG, WRITE, 'submit', undefined],
@@ -108,14 +114,14 @@ describe('jobs', () => {
     [SCITOKENS, WRITE, 'submit', 'missing scope: condor:/WRITE'],
     [{}, WRITE, 'submit', 'mean nothing without wlcg.ver'],
     [{}, 'condor:/READ', 'query', undefined],
-  ])('%j with %s: %s', (version, scope, operation, missing) => {
+  ])('a token with %j and scope %s: %s needs %s', (version, scope, operation, missing) => {
     const found = computeAccess(token({ ...version, scope }), operation)
     expect(found.ok).toBe(missing === undefined)
     if (missing !== undefined) expect(found.reason).toContain(missing)
   })
 })
 
-describe('what a token says', () => {
+describe('the claims of a token', () => {
   test.each<[object, Profile['kind']]>([
     [WLCG, 'wlcg'],
     [SCITOKENS, 'scitokens'],
@@ -124,7 +130,7 @@ describe('what a token says', () => {
     [{ 'wlcg.ver': '1.3' }, 'unknown'],
     [{ 'wlcg.ver': 1 }, 'unknown'],
     [{}, 'none'],
-  ])('%j is of profile %s', (claims, kind) => {
+  ])('a token with %j has the profile %s', (claims, kind) => {
     expect(token(claims).profile.kind).toBe(kind)
   })
 
@@ -137,11 +143,11 @@ describe('what a token says', () => {
     'e30.e30.x.y.z',
     '!.e30.x',
     'e30..x',
-  ])('%s is no JWT', (text) => {
+  ])('%s is not a JWT', (text) => {
     expect(readToken(text)).toBeUndefined()
   })
 
-  test('of another type than it should be is as if it were not there', () => {
+  test('a claim of a wrong type counts as missing', () => {
     expect(token({ sub: 1, aud: 7, exp: 'x', scope: ['a'] })).toMatchObject({
       subject: undefined,
       audience: [],

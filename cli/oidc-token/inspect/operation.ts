@@ -1,6 +1,6 @@
 import { usageError } from '../../arguments.ts'
 
-/** What can be done with files and directories. */
+/** Operations on files and directories. */
 export const STORAGE_OPERATIONS = [
   'read',
   'write',
@@ -12,28 +12,38 @@ export const STORAGE_OPERATIONS = [
   'mkdir',
   'rename',
 ] as const
-/** What can be done with jobs. */
+/** Operations on jobs. */
 export const COMPUTE_OPERATIONS = ['submit', 'query', 'remove'] as const
 
-/** What is done with a file or a directory; `write` is whatever is there already. */
+/** `write` may create a file or overwrite one. */
 export type StorageOperation = (typeof STORAGE_OPERATIONS)[number]
 export type ComputeOperation = (typeof COMPUTE_OPERATIONS)[number]
 
-/** All that `--op` takes. */
+/** The values of `--op`. */
 export const OPERATIONS = [...STORAGE_OPERATIONS, ...COMPUTE_OPERATIONS] as const
 export type OperationName = (typeof OPERATIONS)[number]
 
-/** What a token is wanted for. */
-export type Operation =
-  | {
-      readonly kind: 'storage'
-      readonly protocol: 'root' | 'https'
-      readonly name: StorageOperation
-      readonly host: Host
-      /** Absolute and normal, as it stands in scopes. */
-      readonly path: string
-    }
-  | { readonly kind: 'compute'; readonly name: ComputeOperation; readonly host: Host }
+/** What a token shall be used for, and at which service: `--for`, `--op` and `--for-audience`. */
+export type Operation = StorageUse | ComputeUse
+
+export interface StorageUse extends Service {
+  readonly kind: 'storage'
+  readonly protocol: 'root' | 'https'
+  readonly name: StorageOperation
+  /** Absolute and normalized, as paths in scopes are. */
+  readonly path: string
+}
+
+export interface ComputeUse extends Service {
+  readonly kind: 'compute'
+  readonly name: ComputeOperation
+}
+
+interface Service {
+  readonly host: Host
+  /** The audience that the service accepts, if the command line gives it. */
+  readonly audience: string | undefined
+}
 
 export interface Host {
   readonly name: string
@@ -52,32 +62,37 @@ const protocols = {
 } as const
 
 /**
- * Reads `--for` and `--op`.
+ * Parses `--for`, `--op` and `--for-audience`.
  * @throws AgentError `usage`
  */
-export function operationOf(text: string, operation: OperationName | undefined): Operation {
+export function operationOf(
+  text: string,
+  operation: OperationName | undefined,
+  audience?: string,
+): Operation {
   if (!URL.canParse(text)) throw usageError(`--for: '${text}' is not a URL`)
   const url = new URL(text)
   const known = Object.entries(protocols).find(([scheme]) => scheme === url.protocol)?.[1]
   if (known === undefined || url.hostname === '') {
-    throw usageError(`--for: '${text}' is none of root://, https://, davs://, condor://`)
+    throw usageError(`--for: '${text}' does not begin with root://, https://, davs:// or condor://`)
   }
   const host = hostOf(url, known.port)
   if (known.protocol === 'condor') {
-    return { kind: 'compute', name: chosen(operation, COMPUTE_OPERATIONS), host }
+    return { kind: 'compute', name: chosen(operation, COMPUTE_OPERATIONS), host, audience }
   }
   return {
     kind: 'storage',
     protocol: known.protocol,
     name: chosen(operation, STORAGE_OPERATIONS),
     host,
+    audience,
     path: pathOf(url, known.protocol),
   }
 }
 
 function chosen<O extends string>(operation: string | undefined, allowed: readonly O[]): O {
-  const source = allowed.find((one) => one === operation)
-  if (source !== undefined) return source
+  const found = allowed.find((one) => one === operation)
+  if (found !== undefined) return found
   const fault = operation === undefined ? 'is missing' : `'${operation}' is not for this URL`
   throw usageError(`--op ${fault}: one of ${allowed.join(', ')}`)
 }
@@ -88,7 +103,7 @@ function hostOf({ hostname, port }: URL, usual: number): Host {
 }
 
 function pathOf({ pathname }: URL, protocol: 'root' | 'https'): string {
-  // One slash ends the host's name, the second begins the path: servers refuse a relative one.
+  // The first slash ends the host name, the second begins the path: servers refuse a relative path.
   if (protocol === 'root' && !pathname.startsWith('//')) {
     throw usageError('--for: a root:// URL has two slashes after the host: root://HOST//PATH')
   }
@@ -100,6 +115,6 @@ function decoded(path: string): string {
   try {
     return decodeURIComponent(path)
   } catch {
-    throw usageError(`--for: the path ${path} is not escaped as a URL is`)
+    throw usageError(`--for: the path ${path} has an invalid percent-encoding`)
   }
 }

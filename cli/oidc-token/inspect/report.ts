@@ -1,41 +1,44 @@
 import type { JsonObject, UnixSeconds } from '../../../protocol/wire/messages.ts'
-import { durationOf, instantOf } from '../../../protocol/wire/text.ts'
+import { durationOf, instantOf, sanitize } from '../../../protocol/wire/text.ts'
 import type { Check } from './checks.ts'
 import { type Profile, scopeInWords, type TokenClaims } from './claims.ts'
 import type { TokenSource } from './source.ts'
 
-/** All that is found out about a token. */
+/** All that `--inspect` has found out about a token. */
 export interface Report {
   readonly source: TokenSource
   readonly token: TokenClaims
   readonly now: UnixSeconds
-  /** Empty where nothing was to be judged. */
+  /** Empty without --verify and --for. */
   readonly checks: readonly Check[]
-  /** What it was judged for, as the person wrote it. */
+  /** `--for` and `--op`, as on the command line. */
   readonly target: { readonly url: string; readonly operation: string } | undefined
 }
 
-/** Whether nothing speaks against the token. */
+/** Whether the token passes all checks. */
 export function isGood({ checks }: Pick<Report, 'checks'>): boolean {
   return checks.every((check) => check.ok)
 }
 
 type Line = readonly [label: string, value: string]
 
-/** The report for a person. */
+/**
+ * The report for a person. All that a token says is foreign text: each line is sanitized, so that none
+ * moves the cursor or begins a line of its own.
+ */
 export function reportText(report: Report): string {
   const { source, token, now, checks } = report
   const sections = [
     columns([['Token from', source.place], ...tokenLines(token, now)]),
     columns(checks.map(checkLine)),
-    answer(report),
+    verdict(report),
   ].filter((section) => section !== '')
   return sections.join('\n')
 }
 
 function tokenLines(token: TokenClaims, now: number): readonly Line[] {
   return [
-    ['Who', token.subject ?? 'nobody (no sub)'],
+    ['Subject', token.subject ?? 'none (no sub)'],
     ['Issuer', token.issuer ?? 'none (no iss)'],
     ...each('Audience', token.audience, 'none'),
     ['Profile', profileText(token.profile)],
@@ -44,12 +47,12 @@ function tokenLines(token: TokenClaims, now: number): readonly Line[] {
     ['Issued', since(token.issuedAt, now)],
     ['Valid from', since(token.notBefore, now)],
     ['Valid until', until(token.expiresAt, now)],
-    ['Key', `${token.keyId ?? 'not named'} (${token.algorithm ?? 'no algorithm'})`],
+    ['Key', `${token.keyId ?? 'no kid'} (${token.algorithm ?? 'no alg'})`],
     ['Size', `${token.text.length} bytes`],
   ]
 }
 
-/** One line each, the label before the first. */
+/** One line a value, with the label before the first. */
 function each(label: string, values: readonly string[], none: string): readonly Line[] {
   if (values.length === 0) return [[label, none]]
   return values.map((value, index) => [index === 0 ? label : '', value])
@@ -67,21 +70,21 @@ function profileText(profile: Profile): string {
     case 'scitokens':
       return 'SciTokens 2.0'
     case 'none':
-      return 'none named (neither wlcg.ver nor ver)'
+      return 'none (neither wlcg.ver nor ver)'
     case 'unknown':
       return profile.fault
   }
 }
 
 function since(seconds: number | undefined, now: number): string {
-  if (seconds === undefined) return 'not said'
+  if (seconds === undefined) return 'not given'
   const away = seconds - now
   const distance = away > 0 ? `in ${durationOf(away)}` : `${durationOf(-away)} ago`
   return `${instantOf(seconds)} (${distance})`
 }
 
 function until(seconds: number | undefined, now: number): string {
-  if (seconds === undefined) return 'not said'
+  if (seconds === undefined) return 'not given'
   const left = seconds - now
   const distance = left > 0 ? `${durationOf(left)} left` : `expired ${durationOf(-left)} ago`
   return `${instantOf(seconds)} (${distance})`
@@ -91,29 +94,32 @@ function checkLine({ name, ok, reason }: Check): Line {
   return [`${ok ? 'ok    ' : 'not ok'}  ${name}`, reason]
 }
 
-function answer({ target, checks }: Report): string {
+function verdict({ target, checks }: Report): string {
   if (target === undefined) return ''
-  const what = `${target.operation} ${target.url}`
-  if (isGood({ checks })) return oneLine(`This token should do for: ${what}`)
-  const faults = checks.filter((check) => !check.ok).map(({ name }) => name)
-  return oneLine(`This token will not do for: ${what} (${faults.join(', ')})`)
+  const use = `${target.operation} ${target.url}`
+  if (isGood({ checks })) return line(`This token should work for: ${use}`)
+  const failed = checks.filter((check) => !check.ok).map(({ name }) => name)
+  return line(`This token will not work for: ${use} (${failed.join(', ')})`)
 }
 
 function columns(lines: readonly Line[]): string {
   const width = Math.max(0, ...lines.map(([label]) => label.length))
-  return lines.map(([label, value]) => oneLine(`${label.padEnd(width)}  ${value}`)).join('')
+  return lines.map(([label, value]) => line(`${label.padEnd(width)}  ${value}`)).join('')
 }
 
-/** What a token says is not ours: nothing in it moves a cursor, turns text around or begins a line. */
-function oneLine(text: string): string {
-  return `${text.replace(/[\p{Cc}\p{Cf}\u2028\u2029]/gu, '?')}\n`
+function line(text: string): string {
+  return `${sanitize(text, 'line')}\n`
 }
 
 /**
- * The report for machines. Keys stay what they are; there may be more of them one day. The signature,
- * without which the rest is no token, is left out.
+ * The report for programs, as JSON text. Its members are stable; later versions may add some. It has no
+ * signature, so it cannot be used as a token.
  */
-export function reportJson(report: Report): JsonObject {
+export function reportJson(report: Report): string {
+  return `${sanitize(JSON.stringify(jsonOf(report), null, 2), 'json')}\n`
+}
+
+function jsonOf(report: Report): JsonObject {
   const { source, token, now } = report
   return {
     from: source.place,
@@ -132,12 +138,12 @@ export function reportJson(report: Report): JsonObject {
     algorithm: orNull(token.algorithm),
     key_id: orNull(token.keyId),
     bytes: token.text.length,
-    ...judgement(report),
+    ...evaluation(report),
   }
 }
 
-/** Only where there was something to judge. */
-function judgement({ target, checks }: Report): JsonObject {
+/** Only with --verify or --for. */
+function evaluation({ target, checks }: Report): JsonObject {
   if (checks.length === 0) return {}
   return {
     ...(target === undefined ? {} : { for: { url: target.url, op: target.operation } }),

@@ -11,7 +11,7 @@ const spaces = fc
   .map((characters) => characters.join(''))
 
 describe('a token file', () => {
-  test('holds a bare token, whatever white space is around it', () => {
+  test('a token file may hold a bare token with white space around it', () => {
     fc.assert(
       fc.property(spaces, tokens, spaces, (before, token, after) => {
         expect(tokenOfUseFile(`${before}${token}${after}`)).toBe(token)
@@ -19,7 +19,7 @@ describe('a token file', () => {
     )
   })
 
-  test('holds JSON with an access token among other things', () => {
+  test('a token file may hold JSON with an access token among other members', () => {
     fc.assert(
       fc.property(spaces, tokens, fc.boolean(), (around, token, wide) => {
         const fields = { token_type: 'bearer', access_token: token, expires_in: 1199.7 }
@@ -40,7 +40,7 @@ describe('a token file', () => {
     ['{"access_token": 7}', 'the token file holds no bearer token'],
     ['{"access_token": "a b"}', 'the token file holds no bearer token'],
     ['{"access_token": "abc', 'the token file holds damaged JSON'],
-  ])('%j is none', (text, message) => {
+  ])('a file with %j is not a token file', (text, message) => {
     expect(() => tokenOfUseFile(text)).toThrow(
       expect.objectContaining({ code: 'file-malformed', message }),
     )

@@ -3,53 +3,48 @@ import { stat } from 'node:fs/promises'
 import { AgentError } from '../../../protocol/wire/errors.ts'
 import { isJsonObject, parseTolerantJson } from '../../../protocol/wire/json.ts'
 import { usageError } from '../../arguments.ts'
-import { printInfo } from '../../printing.ts'
 import type { Io } from '../../run.ts'
-import type { TokenOptions } from '../options.ts'
-import { printable } from '../output.ts'
-import { requestAccessToken, requestIdToken, tokenSelection } from '../token-request.ts'
 
-/** Where a token to be looked at may come from. */
-export interface InspectIo {
+/** What `--inspect` takes from outside. */
+export interface InspectContext {
   readonly io: Io
   /** Opens stdin. */
   readonly stdin: () => AsyncIterable<Buffer>
+  /** Gets a token of an account, or of an issuer by its URL, from the agent. */
+  readonly fetchToken: (operand: string) => Promise<string>
 }
 
-/** The token that was named: by an account, a file, `-`, or not at all. */
+/**
+ * The token that the command line names: in a file, on stdin (`-`), of an account or issuer; without a
+ * name the token that programs on this machine find.
+ * @throws AgentError `usage`, `file-not-found`, `file-unreadable`, `file-malformed`, or the agent's error
+ */
 export async function findToken(
   operand: string | undefined,
-  options: TokenOptions,
-  { io, stdin }: InspectIo,
+  tokenFile: string | undefined,
+  { io, stdin, fetchToken }: InspectContext,
 ): Promise<TokenSource> {
-  if (options.tokenFile !== undefined) {
+  if (tokenFile !== undefined) {
     if (operand !== undefined) throw usageError('give an account or --token-file, not both')
-    return tokenInFile(options.tokenFile)
+    return tokenInFile(tokenFile)
   }
   if (operand === undefined) return discoveredToken(io)
   if (operand === '-') return { text: tokenIn(await boundedText(stdin()), 'stdin'), place: 'stdin' }
-  return { text: await tokenOf(operand, options, io), place: operand }
+  return { text: await fetchToken(operand), place: operand }
 }
 
-async function tokenOf(operand: string, options: TokenOptions, io: Io): Promise<string> {
-  const wanted = tokenSelection(operand, options)
-  if (options.idToken) return printable('id token', (await requestIdToken(wanted, io)).id_token)
-  const { access_token, info } = await requestAccessToken(wanted, options, io)
-  printInfo(info, io)
-  return printable('access token', access_token)
-}
-
-/** A token and where it was, for a person. */
+/** A token and where it was found. */
 export interface TokenSource {
   readonly text: string
+  /** For the report: a path, `stdin`, `$BEARER_TOKEN`, or the account or issuer. */
   readonly place: string
-  /** Where programs find it in a file by themselves. */
+  /** Only of a file that Bearer Token Discovery has found. */
   readonly file?: TokenFile
 }
 
-/** The file as programs find it. */
+/** A token file that programs find by themselves. */
 export interface TokenFile {
-  /** As chmod has it. */
+  /** Permission bits, as of chmod. */
   readonly mode: number
   readonly bytes: number
   /** False: the token is wrapped in JSON. */
@@ -57,10 +52,10 @@ export interface TokenFile {
 }
 
 /**
- * The token a program on this machine would find (WLCG Bearer Token Discovery): the first place that
- * holds something counts, and must hold a token. Like HTCondor and XRootD, it goes on to /tmp where the
- * file in $XDG_RUNTIME_DIR is missing.
- * @throws AgentError `file-not-found` where there is none anywhere, `file-malformed`, `file-unreadable`
+ * The token that programs on this machine find (WLCG Bearer Token Discovery): the first place that is not
+ * empty counts, and must hold a token. If the file in $XDG_RUNTIME_DIR is missing, the one in /tmp is
+ * read, as by HTCondor and XRootD.
+ * @throws AgentError `file-not-found` if no place holds anything, `file-malformed`, `file-unreadable`
  */
 export async function discoveredToken({ env, uid }: Pick<Io, 'env' | 'uid'>): Promise<TokenSource> {
   const { BEARER_TOKEN: value = '', BEARER_TOKEN_FILE: named, XDG_RUNTIME_DIR: runtime } = env
@@ -82,10 +77,6 @@ export async function discoveredToken({ env, uid }: Pick<Io, 'env' | 'uid'>): Pr
   })
 }
 
-/**
- * The token in a file: alone, or in JSON as HTCondor's `.use` files have it.
- * @throws AgentError `file-not-found`, `file-unreadable`, `file-malformed`
- */
 async function tokenInFile(path: string): Promise<TokenSource> {
   const content = await contentOf(path)
   if (content === undefined)
@@ -94,8 +85,8 @@ async function tokenInFile(path: string): Promise<TokenSource> {
 }
 
 /**
- * The token a text holds.
- * @throws AgentError `file-malformed`, naming the place
+ * The token in a text.
+ * @throws AgentError `file-malformed` with the place in its message
  */
 function tokenIn(text: string, place: string): string {
   try {
@@ -115,7 +106,7 @@ function isSet(value: string | undefined): value is string {
   return value !== undefined && value !== ''
 }
 
-/** Undefined where there is no such file. */
+/** The text of a file; undefined if it does not exist. */
 async function contentOf(path: string): Promise<string | undefined> {
   try {
     return await boundedText(createReadStream(path))
@@ -131,12 +122,12 @@ function codeOf(error: unknown): string {
   return error instanceof Error && 'code' in error ? String(error.code) : String(error)
 }
 
-/** More than any token file has; a sanity bound of ours. */
+/** Longest text that is read. A sanity bound: a token has some kilobytes. */
 const MAX_BYTES = 65_536
 
 /**
- * All that a stream gives, as text.
- * @throws AgentError `file-malformed` where that is absurdly much
+ * The whole text of a stream.
+ * @throws AgentError `file-malformed` if it is longer than {@link MAX_BYTES}
  */
 async function boundedText(chunks: AsyncIterable<Buffer>): Promise<string> {
   const read: Buffer[] = []
@@ -144,23 +135,23 @@ async function boundedText(chunks: AsyncIterable<Buffer>): Promise<string> {
   for await (const chunk of chunks) {
     bytes += chunk.length
     if (bytes > MAX_BYTES) {
-      throw new AgentError('file-malformed', `more than ${MAX_BYTES} bytes: that is no token`)
+      throw new AgentError('file-malformed', `more than ${MAX_BYTES} bytes: this is not a token`)
     }
     read.push(chunk)
   }
   return Buffer.concat(read).toString()
 }
 
-/** The C `isspace` characters, which Bearer Token Discovery strips on both sides. */
+/** The C `isspace` characters, which Bearer Token Discovery strips from both ends. */
 const space = /^[ \f\n\r\t\v]+|[ \f\n\r\t\v]+$/g
 
 /** RFC 6750 §2.1 `b64token`. */
 const bearerToken = /^[A-Za-z0-9\-._~+/]+=*$/
 
 /**
- * The access token in the text of a token file: either the bare token, as WLCG Bearer Token Discovery
- * has it, or JSON with an `access_token`, as the OAuth credmon of HTCondor writes its `.use` files.
- * @throws AgentError `file-malformed` where it is neither
+ * The access token in the text of a token file: the bare token (WLCG Bearer Token Discovery), or JSON with
+ * an `access_token`, as in the `.use` files of HTCondor's OAuth credmon.
+ * @throws AgentError `file-malformed` if it is neither
  */
 export function tokenOfUseFile(text: string): string {
   const bare = text.replace(space, '')
@@ -176,7 +167,7 @@ function tokenOfJson(text: string): string {
     const token = isJsonObject(value) ? value['access_token'] : undefined
     return typeof token === 'string' ? token : ''
   } catch (cause) {
-    // The parser's message could hold a piece of the text.
+    // Not the parser's message: it may quote the text.
     throw new AgentError('file-malformed', 'the token file holds damaged JSON', { cause })
   }
 }

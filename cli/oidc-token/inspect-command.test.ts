@@ -2,13 +2,13 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import type { JsonObject } from '../../../protocol/wire/messages.ts'
-import { type ScriptedAgent, scriptedAgent } from '../../../test/support/scripted-agent.ts'
-import { newSigningKey } from '../../../test/support/signing-key.ts'
-import { type ExitOutcome, run } from '../../run.ts'
-import { testIo } from '../../test-io.ts'
-import { oidcToken } from '../options.ts'
-import { inspectToken } from './inspect.ts'
+import type { JsonObject } from '../../protocol/wire/messages.ts'
+import { type ScriptedAgent, scriptedAgent } from '../../test/support/scripted-agent.ts'
+import { newSigningKey } from '../../test/support/signing-key.ts'
+import { type ExitOutcome, run } from '../run.ts'
+import { testIo } from '../test-io.ts'
+import { getToken } from './oidc-token.ts'
+import { oidcToken } from './options.ts'
 
 const uid = process.getuid?.() ?? 0
 const now = Math.floor(Date.now() / 1000)
@@ -61,12 +61,7 @@ async function inspected(
     argv: ['--inspect', ...argv],
     env: { HOME: directory, XDG_RUNTIME_DIR: directory, OIDC_SOCK: agent.path, ...env },
   })
-  const status = await run(
-    oidcToken,
-    ({ options, operands }) =>
-      inspectToken(operands[0], options, { io, stdin: () => piped(stdin) }),
-    io,
-  )
+  const status = await run(oidcToken, (args) => getToken(args, io, () => piped(stdin)), io)
   return { status, stdout: io.stdout.text, stderr: io.stderr.text }
 }
 
@@ -78,11 +73,11 @@ function file(name: string, text: string): Promise<void> {
   return writeFile(join(directory, name), text)
 }
 
-describe('a token is taken', () => {
-  test('from the account, as it was asked for', async () => {
+describe('--inspect finds a token', () => {
+  test('--inspect gets the token of an account with the options of the command line', async () => {
     const said = await inspected(['wlcg', '--aud=a', '-s', 'b', '-s', 'c', '-f', '--name=x'])
     expect(said).toMatchObject({ status: 0, stderr: 'scope differs: x\n' })
-    expect(said.stdout).toMatch(/^Token from +wlcg\nWho +alice\n/)
+    expect(said.stdout).toMatch(/^Token from +wlcg\nSubject +alice\n/)
     expect(agent.requests).toEqual([
       {
         request: 'access_token',
@@ -97,7 +92,7 @@ describe('a token is taken', () => {
     expect(agent.requests[1]).toMatchObject({ request: 'id_token' })
   })
 
-  test('from where programs find it, the first place that holds something', async () => {
+  test('--inspect without an account reads the first place of token discovery that is not empty', async () => {
     const from = async (env: Record<string, string>): Promise<string | undefined> =>
       /^Token from +(\S+)$/m.exec((await inspected([], { env })).stdout)?.[1]
     const found = join(directory, `bt_u${uid}`)
@@ -109,14 +104,14 @@ describe('a token is taken', () => {
     expect(await from({ BEARER_TOKEN_FILE: named, BEARER_TOKEN: ` ${TOKEN}\n` })).toBe(
       '$BEARER_TOKEN',
     )
-    // Empty, or not there: as if it were not set.
+    // Empty or missing counts as not set.
     expect(await from({ BEARER_TOKEN_FILE: named, BEARER_TOKEN: ' \n' })).toBe(named)
     expect(await from({ BEARER_TOKEN_FILE: join(directory, 'missing') })).toBe(found)
     await file('named', '\n')
     expect(await from({ BEARER_TOKEN_FILE: named })).toBe(found)
   })
 
-  test('from a file or stdin, alone or in JSON', async () => {
+  test('--inspect reads a bare token or JSON from a file or stdin, without the agent', async () => {
     const json = JSON.stringify({ access_token: TOKEN, expires_in: 1199.9 })
     await file('wlcg.use', json)
     expect((await inspected(['--token-file', join(directory, 'wlcg.use')])).status).toBe(0)
@@ -127,13 +122,23 @@ describe('a token is taken', () => {
   })
 
   test.each<[string, readonly string[], Given, RegExp]>([
-    ['what is no token', [], { env: { BEARER_TOKEN: 'a b' } }, /\$BEARER_TOKEN: it holds no/],
-    ['nothing on stdin', ['-'], {}, /stdin: it is empty/],
-    ['a flood', ['-'], { stdin: 'x'.repeat(70_000) }, /more than 65536 bytes/],
-    ['no file', ['--token-file=/nonexistent/x'], {}, /\/nonexistent\/x: there is no such file/],
+    [
+      'a variable without a token',
+      [],
+      { env: { BEARER_TOKEN: 'a b' } },
+      /\$BEARER_TOKEN: it holds no/,
+    ],
+    ['an empty stdin', ['-'], {}, /stdin: it is empty/],
+    ['an endless stdin', ['-'], { stdin: 'x'.repeat(70_000) }, /more than 65536 bytes/],
+    [
+      'a missing file',
+      ['--token-file=/nonexistent/x'],
+      {},
+      /\/nonexistent\/x: there is no such file/,
+    ],
     ['a directory', ['--token-file=/'], {}, /\/ cannot be read: EISDIR/],
-    ['an opaque token', ['-'], { stdin: 'opaque' }, /from stdin is no signed JWT/],
-  ])('not from %s', async (_what, argv, given, why) => {
+    ['an opaque token', ['-'], { stdin: 'opaque' }, /from stdin is not a signed JWT/],
+  ])('--inspect fails for %s, and does not print what it read', async (_what, argv, given, why) => {
     const said = await inspected(argv, given)
     expect(said).toMatchObject({ status: 1, stdout: '' })
     expect(said.stderr).toMatch(why)
@@ -147,8 +152,8 @@ describe('a token is taken', () => {
     [['--token-file=x', 'wlcg'], /not both/],
     [['--op=read', 'wlcg'], /go with --for/],
     [['--for=https://x/y', 'wlcg'], /--op is missing/],
-    [['--for=https://x/y', '--op=fly', 'wlcg'], /--op: 'fly' is none of read/],
-  ])('%j is a mistake', async (argv, why) => {
+    [['--for=https://x/y', '--op=fly', 'wlcg'], /--op: 'fly' is not one of read/],
+  ])('--inspect with %j is a usage error', async (argv, why) => {
     const said = await inspected(argv)
     expect(said).toMatchObject({ status: 64, stdout: '' })
     expect(said.stderr).toMatch(why)
@@ -156,10 +161,12 @@ describe('a token is taken', () => {
   })
 })
 
-describe('what is shown', () => {
-  test('is all in it, but neither token nor signature', async () => {
+describe('--inspect shows a token', () => {
+  test('--inspect shows the claims of a token, and neither the token nor its signature', async () => {
     const { stdout } = await inspected(['-'], { stdin: TOKEN })
-    expect(stdout).toMatch(/^Who +alice\nIssuer +https:\/\/issuer\.example\/\nAudience +https:/m)
+    expect(stdout).toMatch(
+      /^Subject +alice\nIssuer +https:\/\/issuer\.example\/\nAudience +https:/m,
+    )
     expect(stdout).toMatch(/^Scopes +storage\.read:\/data +read files below \/data\n +compute/m)
     expect(stdout).toMatch(/^Valid until +20\S+Z \((59 min \d+ s|1 h) left\)$/m)
     const [, , signature = ''] = TOKEN.split('.')
@@ -168,28 +175,35 @@ describe('what is shown', () => {
   })
 
   test.each([
-    [{}, /^Profile +none named/m],
+    [{}, /^Profile +none \(neither/m],
     [{ ver: 'scitoken:2.0' }, /^Profile +SciTokens 2.0$/m],
     [{ ver: 'x' }, /^Profile +ver is "x"/m],
-    [{}, /^Who +nobody .*\nIssuer +none .*\nAudience +none\nProfile.*\nScopes +none$/m],
+    [{}, /^Subject +none .*\nIssuer +none .*\nAudience +none\nProfile.*\nScopes +none$/m],
     [
       { nbf: now + 1000 },
-      /^Issued +not said\nValid from +\S+ \(in 1\d min [^)]*\)\nValid until +not said/m,
+      /^Issued +not given\nValid from +\S+ \(in 1\d min [^)]*\)\nValid until +not given/m,
     ],
     [{ exp: now - 7200 }, /^Valid until .*\(expired 2 h( \d+ s)? ago\)$/m],
-  ])('of %j', async (claims, line) => {
+  ])('--inspect describes the claims %j', async (claims, line) => {
     const stdin = key.sign(claims)
     expect((await inspected(['-'], { stdin })).stdout).toMatch(line)
   })
 
-  test('moves no cursor and begins no line of its own', async () => {
+  test('--inspect lets no claim move the cursor or begin a line of its own', async () => {
     const stdin = key.sign({ sub: 'a\u001b[2J\nok  signature', iss: '\u202ereversed\u2028x' })
     const { stdout } = await inspected(['-'], { stdin })
     expect(stdout).toContain('a?[2J?ok  signature')
     expect(stdout).not.toMatch(/[\u001b\u202e\u2028]|^ok/m)
   })
 
-  test('is there for machines', async () => {
+  test('--inspect --json escapes control and format characters of claims', async () => {
+    const sub = 'a\u001b[2J\u009b1m\u202etxt\u2028\u200d\u007f'
+    const { stdout } = await inspected(['--json', '-'], { stdin: key.sign({ sub }) })
+    expect(stdout).not.toMatch(/(?!\n)[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/u)
+    expect(JSON.parse(stdout)).toMatchObject({ subject: sub, claims: { sub } })
+  })
+
+  test('--inspect --json prints the report as JSON', async () => {
     const argv = ['--json', '--for=https://se.example.org/data/x', '--op=read', '-']
     const { stdout, status } = await inspected(argv, { stdin: TOKEN })
     expect(status).toBe(0)
@@ -216,11 +230,11 @@ describe('what is shown', () => {
   })
 })
 
-describe('what is verified', () => {
+describe('--verify', () => {
   const verified = (stdin: string, ...more: readonly string[]): ReturnType<typeof inspected> =>
     inspected(['--verify', ...more, '-'], { stdin })
 
-  test('the signature, by the keys the agent fetches, which sees nothing of the token', async () => {
+  test('--verify checks the signature with keys from the agent, which gets only the issuer', async () => {
     const { stdout, status } = await verified(TOKEN)
     expect(stdout).toMatch(/^ok +signature +by key wlcg-1 of the issuer$/m)
     expect(stdout).not.toContain('not ok')
@@ -229,25 +243,25 @@ describe('what is verified', () => {
   })
 
   test.each<[string, string, RegExp]>([
-    ['a claim changed', changed(TOKEN), /it is not what key wlcg-1 of the issuer makes/],
+    ['a changed claim', changed(TOKEN), /it does not match key wlcg-1 of the issuer/],
     ['another key', key.sign(good, { kid: 'x' }), /the issuer does not publish key x/],
-    ['not signed', key.sign(good, { alg: 'none' }), /not by RS256 or ES256/],
-    ['an extension nobody knows', key.sign(good, { crit: ['x'], x: 1 }), /cannot be checked/],
-    ['no issuer', key.sign({ ...good, iss: undefined }), /no issuer to ask/],
-  ])('%s', async (_what, token, why) => {
+    ['no signature', key.sign(good, { alg: 'none' }), /not RS256 or ES256/],
+    ['an unknown critical extension', key.sign(good, { crit: ['x'], x: 1 }), /cannot be checked/],
+    ['no issuer', key.sign({ ...good, iss: undefined }), /the token names no issuer/],
+  ])('--verify reports a token with %s', async (_what, token, why) => {
     const { stdout, status } = await verified(token)
     expect(stdout).toMatch(new RegExp(`^not ok +signature +.*${why.source}`, 'm'))
     expect(status).toBe(1)
   })
 
-  test('one of several keys has to be named', async () => {
+  test('--verify fails for a token without kid if the issuer has several keys', async () => {
     const unnamed = { ...publicKey, kid: undefined }
     keys = JSON.stringify({ status: 'success', jwks: { keys: [unnamed, unnamed] } })
     const { stdout } = await verified(key.sign(good, { kid: undefined }))
     expect(stdout).toMatch(/^not ok +signature +no kid, and the issuer has more than one key$/m)
   })
 
-  test('not without an agent: all else is still shown', async () => {
+  test('--verify without an agent reports the signature as unchecked, and makes all other checks', async () => {
     const env = { OIDC_SOCK: '/nonexistent/agent' }
     const said = await inspected(['--verify', '-'], { stdin: TOKEN, env })
     expect(said.status).toBe(1)
@@ -258,7 +272,7 @@ describe('what is verified', () => {
 
   test.each<[object, string, RegExp]>([
     [{ 'wlcg.ver': undefined }, 'profile', /neither wlcg.ver nor ver/],
-    [{ iss: 'http://x' }, 'issuer', /no https address/],
+    [{ iss: 'http://x' }, 'issuer', /not an https URL/],
     [{ sub: '' }, 'subject', /no sub/],
     [{ aud: [] }, 'audience', /ask for one with --aud/],
     [{ iat: now + 100 }, 'issued', /only from/],
@@ -267,39 +281,42 @@ describe('what is verified', () => {
     [{ scope: undefined, 'wlcg.groups': undefined }, 'scope', /no scope/],
     [{ scope: 'storage.read storage.create:x' }, 'paths', /no path.*does not begin with/],
     [{ long: 'x'.repeat(4000) }, 'size', /at most 4096/],
-  ])('%j', async (claims, name, why) => {
-    const { stdout, status } = await verified(key.sign({ ...good, ...claims }))
-    expect(stdout).toMatch(new RegExp(`^not ok +${name} +.*${why.source}`, 'm'))
-    expect(stdout.match(/^not ok/gm), stdout).toHaveLength(1)
-    expect(status).toBe(1)
-  })
+  ])(
+    '--verify of a token with the claims %j fails only the check %s',
+    async (claims, name, why) => {
+      const { stdout, status } = await verified(key.sign({ ...good, ...claims }))
+      expect(stdout).toMatch(new RegExp(`^not ok +${name} +.*${why.source}`, 'm'))
+      expect(stdout.match(/^not ok/gm), stdout).toHaveLength(1)
+      expect(status).toBe(1)
+    },
+  )
 
-  test('once, where it is judged for a service as well', async () => {
+  test('--verify with --for makes each check once', async () => {
     const more = ['--for=root://se.example.org//data/x', '--op=delete']
     const { stdout, status } = await verified(TOKEN, ...more)
     const names = [...stdout.matchAll(/^(?:not )?ok +(\w+)/gm)].map(([, name]) => name)
     expect(names).toEqual([...new Set(names)])
     expect(stdout).toMatch(/^not ok +access +missing scope: storage.modify:\/data\/x$/m)
-    expect(stdout).toMatch(/^This token will not do for: delete root:\S+ \(access\)$/m)
+    expect(stdout).toMatch(/^This token will not work for: delete root:\S+ \(access\)$/m)
     expect(status).toBe(1)
   })
 })
 
-describe('would it do there', () => {
+describe('--for', () => {
   test.each([
-    ['https://se.example.org/data/x', 'read', 0, /^This token should do for: read https:/m],
+    ['https://se.example.org/data/x', 'read', 0, /^This token should work for: read https:/m],
     ['https://se.example.org/database', 'read', 1, /storage.read:\/data only begins like it/],
     ['https://se.example.org/other', 'read', 1, /storage.read:\/data is for another path/],
     ['https://other.example.org/data', 'stat', 1, /not ok +audience +https:\S+: another service/],
     ['condor://se.example.org', 'query', 1, /ask for --aud=se.example.org:9619/],
-  ])('%s %s', async (url, op, status, text) => {
+  ])('--for=%s --op=%s ends with status %i', async (url, op, status, text) => {
     const said = await inspected([`--for=${url}`, '--op', op, '-'], { stdin: TOKEN })
     expect(said.status).toBe(status)
     expect(said.stdout).toMatch(text)
     expect(agent.requests).toEqual([])
   })
 
-  test('by the name the site has given itself', async () => {
+  test('--for-audience gives the audience of the service', async () => {
     const argv = ['--for=https://door7/data/x', '--op=read', `--for-audience=${good.aud}`, '-']
     expect((await inspected(argv, { stdin: TOKEN })).status).toBe(0)
   })
