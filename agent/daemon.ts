@@ -10,6 +10,7 @@ import {
 import { newKeyPair, openSealedChannel } from '../protocol/wire/encryption.ts'
 import { AgentError, errorCodes, systemCode, unwritable } from '../protocol/wire/errors.ts'
 import { loadSodium } from '../protocol/wire/sodium.ts'
+import { systemRuntime } from './concurrency.ts'
 import { createAgent } from './context.ts'
 import { dispatch } from './dispatch.ts'
 import { createLog, fileSink, type Log, whereThrown } from './log.ts'
@@ -22,7 +23,6 @@ import {
   type SocketLocation,
   shareDirectory,
 } from './process/socket-location.ts'
-import { systemRuntime } from './runtime.ts'
 import { REQUEST_TIMEOUT_MS, RotatingKeyPair, startServer } from './server.ts'
 import { shutDown } from './shutdown.ts'
 

@@ -9,8 +9,8 @@ import {
   type Reply,
   type Request,
 } from '../protocol/wire/messages.ts'
+import type { Runtime } from './concurrency.ts'
 import { type Log, whereThrown } from './log.ts'
-import type { Runtime } from './runtime.ts'
 
 /** Connections held at a time; more wait in the kernel's queue. Half of the usual limit of open files. */
 const MAX_CONNECTIONS = 512

@@ -2,8 +2,7 @@ import { identityOfProcess, type ProcessIdentity } from '../../protocol/storage/
 import { AgentError } from '../../protocol/wire/errors.ts'
 import type { TokenFileRequest } from '../../protocol/wire/messages.ts'
 import type { Handler } from '../context.ts'
-import { joinedLines } from '../tokens/granted-scope.ts'
-import { requestedToken } from '../tokens/requested-token.ts'
+import { joinedLines, requestedToken } from '../tokens/granted-scope.ts'
 import { assertConfirmed, assertWithinGrant, findAccount } from './tokens.ts'
 
 /** Writes a token to a file and keeps it fresh. */
