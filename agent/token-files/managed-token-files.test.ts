@@ -72,7 +72,7 @@ function load(options: { readonly confirm?: boolean } = {}): void {
 }
 
 function ask(request: Request): Promise<Reply> {
-  return dispatch(request, context, patient)
+  return dispatch(request, { role: 'owner' }, context, patient)
 }
 
 /** Asks for the file to be kept; it is there then. */
