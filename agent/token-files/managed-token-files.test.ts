@@ -293,9 +293,9 @@ describe('a request', () => {
   })
 
   test('of a member of a group is refused: the files would be ours, the places theirs', async () => {
-    context = compose({ group: 'others' })
     load()
-    expect(await ask({ request: 'token_file', account: 'wlcg', path })).toMatchObject({
+    const request = { request: 'token_file', account: 'wlcg', path } as const
+    expect(await dispatch(request, { role: 'group' }, context, patient)).toMatchObject({
       code: 'operation-forbidden',
     })
     expect(content()).toBeUndefined()
