@@ -13,7 +13,7 @@ function table(limit: number): ConnectionTable {
 }
 
 function entry(name: string, pid: number, hasRequest = false): TableEntry {
-  return { pid, hasRequest, stop: ({ message }) => void stopped.push(`${name}: ${message}`) }
+  return { pid, hasRequest, refuse: ({ message }) => void stopped.push(`${name}: ${message}`) }
 }
 
 test('as many connections as the limit are held, and none is ended', () => {
@@ -60,12 +60,4 @@ test('a connection that has ended makes room', () => {
   expect(held.size).toBe(0)
   held.add(entry('second', 1))
   expect(stopped).toEqual([])
-})
-
-test('all connections are ended with the same reason when the agent ends', () => {
-  const held = table(2)
-  held.add(entry('a', 1))
-  held.add(entry('b', 2, true))
-  held.stopAll(new AgentError('agent-unreachable', 'over'))
-  expect(stopped).toEqual(['a: over', 'b: over'])
 })

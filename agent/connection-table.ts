@@ -7,7 +7,7 @@ export interface TableEntry {
   /** Whether its whole request has arrived: from then on it is served to its end. */
   readonly hasRequest: boolean
   /** Ends the connection with `reason` as its reply. */
-  stop(reason: AgentError): void
+  refuse(reason: AgentError): void
 }
 
 /**
@@ -41,7 +41,7 @@ export class ConnectionTable {
     const last = this.#oldestIdle() ?? entry
     // Out of the table at once: its end takes a moment, in which more may come.
     this.delete(last)
-    last.stop(this.#full())
+    last.refuse(this.#full())
   }
 
   delete(entry: TableEntry): void {
@@ -49,11 +49,6 @@ export class ConnectionTable {
     if (held?.delete(entry) !== true) return
     this.#size -= 1
     if (held.size === 0) this.#held.delete(entry.pid)
-  }
-
-  /** Ends every connection with `reason`. */
-  stopAll(reason: AgentError): void {
-    for (const held of [...this.#held.values()]) for (const entry of [...held]) entry.stop(reason)
   }
 
   /** Of the process with the most connections that has one without a whole request. */

@@ -54,7 +54,7 @@ afterEach(async () => {
 })
 
 function ask(request: Request): Promise<Reply> {
-  return dispatch(request, agent, new AbortController().signal)
+  return dispatch(request, { role: 'owner' }, agent, new AbortController().signal)
 }
 
 const login =

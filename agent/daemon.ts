@@ -10,19 +10,26 @@ import {
 import { newKeyPair, openSealedChannel } from '../protocol/wire/encryption.ts'
 import { AgentError, errorCodes, systemCode, unwritable } from '../protocol/wire/errors.ts'
 import { loadSodium } from '../protocol/wire/sodium.ts'
+import { systemRuntime } from './concurrency.ts'
+import { ConnectionTable } from './connection-table.ts'
 import { createAgent } from './context.ts'
 import { dispatch } from './dispatch.ts'
 import { createLog, fileSink, type Log, whereThrown } from './log.ts'
 import { createOpenIdProvider } from './oauth/oauth-provider.ts'
+import { mainSocketPeer } from './peers.ts'
 import { deriveInThread } from './process/argon2.ts'
-import { groupId, hardenProcess } from './process/hardening.ts'
+import {
+  connectionLimit,
+  groupId,
+  hardenProcess,
+  type ReadCredentials,
+} from './process/hardening.ts'
 import {
   prepareSocketLocation,
   removeSocket,
   type SocketLocation,
-  shareDirectory,
+  shareSocket,
 } from './process/socket-location.ts'
-import { systemRuntime } from './runtime.ts'
 import { REQUEST_TIMEOUT_MS, RotatingKeyPair, startServer } from './server.ts'
 import { shutDown } from './shutdown.ts'
 
@@ -60,11 +67,11 @@ export async function run(): Promise<number> {
 }
 
 async function serve(options: AgentOptions, log: Log): Promise<void> {
-  const { peerUid, missingProtections } = hardenProcess()
+  const { readCredentials, missingProtections } = hardenProcess()
   for (const gap of missingProtections) log.warn(gap)
   const uid = process.getuid?.() ?? 0
   // Before the directory is made: if the group does not exist, no directory is left behind.
-  const gid = groupOf(options)
+  const gid = groupOf(options, readCredentials)
   const location = await socketLocation(options, uid)
   const context = createAgent({
     // The real path: the state of a login contains it.
@@ -76,20 +83,21 @@ async function serve(options: AgentOptions, log: Log): Promise<void> {
     configDirectory: () => findConfigDirectory(process.env),
     env: process.env,
   })
-  if (gid !== undefined) shareDirectory(location, gid)
   // The umask sets the mode of the socket when it is bound: it never has another mode.
-  process.umask(gid === undefined ? 0o177 : 0o117)
+  process.umask(0o177)
   const keys = new RotatingKeyPair(newKeyPair, systemRuntime.now)
   const server = await startServer(location.path, {
     // libsodium is loaded for the first sealed client: our own clients do not need it.
     openChannel: async (key) => openSealedChannel(await loadSodium(), key, keys.get()),
-    answer: (request, signal) => dispatch(request, context, signal),
+    answer: (request, peer, signal) => dispatch(request, peer, context, signal),
     requestTimeoutMs: REQUEST_TIMEOUT_MS,
-    authorizePeer: (socket) => gid !== undefined || isOurs(peerUid(socket), uid),
+    peerOf: (socket) => mainSocketPeer(readCredentials?.(socket), { uid, gid }),
+    connections: new ConnectionTable(connectionLimit(), noRoom),
     log,
   })
   process.umask(0o077)
   try {
+    if (gid !== undefined) shareSocket(location, gid)
     if (options.pidFile !== undefined) writePidFile(options.pidFile)
     log.debug(`listening on ${location.path}`)
     // The handlers come before the report of our pid: no signal must arrive without a handler.
@@ -105,9 +113,21 @@ async function serve(options: AgentOptions, log: Log): Promise<void> {
   if (options.pidFile !== undefined) rmSync(options.pidFile, { force: true })
 }
 
-/** The id of the group the agent is shared with, if any. */
-function groupOf({ group }: AgentOptions): number | undefined {
-  return group === undefined ? undefined : groupId(group)
+/**
+ * The group the agent is shared with, if any.
+ * @throws AgentError `not-implemented` where no peer can be told from another
+ */
+function groupOf(
+  { group }: AgentOptions,
+  readCredentials: ReadCredentials | undefined,
+): number | undefined {
+  if (group === undefined) return undefined
+  if (readCredentials !== undefined) return groupId(group)
+  throw new AgentError(
+    'not-implemented',
+    '--with-group needs to know who connects, which this system does not tell',
+    { hint: 'It needs Linux and the package koffi.' },
+  )
 }
 
 function socketLocation(options: AgentOptions, uid: number): Promise<SocketLocation> {
@@ -119,9 +139,10 @@ function socketLocation(options: AgentOptions, uid: number): Promise<SocketLocat
   })
 }
 
-/** Whether the peer is this user or root; if its uid is unknown, the socket's mode has admitted it. */
-function isOurs(peer: number | undefined, uid: number): boolean {
-  return peer === undefined || peer === uid || peer === 0
+function noRoom(): AgentError {
+  return new AgentError('agent-busy', 'the agent has no room for another connection', {
+    hint: 'Try again. Programs that hold connections without a request are the usual reason; ulimit -n raises the number of connections.',
+  })
 }
 
 function writePidFile(path: string): void {

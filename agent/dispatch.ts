@@ -1,4 +1,4 @@
-import { AgentError, failureReply } from '../protocol/wire/errors.ts'
+import { AgentError, failureReply, peerError } from '../protocol/wire/errors.ts'
 import type { Reply, Request, RequestType } from '../protocol/wire/messages.ts'
 import type { AgentContext, Handler } from './context.ts'
 import * as accounts from './handlers/accounts.ts'
@@ -8,41 +8,51 @@ import * as status from './handlers/status.ts'
 import * as tokenFiles from './handlers/token-files.ts'
 import * as tokens from './handlers/tokens.ts'
 import { whereThrown } from './log.ts'
+import type { Peer, Role } from './peers.ts'
 
 interface Row<T extends RequestType> {
   readonly handle: Handler<T>
-  readonly allowedWhileLocked?: true
+  readonly allowedWhileLocked: boolean
+  /** Whether a peer of another uid, admitted by `--with-group`, may ask it. */
+  readonly group: boolean
+  /** How it is answered on a restricted socket; false: it is refused there. */
+  readonly shared: Handler<T> | false
 }
 
-/** Every request type with its handler, and whether the request is allowed while the agent is locked. */
+/** What is for the owner alone, and not while the agent is locked. */
+function owner<T extends RequestType>(handle: Handler<T>): Row<T> {
+  return { handle, allowedWhileLocked: false, group: false, shared: false }
+}
+
+/** Every request type with its handler, and who may ask it when. */
 const table: { readonly [T in RequestType]: Row<T> } = {
-  access_token: { handle: tokens.accessToken },
-  id_token: { handle: tokens.idToken },
-  loaded_accounts: { handle: accounts.loadedAccounts },
-  account_info: { handle: accounts.accountInfo, allowedWhileLocked: true },
-  check: { handle: status.check, allowedWhileLocked: true },
-  status: { handle: status.status },
-  status_json: { handle: status.statusJson },
-  add: { handle: accounts.add },
-  gen: { handle: login.gen },
-  device: { handle: login.device },
-  code_exchange: { handle: login.codeExchange },
-  state_lookup: { handle: login.stateLookup },
-  term_http_server: { handle: login.termHttpServer },
-  register: { handle: clients.register },
-  scopes: { handle: clients.scopes },
-  remove: { handle: accounts.remove },
-  remove_all: { handle: accounts.removeAll },
-  lock: { handle: status.lockAgent },
-  unlock: { handle: status.unlockAgent, allowedWhileLocked: true },
-  delete: { handle: clients.deleteAccount },
-  delete_client: { handle: clients.deleteClient },
-  file_write: { handle: clients.fileWrite },
-  file_read: { handle: clients.fileRead },
-  file_remove: { handle: clients.fileRemove },
-  token_file: { handle: tokenFiles.tokenFile },
-  token_file_stop: { handle: tokenFiles.tokenFileStop },
-  jwks: { handle: clients.jwks },
+  access_token: { ...owner(tokens.accessToken), group: true },
+  id_token: owner(tokens.idToken),
+  loaded_accounts: { ...owner(accounts.loadedAccounts), group: true },
+  account_info: { ...owner(accounts.accountInfo), allowedWhileLocked: true },
+  check: { handle: status.check, allowedWhileLocked: true, group: true, shared: status.check },
+  status: { ...owner(status.status), group: true },
+  status_json: { ...owner(status.statusJson), group: true },
+  add: owner(accounts.add),
+  gen: owner(login.gen),
+  device: owner(login.device),
+  code_exchange: owner(login.codeExchange),
+  state_lookup: owner(login.stateLookup),
+  term_http_server: owner(login.termHttpServer),
+  register: owner(clients.register),
+  scopes: owner(clients.scopes),
+  remove: owner(accounts.remove),
+  remove_all: owner(accounts.removeAll),
+  lock: owner(status.lockAgent),
+  unlock: { ...owner(status.unlockAgent), allowedWhileLocked: true },
+  delete: owner(clients.deleteAccount),
+  delete_client: owner(clients.deleteClient),
+  file_write: owner(clients.fileWrite),
+  file_read: owner(clients.fileRead),
+  file_remove: owner(clients.fileRemove),
+  token_file: owner(tokenFiles.tokenFile),
+  token_file_stop: owner(tokenFiles.tokenFileStop),
+  jwks: owner(clients.jwks),
 }
 
 /**
@@ -51,11 +61,12 @@ const table: { readonly [T in RequestType]: Row<T> } = {
  */
 export async function dispatch(
   request: Request,
+  { role }: Pick<Peer, 'role'>,
   context: AgentContext,
   signal: AbortSignal,
 ): Promise<Reply> {
   const startedAt = context.runtime.now()
-  const reply = await answer(request, context, signal)
+  const reply = await answer(request, role, context, signal)
   const outcome = reply.status === 'failure' ? `failed: ${reply.error}` : reply.status
   context.log.debug(`${request.request} ${outcome} (${context.runtime.now() - startedAt} ms)`)
   return reply
@@ -63,14 +74,17 @@ export async function dispatch(
 
 async function answer(
   request: Request,
+  role: Role,
   context: AgentContext,
   signal: AbortSignal,
 ): Promise<Reply> {
   try {
     // The table pairs each type with its own handler, which the compiler cannot see through an index.
     const row = table[request.request] as Row<RequestType>
-    if (row.allowedWhileLocked !== true) context.lock.checkOpen()
-    return await row.handle(request, context, signal)
+    const handle = handlerFor(row, role)
+    if (handle === false) throw forbidden(role)
+    if (!row.allowedWhileLocked) context.lock.checkOpen()
+    return await handle(request, context, signal)
   } catch (error) {
     if (error instanceof AgentError) return failureReply(error)
     context.log.warn(`internal error answering ${request.request}: ${whereThrown(error)}`)
@@ -80,4 +94,23 @@ async function answer(
       }),
     )
   }
+}
+
+function handlerFor(row: Row<RequestType>, role: Role): Handler<RequestType> | false {
+  switch (role) {
+    case 'owner':
+      return row.handle
+    case 'group':
+      return row.group && row.handle
+    case 'shared':
+      return row.shared
+  }
+}
+
+function forbidden(role: Role): AgentError {
+  const hint =
+    role === 'group'
+      ? 'Members of the group may ask for access tokens, the loaded accounts and the status.'
+      : 'A restricted socket gives out access tokens only.'
+  return peerError('operation-forbidden', { hint })
 }

@@ -1,3 +1,4 @@
+import { once } from 'node:events'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { connect, type Socket } from 'node:net'
 import { tmpdir } from 'node:os'
@@ -5,9 +6,11 @@ import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { callAgent } from '../protocol/client/call.ts'
 import { newKeyPair, openSealedChannel } from '../protocol/wire/encryption.ts'
+import { AgentError } from '../protocol/wire/errors.ts'
 import { MAX_MESSAGE_BYTES } from '../protocol/wire/framing.ts'
 import type { Reply, Request } from '../protocol/wire/messages.ts'
 import { loadSodium } from '../protocol/wire/sodium.ts'
+import { ConnectionTable } from './connection-table.ts'
 import { createLog, silentLog } from './log.ts'
 import { type RunningServer, type ServerParts, startServer } from './server.ts'
 
@@ -36,7 +39,8 @@ async function start(parts: Partial<ServerParts> = {}): Promise<RunningServer> {
       return Promise.resolve({ status: 'success' })
     },
     requestTimeoutMs: 10_000,
-    authorizePeer: () => true,
+    peerOf: () => ({ role: 'owner', pid: 0 }),
+    connections: new ConnectionTable(512, () => new AgentError('agent-busy', 'full')),
     log: silentLog,
     ...parts,
   })
@@ -189,12 +193,36 @@ test('a fault of ours on a connection is in the log, without what was sent', asy
   expect(lines.join()).not.toContain('SECRET')
 })
 
-test('who may not talk to us is closed unheard', async () => {
-  await restart({ authorizePeer: () => false })
-  const socket = connect(path)
-  socket.on('error', () => undefined)
-  expect(await everythingFrom(socket).catch(() => '')).toBe('')
+test('a peer that is not admitted is told so and is not read', async () => {
+  await restart({ peerOf: () => undefined })
+  expect(JSON.parse(await exchange(check))).toMatchObject({ error: 'operation forbidden' })
   expect(answered).toEqual([])
+})
+
+test('one connection too many ends the oldest idle one, which is told why, and the new one is served', async () => {
+  const full = (): AgentError => new AgentError('agent-busy', 'no room')
+  await restart({ connections: new ConnectionTable(2, full) })
+  const oldest = connect(path)
+  const oldestReply = everythingFrom(oldest)
+  await once(oldest, 'connect')
+  const idle = connect(path)
+  await once(idle, 'connect')
+  expect(JSON.parse(await exchange(check))).toEqual({ status: 'success' })
+  expect(JSON.parse(await oldestReply)).toMatchObject({ error: 'no room', code: 'agent-busy' })
+  idle.destroy()
+})
+
+test('a connection that was ended for another one reads its reply although it goes on sending', async () => {
+  const full = (): AgentError => new AgentError('agent-busy', 'no room')
+  await restart({ connections: new ConnectionTable(1, full) })
+  const slow = connect(path)
+  const reply = everythingFrom(slow)
+  slow.write('{"request":')
+  await once(slow, 'ready')
+  const busy = setInterval(() => void slow.write(' '.repeat(4096)), 1)
+  expect(JSON.parse(await exchange(check))).toEqual({ status: 'success' })
+  expect(JSON.parse(await reply)).toMatchObject({ error: 'no room' })
+  clearInterval(busy)
 })
 
 test('clients that wait when the agent ends are told so', async () => {

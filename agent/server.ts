@@ -9,17 +9,21 @@ import {
   type Reply,
   type Request,
 } from '../protocol/wire/messages.ts'
+import type { Runtime } from './concurrency.ts'
+import type { ConnectionTable, TableEntry } from './connection-table.ts'
 import { type Log, whereThrown } from './log.ts'
-import type { Runtime } from './runtime.ts'
+import type { Peer } from './peers.ts'
 
-/** Connections held at a time; more wait in the kernel's queue. Half of the usual limit of open files. */
-const MAX_CONNECTIONS = 512
-/** The kernel's queue of connections not accepted yet. The C agent's 5 makes bursts of clients fail. */
-const BACKLOG = 511
+/** The kernel's queue of connections not accepted yet, which the kernel may cut (net.core.somaxconn). */
+const BACKLOG = 4096
+/** How long a client that was refused has to read why, milliseconds. */
+const FAREWELL_MS = 1000
 
 export interface ServerParts extends ConnectionParts {
-  /** Whether the process at the other end may talk to us. */
-  readonly authorizePeer: (socket: Socket) => boolean
+  /** The process at the other end; undefined: it is not admitted. */
+  readonly peerOf: (socket: Socket) => Peer | undefined
+  /** The connections of all sockets of the agent. */
+  readonly connections: ConnectionTable
 }
 
 /** A listening agent. */
@@ -28,22 +32,29 @@ export interface RunningServer {
   close(): Promise<void>
 }
 
+/** A peer that is not admitted: nothing of it is read. */
+const STRANGER: Peer = { role: 'shared', pid: 0 }
+
 /** Accepts connections on a Unix socket at `path`; resolves once it does. */
 export async function startServer(path: string, parts: ServerParts): Promise<RunningServer> {
-  const open = new Map<Connection, Socket>()
+  const open = new Set<Connection>()
   // A client may half-close after its request; that must not close our half before the reply.
   const server = createServer({ allowHalfOpen: true }, (socket) => {
-    if (!parts.authorizePeer(socket)) {
+    const peer = parts.peerOf(socket)
+    const connection = new Connection(socket, peer ?? STRANGER, parts)
+    if (peer === undefined) {
       parts.log.warn('refused a connection of another user')
-      socket.destroy()
+      connection.refuse(peerError('operation-forbidden', { hint: 'The agent is of another user.' }))
       return
     }
-    const connection = new Connection(socket, parts)
-    open.set(connection, socket)
-    socket.on('close', () => open.delete(connection))
+    open.add(connection)
+    socket.on('close', () => {
+      open.delete(connection)
+      parts.connections.delete(connection)
+    })
+    parts.connections.add(connection)
     void connection.serve()
   })
-  server.maxConnections = MAX_CONNECTIONS
   await listen(server, path)
   return {
     close: async () => {
@@ -52,7 +63,7 @@ export async function startServer(path: string, parts: ServerParts): Promise<Run
         else resolve()
       })
       const reason = new AgentError('agent-unreachable', 'the agent is shutting down')
-      for (const connection of open.keys()) connection.stop(reason)
+      for (const connection of open) connection.stop(reason)
       await closed
     },
   }
@@ -74,7 +85,7 @@ export const REQUEST_TIMEOUT_MS = 10_000
 export interface ConnectionParts {
   /** Opens the sealed mode for a client that began with its public key. */
   readonly openChannel: (peerPublicKey: Uint8Array) => SealedChannel | Promise<SealedChannel>
-  readonly answer: (request: Request, signal: AbortSignal) => Promise<Reply>
+  readonly answer: (request: Request, peer: Peer, signal: AbortSignal) => Promise<Reply>
   /** How long a client may take for its request, and do nothing about its reply. */
   readonly requestTimeoutMs: number
   readonly log: Log
@@ -87,14 +98,17 @@ type Encode = (reply: Reply) => Buffer
  * One connection: one request, one reply in the mode of the request, closed. A client may send its
  * request in any pieces. When it leaves before the reply, `signal` ends its wait and nobody else's.
  */
-class Connection {
+class Connection implements TableEntry {
   readonly #socket: Socket
+  readonly #peer: Peer
   readonly #parts: ConnectionParts
   readonly #gone = new AbortController()
   #encode: Encode = (reply) => encodeReply(JSON.stringify(reply))
+  #hasRequest = false
 
-  constructor(socket: Socket, parts: ConnectionParts) {
+  constructor(socket: Socket, peer: Peer, parts: ConnectionParts) {
     this.#socket = socket
+    this.#peer = peer
     this.#parts = parts
     socket.on('error', () => socket.destroy())
     socket.on('close', () => {
@@ -103,11 +117,20 @@ class Connection {
     })
   }
 
+  get pid(): number {
+    return this.#peer.pid
+  }
+
+  get hasRequest(): boolean {
+    return this.#hasRequest
+  }
+
   /** Serves the connection to its end. Never throws. */
   async serve(): Promise<void> {
     try {
       const request = parseRequest(await this.#readBody())
-      this.#send(await this.#parts.answer(request, this.#gone.signal))
+      this.#hasRequest = true
+      this.#send(await this.#parts.answer(request, this.#peer, this.#gone.signal))
     } catch (error) {
       if (error instanceof AgentError) {
         this.#send(failureReply(error))
@@ -118,10 +141,23 @@ class Connection {
     }
   }
 
-  /** Ends a connection whose reply is not out, as when the agent stops: its client is told why. */
+  /** Ends a connection whose reply is not out yet, as when the agent ends. The reason is its reply. */
   stop(reason: AgentError): void {
     this.#send(failureReply(reason))
     this.#gone.abort(reason)
+  }
+
+  /**
+   * Ends a connection that the agent does not serve. What the client still sends is read and dropped for
+   * a moment: closing a socket with unread data resets it, and the client would not see the reason.
+   */
+  refuse(reason: AgentError): void {
+    const socket = this.#socket
+    this.#gone.abort(reason)
+    const timer = setTimeout(() => socket.destroy(), FAREWELL_MS)
+    socket.once('close', () => clearTimeout(timer)).once('end', () => socket.destroySoon())
+    socket.end(this.#encode(failureReply(reason)))
+    socket.resume()
   }
 
   async #readBody(): Promise<JsonObject> {

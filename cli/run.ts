@@ -3,7 +3,6 @@ import { AgentError, errorCodes } from '../protocol/wire/errors.ts'
 import { sanitize } from '../protocol/wire/text.ts'
 import { VERSION } from '../protocol/wire/version.ts'
 import { type Arguments, type CommandSpec, parseArgv } from './arguments.ts'
-import { isNonInteractive } from './non-interactive.ts'
 import type { Options } from './option.ts'
 
 /** Where a command writes. */
@@ -160,4 +159,13 @@ function reportLoss(error: NodeJS.ErrnoException, stream: NodeJS.WriteStream): v
 export function exitWith(outcome: ExitOutcome): void {
   if (typeof outcome === 'number') process.exitCode ??= outcome
   else process.once('exit', () => process.kill(process.pid, outcome))
+}
+
+/** Set by `oidc-agent --non-interactive`: there is no person to answer a question or to see a browser. */
+export const NON_INTERACTIVE = 'OIDC_AGENT_NON_INTERACTIVE'
+
+/** Whether commands must do without a person. */
+export function isNonInteractive(env: Environment): boolean {
+  const value = env[NON_INTERACTIVE] ?? ''
+  return value !== '' && value !== '0'
 }

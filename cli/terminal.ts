@@ -3,8 +3,7 @@ import { ReadStream, WriteStream } from 'node:tty'
 import { AgentError } from '../protocol/wire/errors.ts'
 import { sanitize } from '../protocol/wire/text.ts'
 import { type Console, readLine } from './line-editor.ts'
-import { isNonInteractive, NON_INTERACTIVE } from './non-interactive.ts'
-import type { Io } from './run.ts'
+import { type Io, isNonInteractive, NON_INTERACTIVE } from './run.ts'
 
 /*
  * Rules of the interface, for all commands:

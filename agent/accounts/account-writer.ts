@@ -13,9 +13,8 @@ import {
 import { AgentError, systemReason } from '../../protocol/wire/errors.ts'
 import type { JsonObject, PasswordEntry } from '../../protocol/wire/messages.ts'
 import type { Secret } from '../../protocol/wire/secret.ts'
-import { KeyedMutex } from '../concurrency.ts'
+import { KeyedMutex, type Runtime } from '../concurrency.ts'
 import type { Log } from '../log.ts'
-import type { Runtime } from '../runtime.ts'
 import type { LoadedAccount } from './loaded-account.ts'
 
 interface OpenedFile {

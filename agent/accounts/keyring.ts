@@ -1,6 +1,5 @@
 import { sameIssuer } from '../../protocol/storage/account.ts'
-import { KeyedMutex } from '../concurrency.ts'
-import { type CancelTimer, type Runtime, startTimer } from '../runtime.ts'
+import { type CancelTimer, KeyedMutex, type Runtime, startTimer } from '../concurrency.ts'
 import type { LoadedAccount } from './loaded-account.ts'
 
 interface Entry {

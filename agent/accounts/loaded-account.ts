@@ -2,8 +2,12 @@ import { createHash } from 'node:crypto'
 import { type Account, accountOf, changedAccount } from '../../protocol/storage/account.ts'
 import type { FileKey } from '../../protocol/storage/account-file.ts'
 import { isJsonObject } from '../../protocol/wire/json.ts'
-import type { JsonObject, JsonValue, PasswordEntry } from '../../protocol/wire/messages.ts'
-import { passwordEntryOf } from '../../protocol/wire/messages.ts'
+import {
+  type JsonObject,
+  type JsonValue,
+  type PasswordEntry,
+  passwordEntryOf,
+} from '../../protocol/wire/messages.ts'
 import { Secret } from '../../protocol/wire/secret.ts'
 import { SingleFlight } from '../concurrency.ts'
 import type { TokenResponse } from '../oauth/provider.ts'

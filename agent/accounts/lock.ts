@@ -8,8 +8,7 @@ import {
 import { AgentError, peerError } from '../../protocol/wire/errors.ts'
 import { isJsonObject } from '../../protocol/wire/json.ts'
 import type { JsonObject } from '../../protocol/wire/messages.ts'
-import { Semaphore } from '../concurrency.ts'
-import type { Runtime } from '../runtime.ts'
+import { type Runtime, Semaphore } from '../concurrency.ts'
 import type { Keyring } from './keyring.ts'
 import { LoadedAccount } from './loaded-account.ts'
 

@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { requestedToken } from '../tokens/requested-token.ts'
+import { requestedToken } from '../tokens/granted-scope.ts'
 import {
   type CachedToken,
   MAX_CACHED_TOKENS,

@@ -1,5 +1,5 @@
 import type { SpaceSeparated, UnixSeconds } from '../../protocol/wire/messages.ts'
-import { type CancelTimer, type Runtime, startTimer } from '../runtime.ts'
+import { type CancelTimer, type Runtime, startTimer } from '../concurrency.ts'
 
 /** A token as it is handed out. */
 export interface IssuedToken {

@@ -4,7 +4,7 @@ import type { AccountInfoReply, AddRequest, Replies } from '../../protocol/wire/
 import { Secret } from '../../protocol/wire/secret.ts'
 import { LoadedAccount, type LoadOptions } from '../accounts/loaded-account.ts'
 import type { AgentContext, Handler } from '../context.ts'
-import { defaultRequest } from '../tokens/requested-token.ts'
+import { defaultRequest } from '../tokens/granted-scope.ts'
 
 /**
  * Loads an account. If it is loaded already, a newer login takes its place; with the same login, only

@@ -1,5 +1,9 @@
-import type { ProviderConfig } from '../../protocol/storage/account.ts'
-import { accountOf, sameIssuer, words } from '../../protocol/storage/account.ts'
+import {
+  accountOf,
+  type ProviderConfig,
+  sameIssuer,
+  words,
+} from '../../protocol/storage/account.ts'
 import { AgentError, peerError } from '../../protocol/wire/errors.ts'
 import type { RequestOf } from '../../protocol/wire/messages.ts'
 import { Secret, secretOf } from '../../protocol/wire/secret.ts'

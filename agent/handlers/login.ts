@@ -15,8 +15,8 @@ import { errorIn, type LoginReply } from '../login/authorization-sessions.ts'
 import { completeLogin, type Login } from '../login/complete-login.ts'
 import type { TokenResponse } from '../oauth/provider.ts'
 import { withHint } from '../providers/error-table.ts'
+import { defaultRequest } from '../tokens/granted-scope.ts'
 import { tokenByGrant } from '../tokens/refresher.ts'
-import { defaultRequest } from '../tokens/requested-token.ts'
 
 type Flow = (
   login: BrowserLogin,

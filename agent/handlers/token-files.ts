@@ -2,20 +2,11 @@ import { identityOfProcess, type ProcessIdentity } from '../../protocol/storage/
 import { AgentError } from '../../protocol/wire/errors.ts'
 import type { TokenFileRequest } from '../../protocol/wire/messages.ts'
 import type { Handler } from '../context.ts'
-import { joinedLines } from '../tokens/granted-scope.ts'
-import { requestedToken } from '../tokens/requested-token.ts'
+import { joinedLines, requestedToken } from '../tokens/granted-scope.ts'
 import { assertConfirmed, assertWithinGrant, findAccount } from './tokens.ts'
 
 /** Writes a token to a file and keeps it fresh. */
 export const tokenFile: Handler<'token_file'> = async (request, context, signal) => {
-  if (context.options.group !== undefined) {
-    // The files would belong to this user, at places that other members of the group choose.
-    throw new AgentError(
-      'operation-forbidden',
-      'an agent that is shared with a group writes no token files',
-      { hint: 'Start an agent of your own, without --with-group.' },
-    )
-  }
   const loaded = await findAccount(request, context)
   assertConfirmed(loaded, context)
   const requested = requestedToken(request.scope, request.audience)

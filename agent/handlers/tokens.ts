@@ -4,8 +4,12 @@ import { shellQuote } from '../../protocol/wire/text.ts'
 import type { LoadedAccount } from '../accounts/loaded-account.ts'
 import type { AgentContext, Handler } from '../context.ts'
 import { hintFor } from '../providers/error-table.ts'
-import { assertGranted, scopesBeyondGrant } from '../tokens/granted-scope.ts'
-import { type RequestedToken, requestedToken } from '../tokens/requested-token.ts'
+import {
+  assertGranted,
+  type RequestedToken,
+  requestedToken,
+  scopesBeyondGrant,
+} from '../tokens/granted-scope.ts'
 import { tokenReply } from '../tokens/token-service.ts'
 
 export const accessToken: Handler<'access_token'> = async (request, context, signal) => {

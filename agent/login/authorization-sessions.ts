@@ -5,7 +5,7 @@ import type {
   NothingToFetchReply,
 } from '../../protocol/wire/messages.ts'
 import { providerText } from '../../protocol/wire/text.ts'
-import type { Runtime } from '../runtime.ts'
+import type { Runtime } from '../concurrency.ts'
 import { type LocalRedirect, type RedirectHandler, RedirectServers } from './redirect-server.ts'
 import { type LoginName, type ResultPage, resultPage } from './result-page.ts'
 

@@ -14,11 +14,10 @@ import type { ClientConfigs } from '../accounts/client-config.ts'
 import type { Keyring } from '../accounts/keyring.ts'
 import { LoadedAccount } from '../accounts/loaded-account.ts'
 import type { Lock } from '../accounts/lock.ts'
+import type { Runtime } from '../concurrency.ts'
 import type { Log } from '../log.ts'
 import type { OpenIdProvider, TokenResponse } from '../oauth/provider.ts'
-import type { Runtime } from '../runtime.ts'
-import { compareLoginGrant, joinedLines } from '../tokens/granted-scope.ts'
-import { defaultRequest } from '../tokens/requested-token.ts'
+import { compareLoginGrant, defaultRequest, joinedLines } from '../tokens/granted-scope.ts'
 import { type TokenService, tokenReply } from '../tokens/token-service.ts'
 
 /** The discovery document was read for the login a moment ago: it comes from memory. */

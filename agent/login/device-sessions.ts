@@ -1,7 +1,7 @@
 import type { Account } from '../../protocol/storage/account.ts'
 import type { PasswordEntry } from '../../protocol/wire/messages.ts'
 import type { Secret } from '../../protocol/wire/secret.ts'
-import { type CancelTimer, type Runtime, startTimer } from '../runtime.ts'
+import { type CancelTimer, type Runtime, startTimer } from '../concurrency.ts'
 
 /** Most logins that wait for their user; the oldest is forgotten. A sanity bound. */
 const MAX_PENDING = 100

@@ -1,5 +1,4 @@
-import type { ProviderConfig } from '../../protocol/storage/account.ts'
-import { sameIssuer } from '../../protocol/storage/account.ts'
+import { type ProviderConfig, sameIssuer } from '../../protocol/storage/account.ts'
 import { AgentError } from '../../protocol/wire/errors.ts'
 import type { JsonObject } from '../../protocol/wire/messages.ts'
 import { providerText } from '../../protocol/wire/text.ts'

@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs'
+import { readdirSync, readFileSync } from 'node:fs'
 import type { Socket } from 'node:net'
 import type koffi from 'koffi'
 import { AgentError } from '../../protocol/wire/errors.ts'
@@ -8,16 +8,30 @@ const PR_SET_DUMPABLE = 4
 const RLIMIT_CORE = 4
 const SOL_SOCKET = 1
 const SO_PEERCRED = 17
+const SO_PEERGROUPS = 59
 /** struct ucred: pid, uid, gid, 32 bits each. */
 const UCRED_BYTES = 12
 const UID_OFFSET = 4
+const GID_OFFSET = 8
+/** Most supplementary groups of a process (NGROUPS_MAX), 32 bits each. */
+const GROUPS_BYTES = 65_536 * 4
 
 type Native = typeof koffi
-export type PeerUid = (socket: Socket) => number | undefined
+
+/** The process at the other end of a Unix socket, as the kernel knows it (unix(7), SO_PEERCRED). */
+export interface PeerCredentials {
+  readonly pid: number
+  readonly uid: number
+  /** Its primary group and the supplementary ones (SO_PEERGROUPS, Linux 4.13). */
+  readonly groups: readonly number[]
+}
+
+/** Undefined where the kernel does not tell. */
+export type ReadCredentials = (socket: Socket) => PeerCredentials | undefined
 
 export interface Hardening {
-  /** The uid of the process at the other end of a Unix socket; undefined if the system does not report it. */
-  readonly peerUid: PeerUid
+  /** Undefined without native calls: then no peer can be told from another. */
+  readonly readCredentials: ReadCredentials | undefined
   /** Protections that could not be set up, for the log. */
   readonly missingProtections: readonly string[]
 }
@@ -41,7 +55,7 @@ export function hardenProcess(load: () => Native = loadKoffi): Hardening {
       missingProtections.push('prctl(PR_SET_DUMPABLE) failed')
     if (limits(RLIMIT_CORE, Buffer.alloc(16)) !== 0)
       missingProtections.push('setrlimit(RLIMIT_CORE) failed')
-    return { peerUid: peerUidBy(libc), missingProtections }
+    return { readCredentials: readCredentialsBy(libc), missingProtections }
   } catch (error) {
     return unhardened(error instanceof Error ? error.message : String(error))
   }
@@ -51,21 +65,36 @@ function unhardened(reason: string): Hardening {
   const missingProtections = [
     `no native calls (${reason}): tracing and core dumps are not prevented`,
   ]
-  return { peerUid: () => undefined, missingProtections }
+  return { readCredentials: undefined, missingProtections }
 }
 
-function peerUidBy(libc: ReturnType<Native['load']>): PeerUid {
+function readCredentialsBy(libc: ReturnType<Native['load']>): ReadCredentials {
   const getsockopt = libc.func('int getsockopt(int, int, int, void *, int *)') as (
     ...args: [number, number, number, Buffer, Buffer]
   ) => number
-  const credentials = Buffer.alloc(UCRED_BYTES)
   const size = Buffer.alloc(4)
+  const read = (fd: number, option: number, into: Buffer): number | undefined => {
+    size.writeInt32LE(into.length)
+    return getsockopt(fd, SOL_SOCKET, option, into, size) === 0 ? size.readInt32LE() : undefined
+  }
+  const credentials = Buffer.alloc(UCRED_BYTES)
   return (socket) => {
     const fd = descriptorOf(socket)
-    if (fd === undefined) return undefined
-    size.writeInt32LE(UCRED_BYTES)
-    if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, credentials, size) !== 0) return undefined
-    return credentials.readUInt32LE(UID_OFFSET)
+    if (fd === undefined || read(fd, SO_PEERCRED, credentials) === undefined) return undefined
+    const uid = credentials.readUInt32LE(UID_OFFSET)
+    const primary = credentials.readUInt32LE(GID_OFFSET)
+    const pid = credentials.readInt32LE()
+    return {
+      pid,
+      uid,
+      // Only looked at for a peer of another uid.
+      get groups() {
+        const list = Buffer.alloc(GROUPS_BYTES)
+        const bytes = read(fd, SO_PEERGROUPS, list) ?? 0
+        const others = Array.from({ length: bytes / 4 }, (_, index) => list.readUInt32LE(4 * index))
+        return [primary, ...others]
+      },
+    }
   }
 }
 
@@ -98,4 +127,38 @@ export function groupId(group: string): number {
     })
   }
   return Number(id)
+}
+
+/** Most connections that the agent ever holds. A sanity bound: each takes some 15 kB. */
+const MAX_CONNECTIONS = 8192
+/** Descriptors that are kept for providers, files and the redirects of logins. */
+const RESERVED_DESCRIPTORS = 24
+const FEWEST_CONNECTIONS = 4
+
+/**
+ * How many connections the agent can hold, by the descriptors that this process may open (`ulimit -n`, which
+ * Node raises to the hard limit), those that are open now, and a reserve.
+ */
+export function connectionLimit(): number {
+  const left = descriptorLimit() - openDescriptors() - RESERVED_DESCRIPTORS
+  return Math.min(Math.max(left, FEWEST_CONNECTIONS), MAX_CONNECTIONS)
+}
+
+function descriptorLimit(): number {
+  try {
+    const limits = readFileSync('/proc/self/limits', 'latin1')
+    const [, soft] = /^Max open files\s+(\d+|unlimited)/m.exec(limits) ?? []
+    return soft === 'unlimited' ? Number.POSITIVE_INFINITY : Number(soft ?? 256)
+  } catch {
+    // The least that systems give a process: macOS.
+    return 256
+  }
+}
+
+function openDescriptors(): number {
+  try {
+    return readdirSync('/proc/self/fd').length
+  } catch {
+    return 32
+  }
 }

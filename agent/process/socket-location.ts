@@ -1,5 +1,13 @@
 import { randomBytes } from 'node:crypto'
-import { chownSync, lstatSync, mkdtempSync, rmdirSync, statSync, unlinkSync } from 'node:fs'
+import {
+  chmodSync,
+  chownSync,
+  lstatSync,
+  mkdtempSync,
+  rmdirSync,
+  statSync,
+  unlinkSync,
+} from 'node:fs'
 import { connect } from 'node:net'
 import { basename, dirname, join, resolve, sep } from 'node:path'
 import { makeDirectories } from '../../protocol/storage/files.ts'
@@ -14,8 +22,8 @@ const STICKY = 0o1000
 /** Where the agent's socket is, and what to remove at the end. */
 export interface SocketLocation {
   readonly path: string
-  /** The directory, if it was made for this socket. */
-  readonly madeDirectory: string | undefined
+  /** The directories that were made for this socket, the innermost first. */
+  readonly madeDirectories: readonly string[]
 }
 
 export interface SocketOptions {
@@ -59,15 +67,33 @@ export function removeSocket(location: SocketLocation): void {
   removeDirectory(location)
 }
 
-/** Gives a group access to the socket's directory (`--with-group`). */
-export function shareDirectory(location: SocketLocation, gid: number): void {
-  chownSync(dirname(location.path), -1, gid)
+/**
+ * Shares the socket with a group, as `--with-group` asks. Members may pass through the directories that
+ * the agent made, and connect; they may not list them, nor put a socket of their own there, as in those of
+ * the C agent (mode 2770). A directory of the user's own stays as it is.
+ * @throws AgentError `bad-request` where the user is no member of the group
+ */
+export function shareSocket(location: SocketLocation, gid: number): void {
+  try {
+    for (const directory of location.madeDirectories) {
+      chownSync(directory, -1, gid)
+      chmodSync(directory, 0o710)
+    }
+    chownSync(location.path, -1, gid)
+    chmodSync(location.path, 0o660)
+  } catch (cause) {
+    throw new AgentError(
+      'bad-request',
+      `the socket cannot be shared with the group ${gid}: ${systemReason(cause)}`,
+      { hint: 'Give a group of which you are a member to --with-group.', cause },
+    )
+  }
 }
 
-function removeDirectory({ madeDirectory }: SocketLocation): void {
-  if (madeDirectory === undefined) return
+function removeDirectory({ madeDirectories: [innermost] }: SocketLocation): void {
+  if (innermost === undefined) return
   try {
-    rmdirSync(madeDirectory)
+    rmdirSync(innermost)
   } catch {
     // Not empty: another program has put a file into it.
   }
@@ -78,7 +104,8 @@ function defaultLocation({ temporaryDirectory, parentPid }: SocketOptions): Sock
   const madeDirectory = makeAt(temporaryDirectory, () =>
     mkdtempSync(join(temporaryDirectory, 'oidc-')),
   )
-  return { path: join(madeDirectory, `oidc-agent.${parentPid}`), madeDirectory }
+  const path = join(madeDirectory, `oidc-agent.${parentPid}`)
+  return { path, madeDirectories: [madeDirectory] }
 }
 
 function chosenLocation(socketPath: string, { parentPid }: SocketOptions): SocketLocation {
@@ -89,7 +116,13 @@ function chosenLocation(socketPath: string, { parentPid }: SocketOptions): Socke
     .join(sep)
   const first = makeAt(directory, () => makeDirectories(directory))
   const name = isDirectory ? `oidc-agent.${parentPid}` : basename(socketPath)
-  return { path: join(directory, name), madeDirectory: first === undefined ? undefined : directory }
+  return { path: join(directory, name), madeDirectories: upTo(first, directory) }
+}
+
+/** `directory` and those above it up to `first`; none where that is undefined. */
+function upTo(first: string | undefined, directory: string): readonly string[] {
+  if (first === undefined) return []
+  return directory === first ? [directory] : [directory, ...upTo(first, dirname(directory))]
 }
 
 function makeAt<T>(directory: string, make: () => T): T {

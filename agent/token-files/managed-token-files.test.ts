@@ -21,8 +21,7 @@ import type { Reply, Request } from '../../protocol/wire/messages.ts'
 import { endProcess } from '../../test/support/process-table.ts'
 import { ScriptedProvider } from '../../test/support/scripted-provider.ts'
 import { LoadedAccount } from '../accounts/loaded-account.ts'
-import type { AgentContext } from '../context.ts'
-import { createAgent } from '../context.ts'
+import { type AgentContext, createAgent } from '../context.ts'
 import { dispatch } from '../dispatch.ts'
 import { silentLog } from '../log.ts'
 
@@ -72,7 +71,7 @@ function load(options: { readonly confirm?: boolean } = {}): void {
 }
 
 function ask(request: Request): Promise<Reply> {
-  return dispatch(request, context, patient)
+  return dispatch(request, { role: 'owner' }, context, patient)
 }
 
 /** Requests that the file is kept; it exists then. */
@@ -293,9 +292,9 @@ describe('a request', () => {
   })
 
   test('a request of a member of a group is refused: the agent would write at places that others choose', async () => {
-    context = compose({ group: 'others' })
     load()
-    expect(await ask({ request: 'token_file', account: 'wlcg', path })).toMatchObject({
+    const request = { request: 'token_file', account: 'wlcg', path } as const
+    expect(await dispatch(request, { role: 'group' }, context, patient)).toMatchObject({
       code: 'operation-forbidden',
     })
     expect(content()).toBeUndefined()

@@ -1,8 +1,7 @@
 import { expect, test } from 'vitest'
 import { accountOf } from '../../protocol/storage/account.ts'
 import type { TokenResponse } from '../oauth/provider.ts'
-import { clockWarning, compareGrant, compareLoginGrant } from './granted-scope.ts'
-import { requestedToken } from './requested-token.ts'
+import { clockWarning, compareGrant, compareLoginGrant, requestedToken } from './granted-scope.ts'
 
 function response(change: Partial<TokenResponse>): TokenResponse {
   return {

@@ -5,8 +5,8 @@ import { Secret } from '../../protocol/wire/secret.ts'
 import { withoutIssuerFiles } from '../../test/support/oidc-client.ts'
 import { ScriptedProvider } from '../../test/support/scripted-provider.ts'
 import type { TokenResponse } from '../oauth/provider.ts'
+import { defaultRequest, type RequestedToken, requestedToken } from './granted-scope.ts'
 import { tokenByGrant } from './refresher.ts'
-import { defaultRequest, type RequestedToken, requestedToken } from './requested-token.ts'
 
 const provider = new ScriptedProvider()
 

@@ -8,8 +8,8 @@ import { LoadedAccount } from '../accounts/loaded-account.ts'
 import { silentLog } from '../log.ts'
 import type { TokenResponse } from '../oauth/provider.ts'
 import { subjectTokenReader } from '../oauth/subject-token.ts'
+import { defaultRequest } from './granted-scope.ts'
 import { Refresher } from './refresher.ts'
-import { defaultRequest } from './requested-token.ts'
 
 const patient = new AbortController().signal
 const fields = { name: 'wlcg', issuer_url: 'https://op.example/', refresh_token: 'rt-0' }

@@ -8,7 +8,7 @@ import { KeyedMutex } from '../concurrency.ts'
 import type { OpenIdProvider, TokenResponse } from '../oauth/provider.ts'
 import type { ReadSubjectToken } from '../oauth/subject-token.ts'
 import { hintFor, withHint } from '../providers/error-table.ts'
-import { type RequestedToken, withAccountDefaults } from './requested-token.ts'
+import { type RequestedToken, withAccountDefaults } from './granted-scope.ts'
 
 /**
  * Most refreshes at one issuer at a time. A submit node requests tokens for some fifty audiences at

@@ -19,8 +19,8 @@ import { AccountWriter } from '../accounts/account-writer.ts'
 import { LoadedAccount } from '../accounts/loaded-account.ts'
 import { silentLog } from '../log.ts'
 import { subjectTokenReader } from '../oauth/subject-token.ts'
+import { defaultRequest, requestedToken } from './granted-scope.ts'
 import { PARALLEL_REFRESHES_PER_ISSUER, Refresher } from './refresher.ts'
-import { defaultRequest, requestedToken } from './requested-token.ts'
 import { TokenService } from './token-service.ts'
 
 const runtime = { now: () => Date.now(), random: () => 0.5 }

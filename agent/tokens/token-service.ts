@@ -3,13 +3,17 @@ import type { AccessTokenReply, UnixSeconds } from '../../protocol/wire/messages
 import type { ClientConfigs } from '../accounts/client-config.ts'
 import type { LoadedAccount } from '../accounts/loaded-account.ts'
 import type { CachedToken, IssuedToken } from '../accounts/token-cache.ts'
-import { RunningWork, raceAbort } from '../concurrency.ts'
+import { RunningWork, type Runtime, raceAbort } from '../concurrency.ts'
 import type { Log } from '../log.ts'
 import type { OpenIdProvider, TokenResponse } from '../oauth/provider.ts'
-import type { Runtime } from '../runtime.ts'
-import { clockWarning, compareGrant, joinedLines } from './granted-scope.ts'
+import {
+  clockWarning,
+  compareGrant,
+  joinedLines,
+  type RequestedToken,
+  withAccountDefaults,
+} from './granted-scope.ts'
 import type { Refresher } from './refresher.ts'
-import { type RequestedToken, withAccountDefaults } from './requested-token.ts'
 
 /** A refresh goes on when its caller has gone: others may wait for it, and a new refresh token must be saved. */
 const REFRESH_DEADLINE_MS = 20_000

@@ -1,6 +1,5 @@
 import { type AgentAddress, callAgent } from '../../protocol/client/call.ts'
-import type { ProviderConfig } from '../../protocol/storage/account.ts'
-import { words } from '../../protocol/storage/account.ts'
+import { type ProviderConfig, words } from '../../protocol/storage/account.ts'
 import { AgentError } from '../../protocol/wire/errors.ts'
 import type { SpaceSeparated } from '../../protocol/wire/messages.ts'
 import type { Io } from '../run.ts'

@@ -1,10 +1,15 @@
-import type { AccessTokenReply } from '../../protocol/wire/messages.ts'
+import { agentAddresses, callLocalOrRemote } from '../../protocol/client/call.ts'
+import type {
+  AccessTokenReply,
+  IdTokenReply,
+  TokenSelection,
+} from '../../protocol/wire/messages.ts'
 import { type Arguments, usageError } from '../arguments.ts'
+import { type LoadableAccount, targetOf, withAutoload } from '../autoload.ts'
 import { loginEndWarning, printable, printInfo } from '../printing.ts'
 import type { Io } from '../run.ts'
-import type { oidcToken, TokenOptions } from './options.ts'
+import { oidcToken, type TokenOptions } from './options.ts'
 import { outputOf, printed } from './output.ts'
-import { requestAccessToken, requestIdToken, tokenSelection } from './token-request.ts'
 
 type TokenArguments = Arguments<typeof oidcToken.options>
 
@@ -102,4 +107,45 @@ function printNotes(reply: AccessTokenReply, account: string | undefined, io: Io
   printInfo(reply.info, io)
   const warning = stderr.isTTY === true ? loginEndWarning(reply, account, io.now()) : undefined
   if (warning !== undefined) stderr.write(`${warning}\n`)
+}
+
+/** The token that the command line selects. `operand` is an account, or an issuer as a URL. */
+function tokenSelection(operand: string, options: TokenOptions): TokenSelection {
+  return {
+    ...targetOf(operand),
+    scope: options.scope.length > 0 ? options.scope.join(' ') : undefined,
+    audience: options.audience,
+    application_hint: options.name ?? oidcToken.name,
+  }
+}
+
+/**
+ * Gets an access token from the agent. An account that is only on disk is loaded first.
+ * @throws AgentError why the agent returns no token
+ */
+function requestAccessToken(
+  selection: TokenSelection,
+  { forceNew, time, strict }: TokenOptions,
+  io: Io,
+): Promise<AccessTokenReply> {
+  const loadable = loadableAccount(selection, io)
+  const request = {
+    ...selection,
+    request: 'access_token',
+    min_valid_period: forceNew ? -1 : time,
+    strict: strict || undefined,
+  } as const
+  return withAutoload(loadable, () => callLocalOrRemote(loadable.agents, request))
+}
+
+/** As {@link requestAccessToken}, for an ID token. The agent always requests a new one. */
+function requestIdToken(selection: TokenSelection, io: Io): Promise<IdTokenReply> {
+  const loadable = loadableAccount(selection, io)
+  return withAutoload(loadable, () =>
+    callLocalOrRemote(loadable.agents, { ...selection, request: 'id_token' }),
+  )
+}
+
+function loadableAccount({ account }: TokenSelection, io: Io): LoadableAccount {
+  return { account, agents: agentAddresses(io.env, io.uid), env: io.env }
 }

@@ -11,8 +11,7 @@ import {
 } from '../wire/messages.ts'
 import { loadSodium } from '../wire/sodium.ts'
 import { encodeBase64 } from '../wire/text.ts'
-import { type CallOptions, readMessage, readToEnd, withAgent } from './connect.ts'
-import type { AgentAddress } from './find-agent.ts'
+import { type AgentAddress, type CallOptions, readMessage, readToEnd, withAgent } from './call.ts'
 
 /**
  * Sends one request to an agent and returns its reply, encrypted as the C clients do it

@@ -9,9 +9,8 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { newKeyPair, openSealedChannel } from '../wire/encryption.ts'
 import { encodeReply, RequestReader, SealedTextReader } from '../wire/framing.ts'
 import { loadSodium } from '../wire/sodium.ts'
-import { type AgentAddress, callAgent } from './call.ts'
+import { type AgentAddress, callAgent, readMessage } from './call.ts'
 import { callAgentSealed } from './call-sealed.ts'
-import { readMessage } from './connect.ts'
 
 let directory: string
 let address: { readonly kind: 'unix'; readonly path: string }

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { getuid } from 'node:process'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import { agentAddresses } from './find-agent.ts'
+import { agentAddresses } from './call.ts'
 
 const uid = getuid?.() ?? 0
 

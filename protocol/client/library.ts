@@ -1,7 +1,6 @@
 import type { Environment } from '../wire/agent-options.ts'
 import { AgentError } from '../wire/errors.ts'
-import { callLocalOrRemote } from './call.ts'
-import { agentAddresses } from './find-agent.ts'
+import { agentAddresses, callLocalOrRemote } from './call.ts'
 
 export { AgentError, type ErrorCode } from '../wire/errors.ts'
 export type { Environment }

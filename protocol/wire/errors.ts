@@ -40,6 +40,7 @@ export const errorCodes = {
     peerText: 'Could not connect to oidc-agent',
   },
   'agent-timeout': { exitStatus: 1, withoutPerson: 10 },
+  'agent-busy': { exitStatus: 1, withoutPerson: 10 },
   'agent-locked': { exitStatus: 1, withoutPerson: 10, peerText: 'Agent locked' },
   'agent-not-locked': { exitStatus: 1, withoutPerson: 10, peerText: 'Agent not locked' },
   'wrong-password': { exitStatus: 1, withoutPerson: 12, peerText: 'wrong password' },

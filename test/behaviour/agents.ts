@@ -1,6 +1,7 @@
 import { mkdirSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { ConnectionTable } from '../../agent/connection-table.ts'
 import { createAgent } from '../../agent/context.ts'
 import { dispatch } from '../../agent/dispatch.ts'
 import { silentLog } from '../../agent/log.ts'
@@ -12,7 +13,7 @@ import { AccountDirectory } from '../../protocol/storage/account-directory.ts'
 import { type DeriveKey, deriveKey } from '../../protocol/storage/account-file.ts'
 import { type AgentOptions, defaultAgentOptions } from '../../protocol/wire/agent-options.ts'
 import { newKeyPair, openSealedChannel } from '../../protocol/wire/encryption.ts'
-import { errorOfReply } from '../../protocol/wire/errors.ts'
+import { AgentError, errorOfReply } from '../../protocol/wire/errors.ts'
 import type { Replies, Request, RequestOf, RequestType } from '../../protocol/wire/messages.ts'
 import { loadSodium } from '../../protocol/wire/sodium.ts'
 import { ScriptedProvider } from '../support/scripted-provider.ts'
@@ -38,6 +39,9 @@ function typed(send: (request: Request) => Promise<unknown>): AgentUnderTest['ca
 }
 
 /** The agent without a socket: requests go straight to dispatch. */
+/** The peer that may ask everything. */
+const OWNER = { role: 'owner' } as const
+
 export const inProcess: StartAgent = (options, derive) => {
   const { context, provider, directory, remove } = compose(options, derive)
   const { signal } = new AbortController()
@@ -45,7 +49,7 @@ export const inProcess: StartAgent = (options, derive) => {
     provider,
     directory,
     call: typed(async (request) => {
-      const reply = await dispatch(request, context, signal)
+      const reply = await dispatch(request, OWNER, context, signal)
       if (reply.status === 'failure') throw errorOfReply(reply)
       return reply
     }),
@@ -66,9 +70,10 @@ function overSocket(call: Call): StartAgent {
     const path = join(home, 'agent.sock')
     const server = await startServer(path, {
       openChannel: (key) => openSealedChannel(sodium, key, newKeyPair()),
-      answer: (request, signal) => dispatch(request, context, signal),
+      answer: (request, peer, signal) => dispatch(request, peer, context, signal),
       requestTimeoutMs: 10_000,
-      authorizePeer: () => true,
+      peerOf: () => ({ role: 'owner', pid: 0 }),
+      connections: new ConnectionTable(512, () => new AgentError('agent-busy', 'full')),
       log: silentLog,
     })
     return {

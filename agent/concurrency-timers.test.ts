@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
-import { startTimer } from './runtime.ts'
+import { startTimer } from './concurrency.ts'
 
 const DAY_MS = 86_400_000
 const runtime = { now: () => Date.now(), random: () => 0 }
