@@ -96,7 +96,7 @@ type Encode = (reply: Reply) => Buffer
 
 /**
  * One connection: one request, one reply in the mode of the request, closed. A client may send its
- * request in any pieces. When it leaves before the reply, `signal` ends its wait and nobody else's.
+ * request in any pieces. When the client leaves before the reply, `signal` ends its wait and that of no other client.
  */
 class Connection implements TableEntry {
   readonly #socket: Socket

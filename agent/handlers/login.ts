@@ -35,10 +35,10 @@ const flows: Readonly<Record<string, Flow>> = {
 }
 /** Names the C agent knows; what is not in `flows` is passed over for the next in the list. */
 const knownFlows = [...Object.keys(flows), 'mt_oidc']
-/** Failures at which the next flow of the list is tried: this one is not to be had here. */
+/** Failures after which the next flow of the list is tried: the provider or this machine lacks the flow. */
 const nextFlowAfter = ['unsupported-by-provider', 'no-redirect-address']
 
-/** Starts the first flow of the list that this agent has and that is to be had here. */
+/** Starts the first flow of the list that this agent, the provider and this machine have. */
 export const gen: Handler<'gen'> = async (request, context, signal) => {
   const login = loginOf(request)
   const names = possibleFlows(request.flow, login)
@@ -167,7 +167,7 @@ async function byPassword(
   return completeLogin(login, response, context)
 }
 
-/** A flow that needs nobody; the account repeats it for each token. */
+/** A flow that needs no person; the account repeats it for each token. */
 function byRepeated(grant: GrantKind): Flow {
   return async (login, context, signal) => {
     const account = accountOf({ ...login.account.fields.reveal(), grant })
@@ -212,7 +212,7 @@ function endsLogin(error: unknown): boolean {
   return !goesOn.includes(error.code)
 }
 
-/** Shorter ones are nobody's: the C agent reads three characters before it looks for a login. */
+/** A shorter state belongs to no login: the C agent reads three characters before it looks for a login. */
 const SHORTEST_STATE = 3
 
 /** Finishes a login by browser whose redirect came to another program (protocol.md §2.5). */
@@ -220,8 +220,8 @@ export const codeExchange: Handler<'code_exchange'> = (request, { authorizationS
   const query = queryOf(request.redirect_uri)
   const state = query.get('state') ?? ''
   if (state === '') throw bad('redirected uri did not contain state parameter')
-  const refusal = errorIn(query)
-  if (refusal !== undefined) throw authorizationSessions.refuse(state, refusal)
+  const error = errorIn(query)
+  if (error !== undefined) throw authorizationSessions.refuse(state, error)
   const code = query.get('code') ?? ''
   if (code === '') throw bad('redirected uri did not contain code parameter')
   if (state.length < SHORTEST_STATE) throw bad('state malformed')

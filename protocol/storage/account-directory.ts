@@ -48,7 +48,7 @@ export class AccountDirectory {
   /**
    * The text of an account's file.
    * @throws AgentError `file-not-found`, or `file-unreadable` also for files that are not regular or
-   *   belong to somebody else, who could make us log in where they wish
+   *   belong to another user, who could choose the provider that gets our secrets
    */
   async read(name: string): Promise<string> {
     const path = this.#pathOf(name)

@@ -10,7 +10,7 @@ import { identityOfProcess, isAlive } from './process-identity.ts'
 
 /** How often the holder shows that it lives, milliseconds. */
 const TOUCH_MS = 5_000
-/** A lock that nobody has touched for so long is nobody's, by the clock of the file server. */
+/** A lock that its holder has not touched for so long, by the clock of the file server, may be broken. */
 const STALE_MS = 60_000
 /** Pauses of a waiter, milliseconds: from the first to the longest. */
 const FIRST_POLL_MS = 5

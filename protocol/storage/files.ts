@@ -151,7 +151,7 @@ export function besidePath(path: string): string {
   return join(dirname(path), `.${part}`)
 }
 
-/** The file that a chain of symbolic links leads to; `path` itself where there is none yet. */
+/** The file that a chain of symbolic links leads to; `path` itself if that does not exist yet. */
 export async function finalTarget(path: string): Promise<string> {
   try {
     return await realpath(path)
@@ -163,7 +163,7 @@ export async function finalTarget(path: string): Promise<string> {
 
 /**
  * Makes a new file that only its owner may use. The umask may have taken bits from the mode; CIFS and
- * some FUSE file systems refuse to set it, which is good enough where nobody else has a bit.
+ * some FUSE file systems refuse to set it, which is good enough if no other user has a bit.
  * @throws AgentError `file-unwritable` where others could read the file; it is removed then
  */
 export async function createPrivate(path: string): Promise<FileHandle> {
@@ -223,7 +223,7 @@ export function makeDirectories(path: string): string | undefined {
   try {
     mkdirSync(path, { mode: 0o700 })
   } catch (error) {
-    // Somebody else may have made it just now.
+    // Another process may have made it in between.
     if (!isDirectory(path)) throw error
   }
   return first ?? path

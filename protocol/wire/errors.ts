@@ -3,7 +3,7 @@ interface ErrorRow {
   /** Exit status of the commands. 1, as the C tools give for any failure, except where a custom has another. */
   readonly exitStatus: number
   /**
-   * Exit status if nobody reads the message (`--non-interactive`), so that a pipeline can decide by
+   * Exit status if no person reads the message (`--non-interactive`), so that a pipeline can decide by
    * it. These numbers are part of the interface (docs/ci.md): 10 the agent, 11 the account, 12 a
    * password, 13 the network, 14 the provider refused, 15 the login is over, 16 `--strict`, 1
    * anything else. A code whose `exitStatus` is not 1 has the same status here.
