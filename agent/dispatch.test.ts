@@ -5,11 +5,13 @@ import { afterEach, beforeEach, expect, test } from 'vitest'
 import { deriveKey } from '../protocol/storage/account-file.ts'
 import { defaultAgentOptions } from '../protocol/wire/agent-options.ts'
 import type { JsonObject, Reply, RequestOf, RequestType } from '../protocol/wire/messages.ts'
+import { unsignedToken } from '../test/support/access-token.ts'
 import { ScriptedProvider } from '../test/support/scripted-provider.ts'
 import { type AgentContext, createAgent } from './context.ts'
 import { dispatch } from './dispatch.ts'
 import { silentLog } from './log.ts'
-import type { Peer, Role } from './peers.ts'
+import type { Access, Role } from './peers.ts'
+import type { Share } from './restricted-sockets.ts'
 import { shutDown } from './shutdown.ts'
 
 const config: JsonObject = {
@@ -48,6 +50,8 @@ const samples: { readonly [T in RequestType]: RequestOf<T> } = {
   token_file: { request: 'token_file', account: 'acc', issuer: undefined, path: '/nowhere/token' },
   token_file_stop: { request: 'token_file_stop', path: '/nowhere/token' },
   jwks: { request: 'jwks', issuer: 'https://op.example/' },
+  share: { request: 'share', path: '/nowhere/s', allow: ['acc&scopes=a'] },
+  unshare: { request: 'unshare', path: '/nowhere/s' },
 }
 
 const OWNER = ['owner'] as const
@@ -55,10 +59,10 @@ const GROUP = ['owner', 'group'] as const
 const ALL = ['owner', 'group', 'shared'] as const
 
 /** The roles that may ask each request. */
-const allowed: { readonly [T in RequestType]: readonly Role[] } = {
-  access_token: GROUP,
+const allowed: Readonly<Record<RequestType, readonly Role[]>> = {
+  access_token: ALL,
   id_token: OWNER,
-  loaded_accounts: GROUP,
+  loaded_accounts: ALL,
   account_info: OWNER,
   check: ALL,
   status: GROUP,
@@ -83,31 +87,42 @@ const allowed: { readonly [T in RequestType]: readonly Role[] } = {
   token_file: OWNER,
   token_file_stop: OWNER,
   jwks: OWNER,
+  share: OWNER,
+  unshare: OWNER,
 }
 
-const peers: { readonly [R in Role]: Pick<Peer, 'role'> } = {
+const share: Share = {
+  ceilings: [{ account: 'acc', scopes: ['a'], audiences: [] }],
+  countForced: () => undefined,
+}
+
+const peers: Readonly<Record<Role, Access>> = {
   owner: { role: 'owner' },
   group: { role: 'group' },
-  shared: { role: 'shared' },
+  shared: { role: 'shared', share },
 }
 
 const cells = Object.values(samples).flatMap((request) =>
-  Object.values(peers).map((peer) => {
-    const isAllowed = allowed[request.request].includes(peer.role)
-    return [peer.role, isAllowed ? 'may' : 'may not', request.request, peer, request] as const
+  Object.values(peers).map((access) => {
+    const isAllowed = allowed[request.request].includes(access.role)
+    const title = `${access.role} ${isAllowed ? 'may' : 'may not'} ask ${request.request}`
+    return [title, { request, access, isAllowed }] as const
   }),
 )
 
 let home: string
 let agent: AgentContext
+let provider: ScriptedProvider
 
 beforeEach(async () => {
   home = mkdtempSync(join(tmpdir(), 'dispatch-'))
+  provider = new ScriptedProvider()
+  provider.accessToken = unsignedToken({ scope: 'a' })
   agent = createAgent({
     options: { ...defaultAgentOptions, alwaysAllowIdToken: true },
     runtime: { now: Date.now, random: () => 0.5 },
     log: silentLog,
-    provider: new ScriptedProvider(),
+    provider,
     derive: deriveKey,
     configDirectory: () => home,
     env: {},
@@ -125,10 +140,10 @@ function isForbidden(reply: Reply): boolean {
   return reply.status === 'failure' && reply.code === 'operation-forbidden'
 }
 
-test.each(cells)('the role %s %s ask %s', async (_role, may, _type, peer, request) => {
-  const reply = await dispatch(request, peer, agent, new AbortController().signal)
-  expect(isForbidden(reply)).toBe(may === 'may not')
-  if (isForbidden(reply)) expect(reply).toMatchObject({ error: 'operation forbidden' })
+test.each(cells)('the role %s', async (_, { request, access, isAllowed }) => {
+  const reply = await dispatch(request, access, agent, new AbortController().signal)
+  expect(isForbidden(reply)).toBe(!isAllowed)
+  if (!isAllowed) expect(reply).toMatchObject({ error: 'operation forbidden' })
 })
 
 test('a refused request changes nothing', async () => {

@@ -30,12 +30,16 @@ export interface ServerParts extends ConnectionParts {
 
 /** A listening agent. */
 export interface RunningServer {
-  /** Stops accepting and ends open connections, telling their clients. Idempotent. */
-  close(): Promise<void>
+  /** Stops accepting and ends open connections with `reason` as their reply. Idempotent. */
+  close(reason?: AgentError): Promise<void>
 }
 
 /** A peer that is not admitted: nothing of it is read. */
-const STRANGER: Peer = { role: 'shared', pid: 0 }
+const STRANGER: Peer = {
+  role: 'shared',
+  share: { ceilings: [], countForced: () => undefined },
+  pid: 0,
+}
 
 /** Accepts connections on a Unix socket at `path`; resolves once it does. */
 export async function startServer(path: string, parts: ServerParts): Promise<RunningServer> {
@@ -59,12 +63,11 @@ export async function startServer(path: string, parts: ServerParts): Promise<Run
   })
   await listen(server, path)
   return {
-    close: async () => {
+    close: async (reason = new AgentError('agent-unreachable', 'the agent is shutting down')) => {
       const closed = new Promise<void>((resolve) => {
         if (server.listening) server.close(() => resolve())
         else resolve()
       })
-      const reason = new AgentError('agent-unreachable', 'the agent is shutting down')
       for (const connection of open) connection.stop(reason)
       await closed
     },
