@@ -4,6 +4,7 @@ import type { DeriveKey } from '../protocol/storage/account-file.ts'
 import type { KnownIssuer } from '../protocol/storage/issuer-config.ts'
 import { identityOfProcess } from '../protocol/storage/process-identity.ts'
 import type { AgentOptions, Environment } from '../protocol/wire/agent-options.ts'
+import { AgentError } from '../protocol/wire/errors.ts'
 import type { Replies, RequestOf, RequestType } from '../protocol/wire/messages.ts'
 import { AccountWriter } from './accounts/account-writer.ts'
 import { ClientConfigs, knownIssuersReader } from './accounts/client-config.ts'
@@ -16,6 +17,7 @@ import { DeviceSessions } from './login/device-sessions.ts'
 import { ScratchStore } from './login/scratch-store.ts'
 import type { OpenIdProvider } from './oauth/provider.ts'
 import { type ReadSubjectToken, subjectTokenReader } from './oauth/subject-token.ts'
+import { RestrictedSockets, type Share, type ShareServer } from './restricted-sockets.ts'
 import { ManagedTokenFiles } from './token-files/managed-token-files.ts'
 import { TokenFileRegistry } from './token-files/registry.ts'
 import { Refresher } from './tokens/refresher.ts'
@@ -37,6 +39,7 @@ export interface AgentContext {
   readonly deviceSessions: DeviceSessions
   readonly authorizationSessions: AuthorizationSessions
   readonly scratchStore: ScratchStore
+  readonly restrictedSockets: RestrictedSockets
   /** Undefined where there is no config directory (yet). */
   readonly directory: () => AccountDirectory | undefined
   readonly knownIssuers: () => Promise<readonly KnownIssuer[]>
@@ -45,6 +48,14 @@ export interface AgentContext {
 /** Answers one request. `signal` is aborted when the client has gone or the agent ends. */
 export type Handler<T extends RequestType> = (
   request: RequestOf<T>,
+  context: AgentContext,
+  signal: AbortSignal,
+) => Promise<Replies[T]> | Replies[T]
+
+/** Answers one request on a restricted socket. */
+export type SharedHandler<T extends RequestType> = (
+  request: RequestOf<T>,
+  share: Share,
   context: AgentContext,
   signal: AbortSignal,
 ) => Promise<Replies[T]> | Replies[T]
@@ -59,11 +70,18 @@ export interface AgentParts {
   readonly env: Environment
   /** Path of the config directory, where there is one now. */
   readonly configDirectory: () => string | undefined
+  /** Starts the server of a restricted socket; an agent without sockets has none. */
+  readonly listenShared?: (
+    path: string,
+    share: Share,
+    context: AgentContext,
+  ) => Promise<ShareServer>
 }
 
 /** Puts the agent together: the same for the daemon and for tests in process. */
 export function createAgent(parts: AgentParts): AgentContext {
   const { options, runtime, log, provider, derive, configDirectory, env } = parts
+  const { listenShared = noSockets } = parts
   const knownIssuers = knownIssuersReader(configDirectory)
   const clientConfigs = new ClientConfigs({ knownIssuers, log })
   const directory = (): AccountDirectory | undefined => {
@@ -88,7 +106,7 @@ export function createAgent(parts: AgentParts): AgentContext {
     uid: process.geteuid?.() ?? 0,
   })
   const lock = new Lock({ keyring, derive, settled: () => tokens.settled(), runtime })
-  return {
+  const context: AgentContext = {
     options,
     runtime,
     log,
@@ -103,9 +121,19 @@ export function createAgent(parts: AgentParts): AgentContext {
     deviceSessions: new DeviceSessions(runtime),
     authorizationSessions: new AuthorizationSessions({ runtime, isLocked: () => lock.isLocked }),
     scratchStore: new ScratchStore(),
+    restrictedSockets: new RestrictedSockets({
+      listen: (path, share) => listenShared(path, share, context),
+      runtime,
+      log,
+    }),
     directory,
     knownIssuers,
   }
+  return context
+}
+
+function noSockets(): Promise<never> {
+  throw new AgentError('not-implemented', 'this agent has no sockets')
 }
 
 function tokenFileRegistry(directory: () => string | undefined): TokenFileRegistry {

@@ -7,16 +7,17 @@ import {
   type DaemonReport,
   defaultAgentOptions,
 } from '../protocol/wire/agent-options.ts'
+import { parseCeiling } from '../protocol/wire/ceiling.ts'
 import { newKeyPair, openSealedChannel } from '../protocol/wire/encryption.ts'
 import { AgentError, errorCodes, systemCode, unwritable } from '../protocol/wire/errors.ts'
 import { loadSodium } from '../protocol/wire/sodium.ts'
 import { systemRuntime } from './concurrency.ts'
 import { ConnectionTable } from './connection-table.ts'
-import { createAgent } from './context.ts'
+import { type AgentContext, createAgent } from './context.ts'
 import { dispatch } from './dispatch.ts'
 import { createLog, fileSink, type Log, whereThrown } from './log.ts'
 import { createOpenIdProvider } from './oauth/oauth-provider.ts'
-import { mainSocketPeer } from './peers.ts'
+import { mainSocketPeer, type Peer } from './peers.ts'
 import { deriveInThread } from './process/argon2.ts'
 import {
   connectionLimit,
@@ -30,7 +31,7 @@ import {
   type SocketLocation,
   shareSocket,
 } from './process/socket-location.ts'
-import { REQUEST_TIMEOUT_MS, RotatingKeyPair, startServer } from './server.ts'
+import { REQUEST_TIMEOUT_MS, RotatingKeyPair, type RunningServer, startServer } from './server.ts'
 import { shutDown } from './shutdown.ts'
 
 /** Where the launcher reads our report, and the pipe that closes when the launcher ends. */
@@ -73,6 +74,7 @@ async function serve(options: AgentOptions, log: Log): Promise<void> {
   // Before the directory is made: if the group does not exist, no directory is left behind.
   const gid = groupOf(options, readCredentials)
   const location = await socketLocation(options, uid)
+  const listen = socketListener(log)
   const context = createAgent({
     // The real path: the state of a login contains it.
     options: { ...options, socketPath: location.path },
@@ -82,22 +84,18 @@ async function serve(options: AgentOptions, log: Log): Promise<void> {
     derive: deriveInThread(join(dirname(process.argv[1] ?? ''), 'argon2-worker.cjs')),
     configDirectory: () => findConfigDirectory(process.env),
     env: process.env,
+    listenShared: (path, share, agent) =>
+      listen(path, agent, (socket) => {
+        const pid = readCredentials?.(socket)?.pid ?? 0
+        return { role: 'shared', share, pid }
+      }),
   })
-  // The umask sets the mode of the socket when it is bound: it never has another mode.
-  process.umask(0o177)
-  const keys = new RotatingKeyPair(newKeyPair, systemRuntime.now)
-  const server = await startServer(location.path, {
-    // libsodium is loaded for the first sealed client: our own clients do not need it.
-    openChannel: async (key) => openSealedChannel(await loadSodium(), key, keys.get()),
-    answer: (request, peer, signal) => dispatch(request, peer, context, signal),
-    requestTimeoutMs: REQUEST_TIMEOUT_MS,
-    peerOf: (socket) => mainSocketPeer(readCredentials?.(socket), { uid, gid }),
-    connections: new ConnectionTable(connectionLimit(), noRoom),
-    log,
-  })
-  process.umask(0o077)
+  const server = await listen(location.path, context, (socket) =>
+    mainSocketPeer(readCredentials?.(socket), { uid, gid }),
+  )
   try {
     if (gid !== undefined) shareSocket(location, gid)
+    await openRestrictedSocket(options, context)
     if (options.pidFile !== undefined) writePidFile(options.pidFile)
     log.debug(`listening on ${location.path}`)
     // The handlers come before the report of our pid: no signal must arrive without a handler.
@@ -111,6 +109,40 @@ async function serve(options: AgentOptions, log: Log): Promise<void> {
     await shutDown(context)
   }
   if (options.pidFile !== undefined) rmSync(options.pidFile, { force: true })
+}
+
+type PeerOf = (socket: Socket) => Peer | undefined
+type Listen = (path: string, context: AgentContext, peerOf: PeerOf) => Promise<RunningServer>
+
+/** Starts the servers of all sockets of the agent, which have their limits in common. */
+function socketListener(log: Log): Listen {
+  const keys = new RotatingKeyPair(newKeyPair, systemRuntime.now)
+  const connections = new ConnectionTable(connectionLimit(), noRoom)
+  return async (path, context, peerOf) => {
+    // The umask sets the mode of the socket when it is bound: it never has another mode. It is bound before
+    // startServer returns.
+    process.umask(0o177)
+    const started = startServer(path, {
+      // libsodium is loaded for the first sealed client: our own clients do not need it.
+      openChannel: async (key) => openSealedChannel(await loadSodium(), key, keys.get()),
+      answer: (request, peer, signal) => dispatch(request, peer, context, signal),
+      requestTimeoutMs: REQUEST_TIMEOUT_MS,
+      peerOf,
+      connections,
+      log,
+    })
+    process.umask(0o077)
+    return started
+  }
+}
+
+async function openRestrictedSocket(
+  { restrictedSocket }: AgentOptions,
+  { restrictedSockets }: AgentContext,
+): Promise<void> {
+  if (restrictedSocket === undefined) return
+  const { path, allow } = restrictedSocket
+  await restrictedSockets.open(path, allow.map(parseCeiling), 0)
 }
 
 /**

@@ -1,14 +1,15 @@
 import { AgentError, failureReply, peerError } from '../protocol/wire/errors.ts'
 import type { Reply, Request, RequestType } from '../protocol/wire/messages.ts'
-import type { AgentContext, Handler } from './context.ts'
+import type { AgentContext, Handler, SharedHandler } from './context.ts'
 import * as accounts from './handlers/accounts.ts'
 import * as clients from './handlers/clients.ts'
 import * as login from './handlers/login.ts'
+import * as shares from './handlers/shares.ts'
 import * as status from './handlers/status.ts'
 import * as tokenFiles from './handlers/token-files.ts'
 import * as tokens from './handlers/tokens.ts'
 import { whereThrown } from './log.ts'
-import type { Peer, Role } from './peers.ts'
+import type { Access, Role } from './peers.ts'
 
 interface Row<T extends RequestType> {
   readonly handle: Handler<T>
@@ -16,7 +17,7 @@ interface Row<T extends RequestType> {
   /** Whether a peer of another uid, admitted by `--with-group`, may ask it. */
   readonly group: boolean
   /** How it is answered on a restricted socket; false: it is refused there. */
-  readonly shared: Handler<T> | false
+  readonly shared: SharedHandler<T> | false
 }
 
 /** What is for the owner alone, and not while the agent is locked. */
@@ -26,11 +27,19 @@ function owner<T extends RequestType>(handle: Handler<T>): Row<T> {
 
 /** Every request type with its handler, and who may ask it when. */
 const table: { readonly [T in RequestType]: Row<T> } = {
-  access_token: { ...owner(tokens.accessToken), group: true },
+  access_token: {
+    ...owner(tokens.accessToken),
+    group: true,
+    shared: shares.sharedAccessToken,
+  },
   id_token: owner(tokens.idToken),
-  loaded_accounts: { ...owner(accounts.loadedAccounts), group: true },
+  loaded_accounts: {
+    ...owner(accounts.loadedAccounts),
+    group: true,
+    shared: shares.sharedAccounts,
+  },
   account_info: { ...owner(accounts.accountInfo), allowedWhileLocked: true },
-  check: { handle: status.check, allowedWhileLocked: true, group: true, shared: status.check },
+  check: { handle: status.check, allowedWhileLocked: true, group: true, shared: shares.check },
   status: { ...owner(status.status), group: true },
   status_json: { ...owner(status.statusJson), group: true },
   add: owner(accounts.add),
@@ -53,6 +62,8 @@ const table: { readonly [T in RequestType]: Row<T> } = {
   token_file: owner(tokenFiles.tokenFile),
   token_file_stop: owner(tokenFiles.tokenFileStop),
   jwks: owner(clients.jwks),
+  share: owner(shares.share),
+  unshare: owner(shares.unshare),
 }
 
 /**
@@ -61,12 +72,12 @@ const table: { readonly [T in RequestType]: Row<T> } = {
  */
 export async function dispatch(
   request: Request,
-  { role }: Pick<Peer, 'role'>,
+  access: Access,
   context: AgentContext,
   signal: AbortSignal,
 ): Promise<Reply> {
   const startedAt = context.runtime.now()
-  const reply = await answer(request, role, context, signal)
+  const reply = await answer(request, access, context, signal)
   const outcome = reply.status === 'failure' ? `failed: ${reply.error}` : reply.status
   context.log.debug(`${request.request} ${outcome} (${context.runtime.now() - startedAt} ms)`)
   return reply
@@ -74,15 +85,15 @@ export async function dispatch(
 
 async function answer(
   request: Request,
-  role: Role,
+  access: Access,
   context: AgentContext,
   signal: AbortSignal,
 ): Promise<Reply> {
   try {
     // The table pairs each type with its own handler, which the compiler cannot see through an index.
     const row = table[request.request] as Row<RequestType>
-    const handle = handlerFor(row, role)
-    if (handle === false) throw forbidden(role)
+    const handle = handlerFor(row, access)
+    if (handle === false) throw forbidden(access.role)
     if (!row.allowedWhileLocked) context.lock.checkOpen()
     return await handle(request, context, signal)
   } catch (error) {
@@ -96,14 +107,18 @@ async function answer(
   }
 }
 
-function handlerFor(row: Row<RequestType>, role: Role): Handler<RequestType> | false {
-  switch (role) {
+function handlerFor(row: Row<RequestType>, access: Access): Handler<RequestType> | false {
+  const { shared } = row
+  switch (access.role) {
     case 'owner':
       return row.handle
     case 'group':
       return row.group && row.handle
     case 'shared':
-      return row.shared
+      return (
+        shared &&
+        ((...[request, context, signal]) => shared(request, access.share, context, signal))
+      )
   }
 }
 

@@ -1,4 +1,5 @@
 import type { PeerCredentials } from './process/hardening.ts'
+import type { Share } from './restricted-sockets.ts'
 
 /**
  * What a peer of a socket may ask; the rows of agent/dispatch.ts say which requests each role has.
@@ -7,9 +8,13 @@ import type { PeerCredentials } from './process/hardening.ts'
  */
 export type Role = 'owner' | 'group' | 'shared'
 
+/** The role of a peer, and what its socket shares with it. */
+export type Access =
+  | { readonly role: Exclude<Role, 'shared'> }
+  | { readonly role: 'shared'; readonly share: Share }
+
 /** The process at the other end of a connection. */
-export interface Peer {
-  readonly role: Role
+export type Peer = Access & {
   /** 0 where the kernel does not tell. */
   readonly pid: number
 }

@@ -18,6 +18,8 @@ import type { Peer } from './peers.ts'
 const BACKLOG = 4096
 /** How long a client that was refused has to read why, milliseconds. */
 const FAREWELL_MS = 1000
+/** Most refused connections that wait so, of all sockets: each has a descriptor of the agent's reserve. */
+const MAX_FAREWELLS = 8
 
 export interface ServerParts extends ConnectionParts {
   /** The process at the other end; undefined: it is not admitted. */
@@ -28,12 +30,16 @@ export interface ServerParts extends ConnectionParts {
 
 /** A listening agent. */
 export interface RunningServer {
-  /** Stops accepting and ends open connections, telling their clients. Idempotent. */
-  close(): Promise<void>
+  /** Stops accepting and ends open connections with `reason` as their reply. Idempotent. */
+  close(reason?: AgentError): Promise<void>
 }
 
 /** A peer that is not admitted: nothing of it is read. */
-const STRANGER: Peer = { role: 'shared', pid: 0 }
+const STRANGER: Peer = {
+  role: 'shared',
+  share: { ceilings: [], countForced: () => undefined },
+  pid: 0,
+}
 
 /** Accepts connections on a Unix socket at `path`; resolves once it does. */
 export async function startServer(path: string, parts: ServerParts): Promise<RunningServer> {
@@ -57,12 +63,11 @@ export async function startServer(path: string, parts: ServerParts): Promise<Run
   })
   await listen(server, path)
   return {
-    close: async () => {
+    close: async (reason = new AgentError('agent-unreachable', 'the agent is shutting down')) => {
       const closed = new Promise<void>((resolve) => {
         if (server.listening) server.close(() => resolve())
         else resolve()
       })
-      const reason = new AgentError('agent-unreachable', 'the agent is shutting down')
       for (const connection of open) connection.stop(reason)
       await closed
     },
@@ -90,6 +95,9 @@ export interface ConnectionParts {
   readonly requestTimeoutMs: number
   readonly log: Log
 }
+
+/** The refused connections that wait for their clients, the oldest first. */
+const farewells = new Set<Socket>()
 
 /** How bytes become a reply's bytes: plain, or sealed once the keys are exchanged. */
 type Encode = (reply: Reply) => Buffer
@@ -149,15 +157,27 @@ class Connection implements TableEntry {
 
   /**
    * Ends a connection that the agent does not serve. What the client still sends is read and dropped for
-   * a moment: closing a socket with unread data resets it, and the client would not see the reason.
+   * a moment: closing a socket with unread data resets it, and the client may not see the reason.
    */
   refuse(reason: AgentError): void {
     const socket = this.#socket
     this.#gone.abort(reason)
     const timer = setTimeout(() => socket.destroy(), FAREWELL_MS)
-    socket.once('close', () => clearTimeout(timer)).once('end', () => socket.destroySoon())
+    socket
+      .once('close', () => {
+        clearTimeout(timer)
+        farewells.delete(socket)
+      })
+      .once('end', () => socket.destroySoon())
     socket.end(this.#encode(failureReply(reason)))
     socket.resume()
+    farewells.add(socket)
+    // The reply of the oldest one is in the kernel: its client can still read it.
+    for (const oldest of farewells) {
+      if (farewells.size <= MAX_FAREWELLS) break
+      farewells.delete(oldest)
+      oldest.destroy()
+    }
   }
 
   async #readBody(): Promise<JsonObject> {

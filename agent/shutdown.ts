@@ -8,7 +8,8 @@ const LAST_REFRESHES_MS = 20_000
  * renewed, token files are removed unless they are to stay, and every refresh token is saved.
  */
 export async function shutDown(context: AgentContext): Promise<void> {
-  const { authorizationSessions, keyring, tokenFiles, provider } = context
+  const { authorizationSessions, keyring, tokenFiles, provider, restrictedSockets } = context
+  await restrictedSockets.closeAll()
   await authorizationSessions.close()
   // Refreshes under way are waited for; renewals that start now would only prolong that.
   keyring.close()

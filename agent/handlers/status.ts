@@ -1,17 +1,23 @@
 import type { AgentOptions } from '../../protocol/wire/agent-options.ts'
-import type { TokenFileState } from '../../protocol/wire/messages.ts'
+import type { ShareState, TokenFileState } from '../../protocol/wire/messages.ts'
 import { tokenFileLine } from '../../protocol/wire/text.ts'
 import { FORMAT_VERSION } from '../../protocol/wire/version.ts'
 import type { Handler } from '../context.ts'
 
 export const check: Handler<'check'> = () => ({ status: 'success' })
 
-export const status: Handler<'status'> = (_request, { options, keyring, tokenFiles }) => ({
+export const status: Handler<'status'> = (_request, context) => ({
   status: 'success',
-  info: statusText(options, keyring.names()) + tokenFilesText(tokenFiles.list()),
+  info:
+    statusText(context.options, context.keyring.names()) +
+    tokenFilesText(context.tokenFiles.list()) +
+    sharesText(context.restrictedSockets.list()),
 })
 
-export const statusJson: Handler<'status_json'> = (_request, { options, keyring, tokenFiles }) => ({
+export const statusJson: Handler<'status_json'> = (
+  _request,
+  { options, keyring, tokenFiles, restrictedSockets },
+) => ({
   status: 'success',
   info: {
     version: FORMAT_VERSION,
@@ -26,6 +32,7 @@ export const statusJson: Handler<'status_json'> = (_request, { options, keyring,
     })),
     // Left out if there are none: then the reply is the C agent's, and nothing more.
     ...(tokenFiles.list().length > 0 && { token_files: tokenFiles.list() }),
+    ...(restrictedSockets.list().length > 0 && { shares: restrictedSockets.list() }),
   },
 })
 
@@ -72,6 +79,16 @@ function tokenFilesText(files: readonly TokenFileState[]): string {
   if (files.length === 0) return ''
   const lines = files.map((file) => `${tokenFileLine(file)}\n`)
   return `Token files kept fresh:\n${lines.join('')}\n`
+}
+
+/** The restricted sockets, after the C agent's text of `--status`; empty if there are none. */
+function sharesText(shares: readonly ShareState[]): string {
+  if (shares.length === 0) return ''
+  const lines = shares.map(({ path, allow, expires_at: end }) => {
+    const until = end === null ? '' : ` until ${new Date(end * 1000).toISOString()}`
+    return `${path}${until}\n${allow.map((ceiling) => `\t${ceiling}\n`).join('')}`
+  })
+  return `Restricted sockets:\n${lines.join('')}\n`
 }
 
 /** The options as a command line, in the C agent's order; oidc-agent-service restarts with them. */

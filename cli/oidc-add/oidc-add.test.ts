@@ -316,3 +316,42 @@ describe('The other modes of oidc-add', () => {
     expect(stderr).toMatch(/^Error: Could not connect to oidc-agent/)
   })
 })
+
+describe('Restricted sockets', () => {
+  const limit = 'acc&scopes=a:b&audience=https://se.example:443'
+
+  test('--share sends path, limits and time, and prints success', async () => {
+    answers['share'] = { ...ok, path: '/run/s', info: 'Restricted socket: /run/s' }
+    const argv = ['--share=/run/s', '--allow', limit, '--allow=b&scopes=*', '--share-for=60']
+    expect(await add(argv)).toEqual({
+      status: 0,
+      stdout: 'success\n',
+      stderr: 'Restricted socket: /run/s\n',
+    })
+    expect(sent('share')).toEqual({
+      request: 'share',
+      path: '/run/s',
+      allow: [limit, 'b&scopes=*'],
+      share_for: 60,
+    })
+  })
+
+  test('--unshare sends the path', async () => {
+    expect(await add(['--unshare', '/run/s'])).toMatchObject({ status: 0, stdout: 'success\n' })
+    expect(sent('unshare')).toEqual({ request: 'unshare', path: '/run/s' })
+  })
+
+  test.each([
+    [['--share=/run/s'], '--share needs at least one --allow'],
+    [['--allow', limit], '--allow needs --share'],
+    [['--share=/run/s', '--allow=acc'], 'scopes must be given'],
+    [['--share-for=5', 'acc'], '--share-for needs --share'],
+    [['--share=/run/s', '--allow', limit, '--unshare=/run/s'], 'exclude each other'],
+    [['--unshare=/run/s', 'acc'], '--share and --unshare take no account'],
+  ])('%j is a usage error, and the agent is not asked', async (argv, message) => {
+    const { status, stderr } = await add(argv)
+    expect(status).toBe(64)
+    expect(stderr).toContain(message)
+    expect(agent.requests).toEqual([])
+  })
+})

@@ -55,7 +55,7 @@ async function perform(
   context: AddContext,
 ): Promise<void> {
   const { io, agent } = context
-  const mode = modeOf(args)
+  const mode = modeOf(args, process.cwd())
   switch (mode.kind) {
     case 'list':
       return listAccounts(io)
@@ -67,6 +67,9 @@ async function perform(
       return unlock(context)
     case 'remove-all':
       printSuccess(io, await callAgent(agent, { request: 'remove_all' }))
+      return
+    case 'sharing':
+      printSuccess(io, await callAgent<'share' | 'unshare'>(agent, mode.request))
       return
     case 'print':
       return printFile(await accountNamed(mode.operand, context), context)

@@ -1,7 +1,8 @@
 import type { AgentAddress } from '../../protocol/client/call.ts'
-import type { PlainReply } from '../../protocol/wire/messages.ts'
+import type { PlainReply, RequestOf } from '../../protocol/wire/messages.ts'
+import { restrictedSocketOf, socketPath } from '../allow.ts'
 import { type Arguments, type CommandSpec, usageError } from '../arguments.ts'
-import { choice, flag, optionalNumber, type Values, wholeNumber } from '../option.ts'
+import { choice, flag, optionalNumber, text, texts, type Values, wholeNumber } from '../option.ts'
 import { passwordOptions } from '../passwords.ts'
 import type { Io } from '../run.ts'
 import type { Terminal } from '../terminal.ts'
@@ -14,6 +15,19 @@ const options = {
   print: flag('-p, --print', 'Prints the decrypted account configuration and exits'),
   lock: flag('-x, --lock', 'Lock agent'),
   unlock: flag('-X, --unlock', 'Unlock agent'),
+  share: text(
+    '--share=PATH',
+    'Opens a socket at PATH that gives out only what --allow says, for containers and other machines',
+  ),
+  allow: texts(
+    '--allow=LIMIT',
+    "A limit of --share, 'ACCOUNT&scopes=S1,S2&audience=A1,A2'. A request must fit in one limit. scopes=* allows all scopes; without audience no audience may be requested. May be repeated",
+  ),
+  shareFor: wholeNumber(
+    '--share-for=TIME',
+    'Closes the socket of --share after TIME seconds. Default: with the agent',
+  ),
+  unshare: text('--unshare=PATH', 'Closes the socket of --share'),
   force: flag('-f, --force', 'Load the account configuration even if it is already loaded'),
   lifetime: wholeNumber(
     '-t, --lifetime=TIME',
@@ -51,7 +65,13 @@ export const oidcAdd: CommandSpec<typeof options> = {
   summary: 'Load account configurations into oidc-agent and remove them from it.',
   options,
   operands: { label: '[ACCOUNT | https://ISSUER]', min: 0, max: 1 },
-  headings: { list: 'What to do', force: 'How to load', pwEnv: 'Passwords', verbose: 'Verbosity' },
+  headings: {
+    list: 'What to do',
+    share: 'Restricted sockets',
+    force: 'How to load',
+    pwEnv: 'Passwords',
+    verbose: 'Verbosity',
+  },
 }
 
 /** What `oidc-add` is to do. */
@@ -61,18 +81,42 @@ export type AddMode =
   | { readonly kind: 'lock' }
   | { readonly kind: 'unlock' }
   | { readonly kind: 'remove-all' }
+  | { readonly kind: 'sharing'; readonly request: RequestOf<'share'> | RequestOf<'unshare'> }
   | { readonly kind: 'print'; readonly operand: string }
   | { readonly kind: 'remove'; readonly operand: string }
   | { readonly kind: 'load'; readonly operand: string }
 
-/** @throws AgentError `usage` if an account is needed and not named */
-export function modeOf({ options, operands }: Arguments<typeof oidcAdd.options>): AddMode {
-  const alone = modeWithoutAccount(options)
+/**
+ * @param directory in which relative paths of sockets are resolved
+ * @throws AgentError `usage` if an account is needed and not named, or a limit is malformed
+ */
+export function modeOf(
+  { options, operands }: Arguments<typeof oidcAdd.options>,
+  directory: string,
+): AddMode {
+  const sharing = sharingMode(options, directory)
+  if (sharing !== undefined && operands.length > 0) {
+    throw usageError('--share and --unshare take no account')
+  }
+  const alone = sharing ?? modeWithoutAccount(options)
   if (alone !== undefined) return alone
   const [operand] = operands
   if (operand === undefined) throw usageError('no account was named')
   if (options.print) return { kind: 'print', operand }
   return options.remove ? { kind: 'remove', operand } : { kind: 'load', operand }
+}
+
+function sharingMode(options: AddOptions, directory: string): AddMode | undefined {
+  const { share: path, allow, shareFor, unshare } = options
+  const shared = restrictedSocketOf({ option: '--share', path, allow }, directory)
+  if (shared === undefined) {
+    if (shareFor !== undefined) throw usageError('--share-for needs --share')
+    if (unshare === undefined) return undefined
+    const closed = socketPath('--unshare', unshare, directory)
+    return { kind: 'sharing', request: { request: 'unshare', path: closed } }
+  }
+  if (unshare !== undefined) throw usageError('--share and --unshare exclude each other')
+  return { kind: 'sharing', request: { request: 'share', ...shared, share_for: shareFor } }
 }
 
 function modeWithoutAccount(options: AddOptions): AddMode | undefined {

@@ -159,6 +159,19 @@ describe('Starting an agent', () => {
     })
   })
 
+  test('the daemon gets the restricted socket, and a malformed limit is a usage error', () => {
+    const limit = 'acc&scopes=a:b&audience=https://se.example:443'
+    agent(['--restricted-socket=sub/s', '--allow', limit, '--allow=b&scopes=*'])
+    expect(daemonOptions()).toMatchObject({
+      restrictedSocket: { path: `${process.cwd()}/sub/s`, allow: [limit, 'b&scopes=*'] },
+    })
+    const wrong = agent(['--restricted-socket=/s', '--allow=acc'])
+    expect(wrong).toMatchObject({ status: 64, stdout: '' })
+    expect(wrong.stderr).toContain('scopes must be given; scopes=* allows all')
+    expect(agent(['--restricted-socket=/s']).status).toBe(64)
+    expect(agent(['--allow', limit]).status).toBe(64)
+  })
+
   test('a Node.js debugger is refused before the daemon starts', () => {
     const byOption = agent([], {}, ['--inspect=127.0.0.1:0'])
     expect(byOption).toMatchObject({ status: 1, stdout: '' })

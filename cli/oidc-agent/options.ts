@@ -1,5 +1,6 @@
 import { isAbsolute, join } from 'node:path'
 import { type AgentOptions, defaultAgentOptions } from '../../protocol/wire/agent-options.ts'
+import { restrictedSocketOf } from '../allow.ts'
 import type { CommandSpec } from '../arguments.ts'
 import { flag, optionalText, text, texts, type Values, wholeNumber } from '../option.ts'
 import { passwordOptions } from '../passwords.ts'
@@ -36,6 +37,14 @@ const options = {
   group: optionalText(
     '--with-group[=GROUP]',
     'Let other members of GROUP (default: oidc-agent) use the agent.',
+  ),
+  restrictedSocket: text(
+    '--restricted-socket=PATH',
+    'Also open a socket at PATH that gives out only what --allow says. Hand this one to containers and other machines.',
+  ),
+  allow: texts(
+    '--allow=LIMIT',
+    "A limit of --restricted-socket, 'ACCOUNT&scopes=S1,S2&audience=A1,A2'. A request must fit in one limit. scopes=* allows all scopes; without audience no audience may be requested. May be repeated.",
   ),
   nonInteractive: flag(
     '--non-interactive',
@@ -101,6 +110,10 @@ export function agentOptions(
     customUriScheme: !given.noScheme,
     alwaysAllowIdToken: given.alwaysAllowIdToken,
     group: given.group === true ? DEFAULT_GROUP : given.group,
+    restrictedSocket: restrictedSocketOf(
+      { option: '--restricted-socket', path: given.restrictedSocket, allow: given.allow },
+      place.directory,
+    ),
     console: given.console,
     debug: given.debug,
     logStderr: given.logStderr,

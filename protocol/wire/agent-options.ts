@@ -17,6 +17,10 @@ export interface AgentOptions {
   readonly alwaysAllowIdToken: boolean
   /** `--with-group`: undefined = off. */
   readonly group: string | undefined
+  /** `--restricted-socket` with its `--allow`, each a text of protocol/wire/ceiling.ts. */
+  readonly restrictedSocket:
+    | { readonly path: string; readonly allow: readonly string[] }
+    | undefined
   /** `-d`: in the foreground. */
   readonly console: boolean
   /** `-g`. */
@@ -39,6 +43,7 @@ export const defaultAgentOptions: AgentOptions = {
   customUriScheme: true,
   alwaysAllowIdToken: false,
   group: undefined,
+  restrictedSocket: undefined,
   console: false,
   debug: false,
   logStderr: false,

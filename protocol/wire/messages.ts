@@ -255,6 +255,18 @@ function requests() {
       /** CA bundle of the issuer, if no loaded account is of that issuer and no issuer file names one. */
       cert_path: name,
     },
+
+    /** Ours: open a restricted socket, whose peers get access tokens within the limits of `allow` only. */
+    share: {
+      path: required(absolutePath),
+      /** What it gives out, at most: each in the form of ceiling.ts. */
+      allow: required(wordList),
+      /** Seconds until it is closed; 0 or absent: with the agent. */
+      share_for: seconds,
+    },
+
+    /** Ours: close a restricted socket. */
+    unshare: { path: required(absolutePath) },
   } satisfies Readonly<Record<string, Fields>>
 }
 
@@ -400,6 +412,14 @@ const tokenFileState = {
   error: reply.optionalText,
 }
 
+/** A restricted socket. */
+const shareState = {
+  path: reply.text,
+  allow: reply.texts,
+  /** When it is closed, in Unix time; null = with the agent. */
+  expires_at: reply.number(null),
+}
+
 /** The reply to each request if it succeeds. */
 const replies = {
   access_token: accessTokenReply,
@@ -428,6 +448,8 @@ const replies = {
       loaded_accounts: reply.texts,
       /** Ours; absent if the agent keeps no file. */
       token_files: reply.list(tokenFileState),
+      /** Ours; absent if the agent has no restricted socket. */
+      shares: reply.list(shareState),
       /** Ours. */
       accounts: reply.list(accountStatus),
     }),
@@ -474,6 +496,8 @@ const replies = {
     /** A JWK set (RFC 7517 §5), unchanged. */
     jwks: reply.object,
   }),
+  share: declareReply({ status: success, path: reply.text, info: reply.optionalText }),
+  unshare: plainReply,
 } satisfies Readonly<Record<RequestType, ReplyReader<unknown>>>
 
 export type Replies = { readonly [T in RequestType]: ReturnType<(typeof replies)[T]> }
@@ -492,6 +516,7 @@ export type NothingToFetchReply = ReturnType<typeof nothingToFetchReply>
 
 export type DeviceAuthorization = Message<typeof deviceAuthorization>
 export type AccountStatus = Message<typeof accountStatus>
+export type ShareState = Message<typeof shareState>
 export type TokenFileState = Message<typeof tokenFileState>
 
 /**

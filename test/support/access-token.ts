@@ -1,5 +1,6 @@
 import { createLocalJWKSet, type JWTPayload, jwtVerify } from 'jose'
 import { Agent, fetch } from 'undici'
+import type { JsonObject } from '../../protocol/wire/messages.ts'
 import type { WlcgProvider } from './wlcg-provider.ts'
 
 /**
@@ -29,4 +30,11 @@ export async function verifiedPayload(
 export function payloadOf(token: string): JWTPayload {
   const [, payload = ''] = token.split('.')
   return JSON.parse(Buffer.from(payload, 'base64url').toString()) as JWTPayload
+}
+
+/** An access token with these claims, and a signature that nobody checks. */
+export function unsignedToken(claims: JsonObject): string {
+  const part = (value: JsonObject): string =>
+    Buffer.from(JSON.stringify(value)).toString('base64url')
+  return `${part({ alg: 'RS256' })}.${part(claims)}.c2lnbmF0dXJl`
 }

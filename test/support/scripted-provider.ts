@@ -40,6 +40,8 @@ export class ScriptedProvider implements OpenIdProvider {
   /** The only refresh token that is accepted; undefined: every one that was not replaced by rotation. */
   valid: string | undefined
   grantedScope: string | undefined
+  /** The access token of each response; undefined: a different opaque one each time. */
+  accessToken: string | undefined
   failure: AgentError | undefined
   hasCodeFlow = true
   hasDeviceFlow = false
@@ -200,7 +202,7 @@ export class ScriptedProvider implements OpenIdProvider {
 
   #respond(grant: TokenParameters, refreshToken: Secret | undefined): TokenResponse {
     return {
-      accessToken: `at-${this.refreshes.length}`,
+      accessToken: this.accessToken ?? `at-${this.refreshes.length}`,
       expiresAt: this.lifetime === undefined ? undefined : Date.now() / 1000 + this.lifetime,
       scope: this.grantedScope ?? grant.scope,
       audience: undefined,
