@@ -111,6 +111,11 @@ class Connection implements TableEntry {
     this.#peer = peer
     this.#parts = parts
     socket.on('error', () => socket.destroy())
+    // A client that closes looks like one that only ends its half, until something is written: an empty
+    // write fails with EPIPE on the connection of a client that has gone.
+    socket.on('end', () => {
+      if (socket.writable) socket.write('')
+    })
     socket.on('close', () => {
       if (!socket.writableEnded)
         this.#gone.abort(new AgentError('cancelled', 'the client has gone'))
