@@ -11,7 +11,7 @@ import {
 } from '../protocol/wire/messages.ts'
 import type { Runtime } from './concurrency.ts'
 import type { ConnectionTable, TableEntry } from './connection-table.ts'
-import { type Log, whereThrown } from './log.ts'
+import type { Log } from './log.ts'
 import type { Peer } from './peers.ts'
 
 /** The kernel's queue of connections not accepted yet, which the kernel may cut (net.core.somaxconn). */
@@ -141,7 +141,7 @@ class Connection implements TableEntry {
         this.#send(failureReply(error))
         return
       }
-      this.#parts.log.warn(`internal error on a connection: ${whereThrown(error)}`)
+      this.#parts.log.fault('internal error on a connection', error)
       this.#socket.destroy()
     }
   }

@@ -54,7 +54,9 @@ describe('guesses of the lock password', () => {
     expect(await ask('{"request":"lock","password":"right"}')).toMatchObject(SUCCESS)
     const replies = Array.from({ length: 100 }, (_, index) => ask(unlock(`wrong ${index}`)))
     const errors = (await Promise.all(replies)).map((reply) => JSON.stringify(reply))
-    expect(errors.filter((error) => error.includes('"wrong password"')).length).toBeLessThanOrEqual(5)
+    expect(errors.filter((error) => error.includes('"wrong password"')).length).toBeLessThanOrEqual(
+      5,
+    )
     expect(errors.filter((error) => /try again in \d+ s"/.test(error)).length).toBeGreaterThan(90)
     await expect
       .poll(() => ask(unlock('right')), { timeout: 20_000, interval: 500 })
