@@ -77,12 +77,17 @@ function bundleDev(name) {
   })
 }
 
-/** Bundles what programs import by the package's name: readable, and ESM, which Node lets `require` too. */
+/**
+ * Bundles what programs import by the package's name: readable, and ESM, which Node lets `require` too.
+ * libsodium stays in its own file, which is imported for a call over TCP only.
+ */
 function bundleLibrary() {
   return build({
     ...common,
     entryPoints: ['protocol/client/library.ts'],
     outfile: 'dist/library.mjs',
+    alias: { 'libsodium-wrappers-sumo': './sodium.cjs' },
+    external: ['./sodium.cjs'],
     format: 'esm',
     supported: {},
     minify: false,

@@ -8,7 +8,6 @@ import * as shares from './handlers/shares.ts'
 import * as status from './handlers/status.ts'
 import * as tokenFiles from './handlers/token-files.ts'
 import * as tokens from './handlers/tokens.ts'
-import { whereThrown } from './log.ts'
 import type { Access, Role } from './peers.ts'
 
 interface Row<T extends RequestType> {
@@ -98,7 +97,7 @@ async function answer(
     return await handle(request, context, signal)
   } catch (error) {
     if (error instanceof AgentError) return failureReply(error)
-    context.log.warn(`internal error answering ${request.request}: ${whereThrown(error)}`)
+    context.log.fault(`internal error answering ${request.request}`, error)
     return failureReply(
       new AgentError('internal', `internal error of the agent answering ${request.request}`, {
         hint: 'This is a bug. Please report it, with the output of oidc-agent -d -g.',

@@ -1,4 +1,4 @@
-import { appendFileSync } from 'node:fs'
+import { appendFileSync, renameSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { makeDirectories } from '../protocol/storage/files.ts'
 import { sanitize } from '../protocol/wire/text.ts'
@@ -10,39 +10,85 @@ import { sanitize } from '../protocol/wire/text.ts'
 export interface Log {
   debug(text: string): void
   warn(text: string): void
+  /**
+   * An error that is a fault of this program, with its stack: each kind at most once a minute.
+   * @param context what failed, without data of a peer: it is a part of the kind
+   */
+  fault(context: string, error: unknown): void
 }
 
 export type LogSink = (line: string) => void
 
-/** A log that writes to `sink`; debug lines only if `debug` is set. Each text becomes one line. */
-export function createLog(sink: LogSink, debug: boolean): Log {
+/**
+ * A log that writes to `sink`; debug lines only if `debug` is set. Each text becomes one line.
+ * @param now milliseconds since 1970
+ */
+export function createLog(sink: LogSink, debug: boolean, now: () => number = Date.now): Log {
   const write = (level: string, text: string): void =>
     sink(
       `${new Date().toISOString()} oidc-agent[${String(process.pid)}] ${level}: ${sanitize(text, 'line')}\n`,
     )
+  const warn = (text: string): void => write('warning', text)
   return {
     debug: debug ? (text) => write('debug', text) : () => undefined,
-    warn: (text) => write('warning', text),
+    warn,
+    fault: boundedFaults(warn, now),
   }
 }
 
-export const silentLog: Log = { debug: () => undefined, warn: () => undefined }
+export const silentLog: Log = {
+  debug: () => undefined,
+  warn: () => undefined,
+  fault: () => undefined,
+}
+
+/** Largest log file, bytes. With the one old file, the log takes at most twice as much. */
+const MAX_LOG_BYTES = 1_000_000
 
 /**
  * A sink that appends to `agent.log` in `directory`, which is made with the first line. Node has no
  * access to syslog, and the stderr of a daemon is lost: without this file its warnings would be, too.
+ * A file of `maxBytes` becomes `agent.log.1`, in place of the one before.
  */
-export function fileSink(directory: string): LogSink {
+export function fileSink(directory: string, maxBytes: number = MAX_LOG_BYTES): LogSink {
   const path = join(directory, 'agent.log')
   let made = false
   return (line) => {
     try {
       if (!made) makeDirectories(directory)
       made = true
+      // Looked up each time: all agents of the user write to this file, and each may rotate it.
+      const size = statSync(path, { throwIfNoEntry: false })?.size ?? 0
+      if (size > 0 && size + Buffer.byteLength(line) > maxBytes) renameSync(path, `${path}.1`)
       appendFileSync(path, line, { mode: 0o600 })
     } catch {
       // A full or missing disk must not end the agent, and there is no other place for the line.
     }
+  }
+}
+
+/** A fault that occurs again within this time is only counted, milliseconds. */
+const FAULT_PAUSE_MS = 60_000
+/** Most kinds of faults that are told apart; the code bounds the kinds, this is a guard only. */
+const MAX_FAULT_KINDS = 100
+
+/**
+ * Logs each kind of fault at most once a minute: a peer that can cause one must not fill the disk. What
+ * came in between is counted in the next line of its kind.
+ */
+function boundedFaults(warn: (text: string) => void, now: () => number): Log['fault'] {
+  const kinds = new Map<string, { readonly loggedAt: number; unlogged: number }>()
+  return (context, error) => {
+    const text = `${context}: ${whereThrown(error)}`
+    const known = kinds.get(text)
+    if (known !== undefined && now() - known.loggedAt < FAULT_PAUSE_MS) {
+      known.unlogged += 1
+      return
+    }
+    if (known === undefined && kinds.size >= MAX_FAULT_KINDS) kinds.clear()
+    kinds.set(text, { loggedAt: now(), unlogged: 0 })
+    const more = known?.unlogged ?? 0
+    warn(more === 0 ? text : `${text} (and ${more} times since it was last logged)`)
   }
 }
 

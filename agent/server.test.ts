@@ -96,6 +96,30 @@ test('a client may close its half after the request', async () => {
   expect(await everythingFrom(socket)).toBe(success)
 })
 
+test('a client that closes the connection ends its own request', async () => {
+  const signals: AbortSignal[] = []
+  let began = (): void => undefined
+  const beginning = new Promise<void>((resolve) => (began = resolve))
+  await restart({
+    answer: (_request, _peer, signal) => {
+      signals.push(signal)
+      began()
+      return new Promise((_resolve, reject) => {
+        signal.addEventListener('abort', () => reject(signal.reason as Error))
+      })
+    },
+  })
+  const socket = connect(path)
+  socket.write(check)
+  await beginning
+  const [signal = AbortSignal.abort()] = signals
+  expect(signal.aborted).toBe(false)
+  const gone = once(signal, 'abort')
+  socket.destroy()
+  await gone
+  expect(signal.reason).toMatchObject({ code: 'cancelled' })
+})
+
 test.each([
   ['nothing', '', 'the other party disconnected'],
   ['a broken object', '{"request":"check"', 'Bad Request: could not parse json'],

@@ -11,7 +11,7 @@ import {
 } from '../protocol/wire/messages.ts'
 import type { Runtime } from './concurrency.ts'
 import type { ConnectionTable, TableEntry } from './connection-table.ts'
-import { type Log, whereThrown } from './log.ts'
+import type { Log } from './log.ts'
 import type { Peer } from './peers.ts'
 
 /** The kernel's queue of connections not accepted yet, which the kernel may cut (net.core.somaxconn). */
@@ -119,6 +119,11 @@ class Connection implements TableEntry {
     this.#peer = peer
     this.#parts = parts
     socket.on('error', () => socket.destroy())
+    // A client that closes looks like one that only ends its half, until something is written: an empty
+    // write fails with EPIPE on the connection of a client that has gone.
+    socket.on('end', () => {
+      if (socket.writable) socket.write('')
+    })
     socket.on('close', () => {
       if (!socket.writableEnded)
         this.#gone.abort(new AgentError('cancelled', 'the client has gone'))
@@ -144,7 +149,7 @@ class Connection implements TableEntry {
         this.#send(failureReply(error))
         return
       }
-      this.#parts.log.warn(`internal error on a connection: ${whereThrown(error)}`)
+      this.#parts.log.fault('internal error on a connection', error)
       this.#socket.destroy()
     }
   }

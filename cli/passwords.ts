@@ -188,8 +188,8 @@ const byPrompt = 8
 const inFile = 16
 
 /**
- * The `pw_entry` of a request: how the agent obtains an account's password later. As with the C tools,
- * the agent keeps a password that came from a variable (`keep`), since the variable is not set later.
+ * The `pw_entry` of a request: how the agent obtains an account's password later.
+ * @param keep the password, if the agent keeps it in memory
  */
 export function passwordEntry(
   account: string,

@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { accountOf } from '../../protocol/storage/account.ts'
+import { silentLog } from '../log.ts'
 import { ClientConfigs, knownIssuersReader } from './client-config.ts'
 
 const issuer = 'https://op.example/'
@@ -24,7 +25,7 @@ function write(entries: unknown): Promise<void> {
 function configs(): ClientConfigs {
   return new ClientConfigs({
     knownIssuers: knownIssuersReader(() => directory, join(directory, 'etc')),
-    log: { debug: () => undefined, warn: (line: string) => void warnings.push(line) },
+    log: { ...silentLog, warn: (line: string) => void warnings.push(line) },
   })
 }
 

@@ -1,20 +1,16 @@
-import { setTimeout as delay } from 'node:timers/promises'
 import {
   type DeriveKey,
   newFileKey,
   openAccountFile,
   sealAccountFile,
 } from '../../protocol/storage/account-file.ts'
-import { AgentError, peerError } from '../../protocol/wire/errors.ts'
+import { peerError } from '../../protocol/wire/errors.ts'
 import { isJsonObject } from '../../protocol/wire/json.ts'
 import type { JsonObject } from '../../protocol/wire/messages.ts'
-import { type Runtime, Semaphore } from '../concurrency.ts'
+import type { Runtime } from '../concurrency.ts'
 import type { Keyring } from './keyring.ts'
 import { LoadedAccount } from './loaded-account.ts'
-
-/** The reply to the n-th wrong password in a row waits 100 ms × n², at most 10 s, as ssh-agent does. */
-const DELAY_STEP_MS = 100
-const LONGEST_DELAY_MS = 10_000
+import { UnlockSlots } from './unlock-slots.ts'
 
 type State =
   | { readonly state: 'open' }
@@ -33,10 +29,8 @@ export class Lock {
   readonly #derive: DeriveKey
   readonly #settled: () => Promise<void>
   readonly #runtime: Runtime
-  // One attempt at a time: parallel attempts would share one delay.
-  readonly #attempts = new Semaphore(1)
+  readonly #slots: UnlockSlots
   #state: State = { state: 'open' }
-  #failures = 0
 
   constructor(parts: {
     readonly keyring: Keyring
@@ -49,6 +43,7 @@ export class Lock {
     this.#derive = parts.derive
     this.#settled = parts.settled
     this.#runtime = parts.runtime
+    this.#slots = new UnlockSlots(parts.runtime)
   }
 
   /** True also while it is being locked: a request that began before must not load an account any more. */
@@ -89,27 +84,21 @@ export class Lock {
 
   /**
    * Unlocks the agent and loads its accounts again.
-   * @throws AgentError `agent-not-locked`, or, after the delay, `wrong-password`
+   * @param signal aborted when the client has gone: an attempt that has not begun is dropped
+   * @throws AgentError `agent-not-locked`; after the delay, `wrong-password`; `agent-busy` if too many
+   *   passwords were tried
    */
-  async unlock(password: string): Promise<void> {
-    await this.#attempts.run(async () => {
+  async unlock(password: string, signal: AbortSignal): Promise<void> {
+    if (this.#state.state !== 'locked') throw peerError('agent-not-locked')
+    await this.#slots.run(async () => {
+      // Another attempt may have unlocked it while this one waited.
       if (this.#state.state !== 'locked') throw peerError('agent-not-locked')
       const { salt, sealed } = this.#state
       const key = { salt, bytes: await this.#derive(password, salt) }
-      try {
-        const serialized = await openAccountFile(sealed, key)
-        this.#state = { state: 'open' }
-        this.#failures = 0
-        restoreAccounts(serialized, this.#keyring, this.#runtime.now())
-      } catch (error) {
-        if (!(error instanceof AgentError) || error.code !== 'wrong-password') throw error
-        this.#failures += 1
-        const pause = Math.min(DELAY_STEP_MS * this.#failures ** 2, LONGEST_DELAY_MS)
-        // An agent that ends does not wait for it.
-        await delay(pause, undefined, { ref: false })
-        throw error
-      }
-    })
+      const serialized = await openAccountFile(sealed, key)
+      this.#state = { state: 'open' }
+      restoreAccounts(serialized, this.#keyring, this.#runtime.now())
+    }, signal)
   }
 }
 

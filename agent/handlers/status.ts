@@ -43,8 +43,8 @@ export const lockAgent: Handler<'lock'> = async ({ password }, { lock, tokenFile
   return { status: 'success', info: 'Agent locked' }
 }
 
-export const unlockAgent: Handler<'unlock'> = async ({ password }, { lock }) => {
-  await lock.unlock(password)
+export const unlockAgent: Handler<'unlock'> = async ({ password }, { lock }, signal) => {
+  await lock.unlock(password, signal)
   return { status: 'success', info: 'Agent unlocked' }
 }
 

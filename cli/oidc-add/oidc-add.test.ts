@@ -123,16 +123,28 @@ describe('Loading an account', () => {
   })
 
   test.each([
-    [['-t', '60'], { lifetime: 60, pw_entry: { type: 9, password: 'pw' } }],
+    [['-t', '60'], { lifetime: 60, pw_entry: { type: 8 } }],
     [['-t', '0'], { lifetime: 0 }],
     [['-c', '--always-allow-idtoken'], { confirm: true, always_allow_id_token: true }],
     [['--skip-check'], { plain_add: true }],
-    [['--pw-store=30'], { pw_entry: { expires_after: 30, expires_at: 1_700_000_030 } }],
+    [
+      ['--pw-store=30'],
+      { pw_entry: { type: 9, password: 'pw', expires_after: 30, expires_at: 1_700_000_030 } },
+    ],
     [['--pw-store', '-t', '60'], { lifetime: 60, pw_entry: { expires_after: 60 } }],
   ])('the options %j are passed to the agent', async (argv, expected) => {
     expect((await add(['--pw-env', ...argv, 'acc'], { env })).status).toBe(0)
     expect(sent('add')).toMatchObject(expected)
   })
+
+  test.each([[['--pw-env']], [['--pw-env', '-t', '60']]])(
+    'the agent gets the file key and no password with %j',
+    async (argv) => {
+      expect((await add([...argv, 'acc'], { env })).status).toBe(0)
+      expect(sent('add')).toHaveProperty('file_key')
+      expect(sent('add')['pw_entry']).toEqual({ account: 'acc', type: 8 })
+    },
+  )
 
   test('the agent gets the command or file of a password, not the password', async () => {
     await writeFile(join(home, 'pw'), 'pw\n')

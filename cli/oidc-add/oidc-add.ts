@@ -143,20 +143,18 @@ function changesLoaded(options: AddContext['options']): boolean {
 }
 
 /**
- * Whether and how long the agent keeps the password (cli.md §1.2): for the time of --pw-store; with
- * --pw-store alone, for the account's lifetime; without limit if the password came from a variable or
- * the issuer files demand it.
+ * Whether and how long the agent keeps the password: for the time of --pw-store; with --pw-store alone,
+ * for the account's lifetime; without limit if the issuer files demand it. Otherwise not, also with
+ * --pw-env: the file key that goes with the account is enough to save a new refresh token.
  */
 async function keeping(
-  { fields, password, from }: UnlockedAccount,
+  { fields, password }: UnlockedAccount,
   { options, io, host }: AddContext,
 ): Promise<PasswordKeeping | undefined> {
-  const { pwStore, pwEnv, lifetime } = options
+  const { pwStore, lifetime } = options
   if (typeof pwStore === 'number') return { password, seconds: pwStore }
   if (pwStore === true) return { password, seconds: lifetime ?? 0 }
-  const isKept =
-    (pwEnv !== undefined && from === 'source') ||
-    (await storesPassword(accountOf(fields).issuer, io.env, host.systemDirectory))
+  const isKept = await storesPassword(accountOf(fields).issuer, io.env, host.systemDirectory)
   return isKept ? { password, seconds: 0 } : undefined
 }
 

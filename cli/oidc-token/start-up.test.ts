@@ -45,6 +45,7 @@ test('oidc-token starts with its own code and five modules of Node, without any 
     'help.ts',
     'token-file.ts',
     'inspect.ts',
+    'call-sealed.ts',
   ])
   expect(packagesOf(parts)).toEqual([])
   expect(parts.filter((part) => part.startsWith('agent/'))).toEqual([])

@@ -11,7 +11,13 @@ import {
 } from '../wire/messages.ts'
 import { loadSodium } from '../wire/sodium.ts'
 import { encodeBase64 } from '../wire/text.ts'
-import { type AgentAddress, type CallOptions, readMessage, readToEnd, withAgent } from './call.ts'
+import {
+  type AgentAddress,
+  type CallOptions,
+  readMessage,
+  readToEnd,
+  withAgent,
+} from './connection.ts'
 
 /**
  * Sends one request to an agent and returns its reply, encrypted as the C clients do it

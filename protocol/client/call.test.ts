@@ -6,11 +6,14 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import process from 'node:process'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { scriptedAgent } from '../../test/support/scripted-agent.ts'
+import { startRelay } from '../../test/support/tcp-relay.ts'
 import { newKeyPair, openSealedChannel } from '../wire/encryption.ts'
 import { encodeReply, RequestReader, SealedTextReader } from '../wire/framing.ts'
 import { loadSodium } from '../wire/sodium.ts'
-import { type AgentAddress, callAgent, readMessage } from './call.ts'
+import { type AgentAddress, callAgent } from './call.ts'
 import { callAgentSealed } from './call-sealed.ts'
+import { readMessage } from './connection.ts'
 
 let directory: string
 let address: { readonly kind: 'unix'; readonly path: string }
@@ -76,13 +79,18 @@ describe('calls', () => {
     await expect(call).rejects.toMatchObject({ code: 'agent-locked' })
   })
 
-  test('a call works over TCP too', async () => {
-    const server = createServer((socket) => socket.end('{"status":"success"}'))
-    servers.push(server)
-    await once(server.listen(0, '127.0.0.1'), 'listening')
-    const { port } = server.address() as AddressInfo
-    const relay = { kind: 'tcp', host: '127.0.0.1', port } as const
-    expect(await callAgent(relay, { request: 'check' })).toEqual({ status: 'success' })
+  test('a call over TCP is sealed: neither the request nor the reply is readable on the way', async () => {
+    const agent = await scriptedAgent(() => ({ status: 'success', access_token: 'SECRET-TOKEN' }))
+    const [host, agentPort] = agent.address.split(':')
+    const relay = await startRelay({ host, port: Number(agentPort) })
+    const address = { kind: 'tcp', host: '127.0.0.1', port: relay.port } as const
+    const reply = await callAgent(address, { request: 'access_token', account: 'SECRET-ACCOUNT' })
+    expect(reply).toMatchObject({ access_token: 'SECRET-TOKEN' })
+    expect(agent.requests).toEqual([{ request: 'access_token', account: 'SECRET-ACCOUNT' }])
+    expect(relay.passed()).toMatch(/^[A-Za-z0-9+/=]{44}/)
+    expect(relay.passed()).not.toMatch(/SECRET|access_token/)
+    await relay.close()
+    await agent.close()
   })
 
   test.each([

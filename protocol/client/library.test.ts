@@ -130,7 +130,7 @@ describe('getAccessToken', () => {
   })
 })
 
-test('the library loads nothing but the client and node:net, and parses no requests', async () => {
+test('the library loads nothing but the client and modules of Node, and parses no requests', async () => {
   const root = join(import.meta.dirname, '..', '..')
   const { metafile, outputFiles } = await build({
     entryPoints: [join(root, 'protocol', 'client', 'library.ts')],
@@ -140,17 +140,23 @@ test('the library loads nothing but the client and node:net, and parses no reque
     metafile: true,
     platform: 'node',
     format: 'esm',
+    external: ['libsodium-wrappers-sumo'],
   })
   const inputs = Object.keys(metafile.inputs)
   expect(inputs.filter((path) => !path.startsWith('protocol/'))).toEqual([])
   const imported = Object.values(metafile.inputs).flatMap(({ imports }) => imports)
-  const external = imported.filter((one) => one.external === true).map(({ path }) => path)
-  expect([...new Set(external)].sort()).toEqual([
+  const external = imported.filter((one) => one.external === true)
+  const namesOf = (kind: string): readonly string[] =>
+    [...new Set(external.flatMap((one) => (one.kind === kind ? [one.path] : [])))].sort()
+  expect(namesOf('import-statement')).toEqual([
+    'node:crypto',
     'node:events',
     'node:fs',
     'node:net',
     'node:path',
     'node:timers/promises',
   ])
+  // Imported for a call over TCP only.
+  expect(namesOf('dynamic-import')).toEqual(['libsodium-wrappers-sumo'])
   expect(outputFiles.map(({ text }) => text).join('')).not.toContain('always_allow_id')
 })

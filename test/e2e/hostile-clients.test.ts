@@ -35,6 +35,35 @@ async function ask(bytes: string): Promise<unknown> {
   return JSON.parse(await exchange(agent.socketPath, bytes))
 }
 
+describe('guesses of the lock password', () => {
+  const unlock = (password: string): string => JSON.stringify({ request: 'unlock', password })
+
+  test('twelve guesses whose clients have left do not keep the owner out', async () => {
+    expect(await ask('{"request":"lock","password":"right"}')).toMatchObject(SUCCESS)
+    for (let index = 0; index < 12; index += 1) {
+      const client = await RawClient.open(agent.socketPath)
+      await client.send(unlock(`wrong ${index}`))
+      client.vanish()
+    }
+    const startedAt = performance.now()
+    expect(await ask(unlock('right'))).toMatchObject(SUCCESS)
+    expect(performance.now() - startedAt).toBeLessThan(3000)
+  })
+
+  test('of 100 guesses at once five are tried, and the others are refused with the seconds to wait', async () => {
+    expect(await ask('{"request":"lock","password":"right"}')).toMatchObject(SUCCESS)
+    const replies = Array.from({ length: 100 }, (_, index) => ask(unlock(`wrong ${index}`)))
+    const errors = (await Promise.all(replies)).map((reply) => JSON.stringify(reply))
+    expect(errors.filter((error) => error.includes('"wrong password"')).length).toBeLessThanOrEqual(
+      5,
+    )
+    expect(errors.filter((error) => /try again in \d+ s"/.test(error)).length).toBeGreaterThan(90)
+    await expect
+      .poll(() => ask(unlock('right')), { timeout: 20_000, interval: 500 })
+      .toMatchObject(SUCCESS)
+  })
+})
+
 describe('hostile clients', () => {
   test('300 silent and vanishing clients delay no other client, and the silent ones are disconnected', async () => {
     const clients = await Promise.all(

@@ -5,7 +5,8 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } fr
 import { payloadOf } from '../support/access-token.ts'
 import { outputOf, runCommand, shown } from '../support/command.ts'
 import { Sandbox } from '../support/sandbox.ts'
-import { startLoaded } from '../support/seed-account.ts'
+import { PASSWORD, seedAccount, startLoaded } from '../support/seed-account.ts'
+import { startRelay } from '../support/tcp-relay.ts'
 import { startWlcgProvider, type WlcgProvider } from '../support/wlcg-provider.ts'
 
 const ROOT = join(import.meta.dirname, '..', '..')
@@ -77,6 +78,41 @@ describe('package oidc-agent-ts', () => {
       typed: true,
     })
     expect(payloadOf(said.token).aud).toBe('se.example')
+  })
+
+  test.each([
+    ['import', `void import('oidc-agent-ts')`],
+    ['require', `void Promise.resolve(require('oidc-agent-ts'))`],
+  ])(
+    'the installed package, loaded by %s, asks a remote agent over TCP, sealed',
+    async (_, load) => {
+      const { agent } = await startLoaded(sandbox, provider)
+      const relay = await startRelay({ path: agent.socketPath })
+      const source = `${load}.then(({ getAccessToken }) => getAccessToken({ account: 'wlcg' })).then(
+      ({ token }) => console.log(token))`
+      const path = await sandbox.file('project/remote.cjs', source)
+      const env = { OIDC_SOCK: '/nonexistent/agent.sock', OIDC_REMOTE_SOCK: relay.address }
+      const token = outputOf(await sandbox.run(process.execPath, [path], { env })).trim()
+      expect(payloadOf(token).iss).toBe(provider.issuer)
+      expect(relay.passed()).not.toBe('')
+      expect(relay.passed()).not.toContain(token)
+      await relay.close()
+    },
+  )
+
+  test('no command sends a secret over TCP in the clear', async () => {
+    const account = await seedAccount(sandbox, provider, 'wlcg')
+    const agent = await sandbox.startAgent()
+    const relay = await startRelay({ path: agent.socketPath })
+    const env = { OIDC_SOCK: '/nonexistent/agent.sock', OIDC_REMOTE_SOCK: relay.address }
+    const add = ['--remote', `--pw-file=${await sandbox.file('pw', PASSWORD)}`, 'wlcg']
+    outputOf(await sandbox.run('oidc-add', add, { env }))
+    const token = outputOf(await sandbox.run('oidc-token', ['wlcg'], { env })).trim()
+    expect(payloadOf(token).iss).toBe(provider.issuer)
+    for (const secret of [account['refresh_token'], token, 'refresh_token', 'file_key']) {
+      expect(relay.passed()).not.toContain(secret)
+    }
+    await relay.close()
   })
 
   test.each([
