@@ -140,14 +140,14 @@ export async function withAccountLock<T>(
   signal: AbortSignal,
   work: (lock: LockState) => Promise<T>,
 ): Promise<T> {
-  let hasBegun = false
+  const progress = { hasBegun: false }
   try {
     return await withFileLock(path, signal, (lock) => {
-      hasBegun = true
+      progress.hasBegun = true
       return work(lock)
     })
   } catch (error) {
-    if (hasBegun || !signal.aborted) throw error
+    if (progress.hasBegun || !signal.aborted) throw error
     throw new AgentError('file-unwritable', `another process is using ${path}`, {
       hint: 'Try again when it has finished.',
       cause: error,

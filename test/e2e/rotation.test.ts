@@ -111,6 +111,7 @@ test('two agents with one account file refresh in parallel without losing the lo
   const { agent: one } = await startLoaded(sandbox, provider)
   const two = await sandbox.startAgent()
   await addAccount(sandbox, 'wlcg')
+  provider.counters.requests.length = 0
   await Promise.all(
     [one, two].map(async (agent) => {
       for (let round = 0; round < 30; round += 1) await tokenFrom(agent, { force: true })
