@@ -2,7 +2,7 @@ import { execFile } from 'node:child_process'
 import { readFile } from 'node:fs/promises'
 import { promisify } from 'node:util'
 import { type Account, accountOf, changedFields } from '../../protocol/storage/account.ts'
-import type { AccountDirectory } from '../../protocol/storage/account-directory.ts'
+import { type AccountDirectory, isAccountName } from '../../protocol/storage/account-directory.ts'
 import {
   type DeriveKey,
   type FileKey,
@@ -16,6 +16,9 @@ import type { Secret } from '../../protocol/wire/secret.ts'
 import { KeyedMutex, type Runtime } from '../concurrency.ts'
 import type { Log } from '../log.ts'
 import type { LoadedAccount } from './loaded-account.ts'
+
+/** Longest wait of a save for the lock of the account file, milliseconds. */
+const SAVE_WAIT_MS = 20_000
 
 interface OpenedFile {
   readonly fields: JsonObject
@@ -34,6 +37,8 @@ export class AccountWriter {
   readonly #log: Log
   // Two saves of one account at a time could leave the older token in the file.
   readonly #turns = new KeyedMutex(1)
+  /** Accounts whose missing lock was logged. */
+  readonly #unlocked = new Set<string>()
 
   constructor(parts: {
     /** Looked up at each use: oidc-gen may create the directory after the agent has started. */
@@ -53,14 +58,60 @@ export class AccountWriter {
    * that instead. Never throws: a failure is kept in `loaded.saved`, for the reply and for the next try.
    */
   async save(loaded: LoadedAccount): Promise<void> {
-    await this.#turns.run(loaded.name, async () => {
-      try {
-        await this.#save(loaded)
-      } catch (error) {
-        const reason = systemReason(error)
-        loaded.saveFailed(reason)
-        this.#log.warn(`the new refresh token of ${loaded.name} is kept in memory only: ${reason}`)
+    await this.#saveOrNote(loaded, () =>
+      this.#locked(loaded, AbortSignal.timeout(SAVE_WAIT_MS), () => this.#save(loaded)),
+    )
+  }
+
+  /**
+   * Does `work`, which refreshes the account's token, while no other agent and no command changes its
+   * file. Takes over a newer login of the file first; `work` saves with the function that it is given.
+   * Without a file or a key to it there is nothing to lock.
+   * @param signal ends the wait for the lock, not the work
+   * @throws what `work` throws; AgentError `file-unwritable` if the wait ended
+   */
+  async refreshing<T>(
+    loaded: LoadedAccount,
+    signal: AbortSignal,
+    work: (save: () => Promise<void>) => Promise<T>,
+  ): Promise<T> {
+    if (loaded.fileKey === undefined && loaded.passwordEntry === undefined) {
+      return work(() => this.save(loaded))
+    }
+    return this.#locked(loaded, signal, async () => {
+      // The file of an account that has just logged in has an older login, if it has one.
+      if (loaded.saved.state !== 'no-file') {
+        const inFile = await this.read(loaded)
+        if (inFile !== undefined) this.#compare(loaded, inFile)
       }
+      return work(() => this.#saveOrNote(loaded, () => this.#save(loaded)))
+    })
+  }
+
+  async #saveOrNote(loaded: LoadedAccount, save: () => Promise<void>): Promise<void> {
+    try {
+      await save()
+    } catch (error) {
+      const reason = systemReason(error)
+      loaded.saveFailed(reason)
+      this.#log.warn(`the new refresh token of ${loaded.name} is kept in memory only: ${reason}`)
+    }
+  }
+
+  /** Where a file system has no locks, goes on without, which is logged once. */
+  async #locked<T>(
+    { name }: LoadedAccount,
+    signal: AbortSignal,
+    work: () => Promise<T>,
+  ): Promise<T> {
+    const directory = this.#directory()
+    if (directory === undefined || !isAccountName(name)) return work()
+    return directory.locked(name, signal, (lock) => {
+      if (lock.state === 'unavailable' && !this.#unlocked.has(name)) {
+        this.#unlocked.add(name)
+        this.#log.warn(`the account file of ${name} is used without a lock: ${lock.reason}`)
+      }
+      return work()
     })
   }
 
@@ -88,8 +139,14 @@ export class AccountWriter {
   }
 
   async #save(loaded: LoadedAccount): Promise<void> {
+    await this.#turns.run(loaded.name, () => this.#seal(loaded))
+  }
+
+  async #seal(loaded: LoadedAccount): Promise<void> {
     const directory = this.#directory()
     if (directory === undefined || !(await directory.has(loaded.name))) {
+      // The key came with a file. It is missing now, as when its directory is not mounted.
+      if (loaded.hasFile) throw noFile(loaded.name, directory)
       loaded.fileMissing()
       return
     }
@@ -129,6 +186,14 @@ export class AccountWriter {
       `the agent has no key to the account file of ${loaded.name}`,
     )
   }
+}
+
+function noFile(name: string, directory: AccountDirectory | undefined): AgentError {
+  const reason =
+    directory === undefined
+      ? 'the config directory is missing or cannot be opened'
+      : `there is no account file ${name} in ${directory.path}`
+  return new AgentError('file-not-found', reason)
 }
 
 /** The result of `opening`; undefined if the key or password is not the file's. */

@@ -161,6 +161,11 @@ export class LoadedAccount {
     return saved.state === 'no-file' ? replaced.length > 0 : saved.state !== 'saved'
   }
 
+  /** Whether the account came from a file that the agent has the key to. */
+  get hasFile(): boolean {
+    return this.fileKey !== undefined && this.saved.state !== 'no-file'
+  }
+
   /** Whether the account was removed, locked or replaced: no refresh of it starts any more. */
   get isDisposed(): boolean {
     return this.#isDisposed

@@ -43,7 +43,7 @@ export class Refresher {
 
   /**
    * A new token for `requested`, by the account's grant. If the provider rotates refresh tokens, or may,
-   * refreshes of one account run one at a time; otherwise in parallel.
+   * refreshes of one account run one at a time, and no other agent refreshes it; otherwise in parallel.
    * @throws AgentError of the provider's error response, with a hint that names the account
    */
   async refresh(
@@ -55,16 +55,22 @@ export class Refresher {
     if (grant !== 'refresh_token') {
       return this.#ofIssuer.run(issuer, () => this.#repeatGrant(loaded, requested, signal))
     }
-    const one = (): Promise<TokenResponse> =>
-      this.#ofIssuer.run(issuer, () => this.#refreshOrRecover(loaded, requested, signal))
+    const one = async (save: () => Promise<void>): Promise<TokenResponse> => {
+      const response = await this.#ofIssuer.run(issuer, () =>
+        this.#refreshOrRecover(loaded, requested, signal),
+      )
+      // Also a token that an earlier save could not write: its reason may be gone by now.
+      if (loaded.needsSaving) await save()
+      return response
+    }
     if (loaded.rotation !== 'keeps') {
       const response = await this.#ofAccount.run(loaded.name, async () =>
         // Known since this waited for its turn: give the turn back, so that all run in parallel.
-        loaded.rotation === 'keeps' ? undefined : one(),
+        loaded.rotation === 'keeps' ? undefined : this.#writer.refreshing(loaded, signal, one),
       )
       if (response !== undefined) return response
     }
-    return one()
+    return one(() => this.#writer.save(loaded))
   }
 
   /** Robots and CI jobs have no refresh token: the grant of their first token gives the next. */
@@ -124,8 +130,6 @@ export class Refresher {
       signal,
     )
     loaded.refreshSucceeded(refreshToken, response)
-    // Also a token that an earlier save could not write: its reason may be gone by now.
-    if (loaded.needsSaving) await this.#writer.save(loaded)
     return response
   }
 }

@@ -43,13 +43,18 @@ beforeEach(() => {
   home = mkdtempSync(join(tmpdir(), 'token-service-'))
   directory = new AccountDirectory(home)
   provider = new ScriptedProvider()
+  service = newService()
+})
+
+/** The tokens of one agent: each has its own, with the same files and the same provider. */
+function newService(): TokenService {
   const writer = new AccountWriter({
     directory: () => directory,
     derive: () => Promise.reject(new Error('no password is known here')),
     runtime,
     log: silentLog,
   })
-  service = new TokenService({
+  return new TokenService({
     refresher: new Refresher({
       provider,
       clientConfigs: withoutIssuerFiles,
@@ -61,7 +66,7 @@ beforeEach(() => {
     runtime,
     log: silentLog,
   })
-})
+}
 
 afterEach(() => {
   vi.useRealTimers()
@@ -191,7 +196,47 @@ test('rotating refresh tokens are used one at a time, each once, and are in the 
   expect(inFile['kept']).toBe('unknown key')
 })
 
+test('two agents with one account file never send a refresh token twice', async () => {
+  await directory.write('wlcg', await sealAccountFile(fields, key))
+  provider.rotates = true
+  await Promise.all(
+    [newService(), newService()].map(async (agent) => {
+      const loaded = load()
+      for (let round = 0; round < 10; round += 1) {
+        await agent.accessToken(loaded, defaultRequest, -1, patient)
+      }
+    }),
+  )
+  expect(new Set(provider.refreshes).size).toBe(20)
+  expect(await refreshTokenInFile()).toBe('rt-20')
+})
+
+test('a refresh waits while a command works on the account file, and then uses its refresh token', async () => {
+  await directory.write('wlcg', await sealAccountFile(fields, key))
+  provider.rotates = true
+  const token = await directory.locked('wlcg', patient, async () => {
+    const pending = service.accessToken(load(), defaultRequest, 0, patient)
+    await directory.write('wlcg', await sealAccountFile({ ...fields, refresh_token: 'new' }, key))
+    return { pending }
+  })
+  await token.pending
+  expect(provider.refreshes).toEqual(['new'])
+})
+
 test('a refresh token that another agent wrote into the account file is used when the agent’s own is refused', async () => {
+  const loaded = load()
+  await service.accessToken(loaded, defaultRequest, 0, patient)
+  provider.valid = 'rt-other'
+  await directory.write(
+    'wlcg',
+    await sealAccountFile({ ...fields, refresh_token: 'rt-other' }, key),
+  )
+  await service.accessToken(loaded, defaultRequest, -1, patient)
+  expect(provider.refreshes).toEqual(['rt-0', 'rt-0', 'rt-other'])
+  expect(loaded.loginExpired).toBe(false)
+})
+
+test('a refresh token that another agent wrote into the account file is used at once where tokens may rotate', async () => {
   provider.rotates = true
   const loaded = load()
   provider.valid = 'rt-other'
@@ -201,7 +246,7 @@ test('a refresh token that another agent wrote into the account file is used whe
   )
   const token = await service.accessToken(loaded, defaultRequest, 0, patient)
   expect(token.accessToken).toBeDefined()
-  expect(provider.refreshes).toEqual(['rt-0', 'rt-other'])
+  expect(provider.refreshes).toEqual(['rt-other'])
   expect(loaded.loginExpired).toBe(false)
 })
 
@@ -242,6 +287,17 @@ test('a new refresh token that cannot be saved is kept, used, reported, and save
   expect(await refreshTokenInFile()).toBe('rt-3')
 })
 
+test('a new refresh token is reported as unsaved with each token while its account file is missing', async () => {
+  provider.rotates = true
+  const loaded = load()
+  const note = `the new refresh token of wlcg is only in the agent's memory: there is no account file wlcg in ${home}`
+  expect((await service.accessToken(loaded, defaultRequest, 0, patient)).notes).toBe(note)
+  expect((await service.accessToken(loaded, defaultRequest, 0, patient)).notes).toBe(note)
+  await directory.write('wlcg', await sealAccountFile(fields, key))
+  expect((await service.accessToken(loaded, defaultRequest, -1, patient)).notes).toBeUndefined()
+  expect(await refreshTokenInFile()).toBe('rt-2')
+})
+
 test('a client that disconnects ends its own wait only', async () => {
   const loaded = load()
   const impatient = new AbortController()
@@ -271,7 +327,8 @@ test('a refresh that reaches the agent’s own deadline is a provider timeout, n
   const passed = AbortSignal.abort(new DOMException('timed out', 'TimeoutError'))
   vi.spyOn(AbortSignal, 'timeout').mockReturnValue(passed)
   provider.failure = new AgentError('cancelled', 'the request was cancelled')
-  await expect(service.accessToken(load(), defaultRequest, 0, patient)).rejects.toMatchObject({
+  const withoutFile = new LoadedAccount(accountOf(fields))
+  await expect(service.accessToken(withoutFile, defaultRequest, 0, patient)).rejects.toMatchObject({
     code: 'provider-timeout',
     message: 'https://op.example/ gave no token for wlcg within 20 s',
   })

@@ -1,4 +1,5 @@
 import { type AgentAddress, callAgent } from '../../protocol/client/call.ts'
+import { commandWait } from '../../protocol/storage/account-directory.ts'
 import { removeIssuerAccount } from '../../protocol/storage/issuer-config-writer.ts'
 import { AgentError } from '../../protocol/wire/errors.ts'
 import type { JsonObject } from '../../protocol/wire/messages.ts'
@@ -45,7 +46,7 @@ export async function deleteAccount(name: string, deletion: Deletion): Promise<v
   io.stdout.write(
     "The generated account was successfully removed from oidc-agent. You don't have to run oidc-add.\n",
   )
-  await directory.remove(name)
+  await directory.locked(name, commandWait(), () => directory.remove(name))
   await removeIssuerAccount(directory.path, name)
   io.stdout.write('Successfully deleted account configuration.\n')
 }

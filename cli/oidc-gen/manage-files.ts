@@ -3,8 +3,12 @@ import { homedir } from 'node:os'
 import { basename, join } from 'node:path'
 import { type AgentAddress, callAgent } from '../../protocol/client/call.ts'
 import { accountOf } from '../../protocol/storage/account.ts'
-import { checkAccountName } from '../../protocol/storage/account-directory.ts'
-import { sealAccountFile } from '../../protocol/storage/account-file.ts'
+import {
+  checkAccountName,
+  commandWait,
+  withAccountLock,
+} from '../../protocol/storage/account-directory.ts'
+import { openAccountFile, sealAccountFile } from '../../protocol/storage/account-file.ts'
 import { replaceFile } from '../../protocol/storage/files.ts'
 import {
   addIssuerAccount,
@@ -15,7 +19,7 @@ import { isJsonObject, parseTolerantJson } from '../../protocol/wire/json.ts'
 import type { JsonObject } from '../../protocol/wire/messages.ts'
 import { shellQuote } from '../../protocol/wire/text.ts'
 import { accountDirectory } from '../account-directory.ts'
-import { type PasswordAccess, unlockAccount } from '../passwords.ts'
+import { type PasswordAccess, type UnlockedAccount, unlockAccount } from '../passwords.ts'
 import { printedAccount } from '../printing.ts'
 import type { Io } from '../run.ts'
 import type { FilePlan } from './plan.ts'
@@ -45,8 +49,12 @@ export async function updateFile(
   passwords: PasswordAccess,
 ): Promise<void> {
   const named = namedFile(file, env)
-  const { fields, key } = await unlockAccount(named.name, await named.read(), passwords)
-  await named.write(await sealAccountFile(fields, key))
+  const text = await named.read()
+  const unlocked = await unlockAccount(named.name, text, passwords)
+  await named.locked(async () => {
+    const fields = await presentFields(unlocked, text, await named.read())
+    await named.write(await sealAccountFile(fields, unlocked.key))
+  })
   stdout.write('Updated config file format\n')
 }
 
@@ -67,14 +75,29 @@ export async function renameAccount(
     throw new AgentError('bad-request', `Account configuration '${to}' already exists`)
   }
   const text = await directory.read(from)
-  const { fields, key } = await unlockAccount(from, text, passwords)
-  const renamed = { ...fields, name: to }
-  await directory.write(to, await sealAccountFile(renamed, key))
-  await directory.remove(from)
+  const unlocked = await unlockAccount(from, text, passwords)
+  const { issuer } = accountOf(unlocked.fields)
+  await directory.locked(from, commandWait(), async () => {
+    const fields = await presentFields(unlocked, text, await directory.read(from))
+    await directory.write(to, await sealAccountFile({ ...fields, name: to }, unlocked.key))
+    await directory.remove(from)
+  })
   await removeIssuerAccount(directory.path, from)
-  const { issuer } = accountOf(renamed)
   await addIssuerAccount(directory.path, issuer, to)
   await unloadOldName(from, to, agent, io)
+}
+
+/**
+ * The members of an account file that was unlocked as `before` and has the text `now`: an agent may have
+ * saved a new refresh token while the user typed the password.
+ * @throws AgentError `wrong-password` if the password was changed meanwhile
+ */
+async function presentFields(
+  { fields, key }: UnlockedAccount,
+  before: string,
+  now: string,
+): Promise<JsonObject> {
+  return now === before ? fields : openAccountFile(now, key)
 }
 
 /** An agent that still had the account by its old name could not save a rotated refresh token. */
@@ -107,6 +130,8 @@ interface NamedFile {
   readonly name: string
   read(): Promise<string>
   write(text: string): Promise<void>
+  /** Does `work` while no other process of ours works on the file. */
+  locked(work: () => Promise<void>): Promise<void>
 }
 
 /** The file that FILE of -p, -u and -f means: a path, or an account's name (cli.md §1.4). */
@@ -117,6 +142,7 @@ function namedFile(file: string, env: Io['env']): NamedFile {
       name: file,
       read: () => directory.read(file),
       write: (text) => directory.write(file, text),
+      locked: (work) => directory.locked(file, commandWait(), work),
     }
   }
   const path = file.startsWith('~/') ? join(env['HOME'] ?? homedir(), file.slice(2)) : file
@@ -124,6 +150,7 @@ function namedFile(file: string, env: Io['env']): NamedFile {
     name: basename(path),
     read: () => readPath(path),
     write: (text) => replaceFile(path, text),
+    locked: (work) => withAccountLock(path, commandWait(), work),
   }
 }
 

@@ -1,6 +1,6 @@
 import { type AgentAddress, callAgent } from '../../protocol/client/call.ts'
 import { accountOf } from '../../protocol/storage/account.ts'
-import { AccountDirectory } from '../../protocol/storage/account-directory.ts'
+import { AccountDirectory, commandWait } from '../../protocol/storage/account-directory.ts'
 import { type FileKey, newFileKey, sealAccountFile } from '../../protocol/storage/account-file.ts'
 import { createConfigDirectory } from '../../protocol/storage/config-directory.ts'
 import { addIssuerAccount } from '../../protocol/storage/issuer-config-writer.ts'
@@ -123,7 +123,7 @@ async function writeUntilSaved(
   for (;;) {
     try {
       const directory = new AccountDirectory(createConfigDirectory(io.env))
-      await directory.write(name, text)
+      await directory.locked(name, commandWait(), () => directory.write(name, text))
       explain(`saved in ${directory.path}`)
       return
     } catch (error) {

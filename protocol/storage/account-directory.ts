@@ -2,6 +2,7 @@ import { constants, type FileHandle, open, readdir, rename, stat, unlink } from 
 import { join } from 'node:path'
 import { getuid } from 'node:process'
 import { AgentError, systemCode, unreadable, unwritable } from '../wire/errors.ts'
+import { type LockState, withFileLock } from './file-lock.ts'
 import { replaceFile } from './files.ts'
 
 /** Largest account file read. A sanity bound: real ones have a few kilobytes. */
@@ -73,6 +74,14 @@ export class AccountDirectory {
     await replaceFile(this.#pathOf(name), text)
   }
 
+  /**
+   * Does `work` while no other process of ours works on the account's file: see {@link withAccountLock}.
+   * @throws what `work` throws; AgentError `bad-request` for a name that no account can have
+   */
+  locked<T>(name: string, signal: AbortSignal, work: (lock: LockState) => Promise<T>): Promise<T> {
+    return withAccountLock(this.#pathOf(name), signal, work)
+  }
+
   /** @throws AgentError `file-not-found` or `file-unwritable` */
   async remove(name: string): Promise<void> {
     const path = this.#pathOf(name)
@@ -111,6 +120,41 @@ export class AccountDirectory {
   }
 }
 
+/** Longest wait of a command for an account file, milliseconds: longer than a refresh, and than a stale lock lives. */
+const COMMAND_WAIT_MS = 90_000
+
+/** The signal of a command that waits for the lock of an account file. */
+export function commandWait(): AbortSignal {
+  return AbortSignal.timeout(COMMAND_WAIT_MS)
+}
+
+/**
+ * Does `work` while no other agent or command of ours works on the account file at `path`. Every program
+ * that writes an account file holds this lock from its last look at the file to the rename: an older
+ * refresh token must not replace a newer one.
+ * @param signal ends the wait for the lock, not the work
+ * @throws what `work` throws; AgentError `file-unwritable` if the wait ended
+ */
+export async function withAccountLock<T>(
+  path: string,
+  signal: AbortSignal,
+  work: (lock: LockState) => Promise<T>,
+): Promise<T> {
+  const progress = { hasBegun: false }
+  try {
+    return await withFileLock(path, signal, (lock) => {
+      progress.hasBegun = true
+      return work(lock)
+    })
+  } catch (error) {
+    if (progress.hasBegun || !signal.aborted) throw error
+    throw new AgentError('file-unwritable', `another process is using ${path}`, {
+      hint: 'Try again when it has finished.',
+      cause: error,
+    })
+  }
+}
+
 /**
  * Refuses a name that no account can have: it would be another file, or never be listed.
  * @throws AgentError `bad-request`
@@ -121,7 +165,8 @@ export function checkAccountName(name: string): void {
   throw new AgentError('bad-request', `an account's short name ${fault}`)
 }
 
-function isAccountName(name: string): boolean {
+/** Whether an account can have this name. */
+export function isAccountName(name: string): boolean {
   return faultOf(name) === undefined
 }
 

@@ -7,6 +7,7 @@ import {
   failureReply,
   isErrorCode,
   peerError,
+  systemReason,
 } from './errors.ts'
 
 const peerTexts = Object.entries(errorCodes).flatMap(([code, row]) =>
@@ -75,4 +76,23 @@ test('every error has the exit status 1, except where a custom has another', () 
     cancelled: 130,
     'command-not-run': 127,
   })
+})
+
+test.each([
+  [
+    'Unknown system error -122: Unknown system error -122, write',
+    'the disk quota is used up (EDQUOT)',
+  ],
+  [
+    "Unknown system error -116: Unknown system error -116, open '/h/a'",
+    'the file server no longer knows the file (ESTALE)',
+  ],
+  [
+    "Unknown system error -127: Unknown system error -127, open '/h/a'",
+    'the key for the file system has expired, such as a Kerberos ticket (EKEYEXPIRED)',
+  ],
+  ['ENOSPC: no space left on device, write', 'no space left on device'],
+  ['Unknown system error -999: Unknown system error -999, write', undefined],
+])('the reason of the system error "%s" is readable', (message, reason) => {
+  expect(systemReason(new Error(message))).toBe(reason ?? message)
 })

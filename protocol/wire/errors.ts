@@ -199,9 +199,21 @@ export function systemCode(error: unknown): string | undefined {
   return error instanceof Error && 'code' in error ? String(error.code) : undefined
 }
 
+/** Linux errors that Node has no name and no text for, by number (errno(3)). */
+const unnamedErrors: ReadonlyMap<string, string> = new Map([
+  ['116', 'the file server no longer knows the file (ESTALE)'],
+  ['122', 'the disk quota is used up (EDQUOT)'],
+  ['126', 'there is no key for the file system, such as a Kerberos ticket (ENOKEY)'],
+  ['127', 'the key for the file system has expired, such as a Kerberos ticket (EKEYEXPIRED)'],
+  ['128', 'the key for the file system was revoked (EKEYREVOKED)'],
+  ['129', 'the file system rejected the key (EKEYREJECTED)'],
+])
+
 /** The text of a system error, without code, call and path: `no space left on device`. */
 export function systemReason(error: unknown): string {
   const text = error instanceof Error ? error.message : String(error)
+  const unnamed = unnamedErrors.get(/^Unknown system error -(\d+)/.exec(text)?.[1] ?? '')
+  if (unnamed !== undefined) return unnamed
   return /^E[A-Z0-9]+: (.*), \w+(?: '.*)?$/.exec(text)?.[1] ?? text
 }
 

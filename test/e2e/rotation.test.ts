@@ -107,6 +107,22 @@ test('two agents with different accounts do not disturb each other', async () =>
   })
 })
 
+test('two agents with one account file refresh in parallel without losing the login', async () => {
+  const { agent: one } = await startLoaded(sandbox, provider)
+  const two = await sandbox.startAgent()
+  await addAccount(sandbox, 'wlcg')
+  provider.counters.requests.length = 0
+  await Promise.all(
+    [one, two].map(async (agent) => {
+      for (let round = 0; round < 30; round += 1) await tokenFrom(agent, { force: true })
+    }),
+  )
+  const sent = provider.counters.requests.map(({ form }) => form['refresh_token'])
+  expect(new Set(sent).size).toBe(sent.length)
+  expect(sent).not.toContain(await refreshTokenInFile())
+  expect(await tokenFrom(one, { force: true })).toMatchObject({ status: 'success' })
+})
+
 /** A new login of an account, with the agent that commands find now. */
 async function reauthenticate(): Promise<void> {
   const args = ['--reauthenticate', '-w', 'device', '--pw-env', 'wlcg']
