@@ -23,6 +23,9 @@ export interface ConnectionPoolsOptions {
  */
 const KEEP_ALIVE_MS = 4000
 
+/** Most bytes of response headers. Node's own 16 kB are too few for gateways with large cookies and policies. */
+const MAX_HEADER_BYTES = 128 * 1024
+
 interface Pool {
   readonly stamp: string
   readonly agent: Promise<https.Agent>
@@ -54,9 +57,16 @@ export class ConnectionPools implements Transport {
             method,
             headers,
             signal,
+            maxHeaderSize: MAX_HEADER_BYTES,
             agent: await this.#selectAgent(url, certPath),
           })
-        : http.request(url, { method, headers, signal, agent: this.#plain })
+        : http.request(url, {
+            method,
+            headers,
+            signal,
+            maxHeaderSize: MAX_HEADER_BYTES,
+            agent: this.#plain,
+          })
     watchConnect(request, this.#options.connectMs)
     return new Promise((resolve, reject) => {
       request.once('response', resolve)

@@ -1,6 +1,6 @@
 import { decodeJwt } from 'jose'
 import type { JsonObject, JsonValue, UnixSeconds } from '../../protocol/wire/messages.ts'
-import { secretOf } from '../../protocol/wire/secret.ts'
+import { type Secret, secretOf } from '../../protocol/wire/secret.ts'
 import { clockSkewOf, type HttpResponse } from '../http/http-client.ts'
 import type { TokenResponse } from './provider.ts'
 
@@ -28,6 +28,73 @@ export function checkableMembers(content: JsonObject): JsonObject {
  */
 function isToken(value: JsonValue | undefined): value is string {
   return typeof value === 'string' && /^[\x20-\x7e]+$/.test(value)
+}
+
+/** Longest refresh token, in characters, that is taken from a response that cannot be used otherwise. */
+const MAX_REFRESH_TOKEN = 16 * 1024
+
+/**
+ * The new refresh token in a response of the token endpoint that cannot be used, if it can be read: the
+ * provider may have invalidated the token that was `sent`. Undefined for a redirect, and for an OAuth error
+ * response, after which the token that was sent stays valid.
+ */
+export function recoverableRefreshToken(
+  { status, body }: Pick<HttpResponse, 'status' | 'body'>,
+  sent: Secret,
+): Secret | undefined {
+  if (status >= 300 && status < 400) return undefined
+  const isClientError = status >= 400 && status < 500
+  if (isClientError && topLevelMembers(body).some(({ name }) => name === 'error')) return undefined
+  return secretOf(newRefreshTokenIn(body, sent))
+}
+
+/** The last complete `refresh_token` of a JSON object, whole or cut, that is not the one `sent`. */
+export function newRefreshTokenIn(body: string, sent: Secret): string | undefined {
+  return topLevelMembers(body)
+    .filter(({ name }) => name === 'refresh_token')
+    .map(({ text }) => text)
+    .filter((text) => text !== sent.reveal() && isToken(text))
+    .filter((text) => text.length <= MAX_REFRESH_TOKEN)
+    .at(-1)
+}
+
+interface Member {
+  readonly name: string
+  /** The value, if it is a complete string; else empty. */
+  readonly text: string
+}
+
+/** JSON strings and punctuation. The last string may lack its end. */
+const jsonTokens = /"[^"\\]*(?:\\[^][^"\\]*)*("|$)|[{}[\]:]/g
+
+const depthChanges: Readonly<Record<string, number>> = { '{': 1, '[': 1, '}': -1, ']': -1 }
+
+/** The members of a JSON object, duplicates too, as far as the object can be read. */
+function topLevelMembers(json: string): readonly Member[] {
+  const members: Member[] = []
+  const before = ['', '']
+  let depth = 0
+  for (const [token, end] of json.matchAll(jsonTokens)) {
+    if (end === '') break
+    const [name = '', colon] = before
+    if (depth === 1 && colon === ':' && name.startsWith('"')) {
+      members.push({ name: stringOf(name), text: stringOf(token) })
+    }
+    depth += depthChanges[token] ?? 0
+    before.shift()
+    before.push(token)
+  }
+  return members
+}
+
+/** The value of a JSON string; empty if it is malformed or not a string. */
+function stringOf(json: string): string {
+  try {
+    const value: unknown = JSON.parse(json)
+    return typeof value === 'string' ? value : ''
+  } catch {
+    return ''
+  }
 }
 
 /** {@link checkableMembers} as openid-client returns them. */

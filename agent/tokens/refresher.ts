@@ -4,8 +4,9 @@ import type { Secret } from '../../protocol/wire/secret.ts'
 import type { AccountWriter } from '../accounts/account-writer.ts'
 import type { ClientConfigs } from '../accounts/client-config.ts'
 import type { LoadedAccount } from '../accounts/loaded-account.ts'
-import { KeyedMutex } from '../concurrency.ts'
-import type { OpenIdProvider, TokenResponse } from '../oauth/provider.ts'
+import { KeyedMutex, RunningWork, raceAbort } from '../concurrency.ts'
+import { cancelled } from '../http/network-error.ts'
+import type { OpenIdProvider, RefreshTokenRecovery, TokenResponse } from '../oauth/provider.ts'
 import type { ReadSubjectToken } from '../oauth/subject-token.ts'
 import { hintFor, withHint } from '../providers/error-table.ts'
 import { type RequestedToken, withAccountDefaults } from './granted-scope.ts'
@@ -28,6 +29,9 @@ export class Refresher {
   readonly #readSubjectToken: ReadSubjectToken
   readonly #ofIssuer = new KeyedMutex(PARALLEL_REFRESHES_PER_ISSUER)
   readonly #ofAccount = new KeyedMutex(1)
+  /** Responses that are awaited although their refresh has failed, by account. */
+  readonly #late = new Map<string, Promise<void>>()
+  readonly #lateWork = new RunningWork()
 
   constructor(parts: {
     readonly provider: OpenIdProvider
@@ -58,13 +62,47 @@ export class Refresher {
     const one = (): Promise<TokenResponse> =>
       this.#ofIssuer.run(issuer, () => this.#refreshOrRecover(loaded, requested, signal))
     if (loaded.rotation !== 'keeps') {
-      const response = await this.#ofAccount.run(loaded.name, async () =>
+      const response = await this.#ofAccount.run(loaded.name, async () => {
+        await this.#lateResponse(loaded.name, signal)
         // Known since this waited for its turn: give the turn back, so that all run in parallel.
-        loaded.rotation === 'keeps' ? undefined : one(),
-      )
+        return loaded.rotation === 'keeps' ? undefined : one()
+      })
       if (response !== undefined) return response
     }
     return one()
+  }
+
+  /** Resolves when no late response is awaited any more and its refresh token is saved. */
+  async settled(): Promise<void> {
+    await this.#lateWork.settled()
+  }
+
+  /** The accounts for which a late response is awaited. */
+  awaited(): readonly string[] {
+    return [...this.#late.keys()]
+  }
+
+  /** Waits for a late response, which may bring the only valid refresh token. @throws AgentError `cancelled` */
+  async #lateResponse(name: string, signal: AbortSignal): Promise<void> {
+    const late = this.#late.get(name)
+    if (late === undefined) return
+    try {
+      await raceAbort(late, signal)
+    } catch {
+      throw cancelled(signal)
+    }
+  }
+
+  #awaitLate(loaded: LoadedAccount, end: Promise<void>): void {
+    const { name } = loaded
+    const saved = end.then(() => this.#saveIfNeeded(loaded))
+    this.#late.set(name, saved)
+    this.#lateWork.track(saved.then(() => this.#late.delete(name)))
+  }
+
+  // Also a token that an earlier save could not write: its reason may be gone by now.
+  async #saveIfNeeded(loaded: LoadedAccount): Promise<void> {
+    if (loaded.needsSaving) await this.#writer.save(loaded)
   }
 
   /** Robots and CI jobs have no refresh token: the grant of their first token gives the next. */
@@ -94,7 +132,7 @@ export class Refresher {
     try {
       return await this.#ask(loaded, sent, requested, signal)
     } catch (error) {
-      if (!isDead(error) || !(await this.#writer.findNewer(loaded, sent))) {
+      if (!isDead(error) || !(await this.#findOther(loaded, sent))) {
         throw ended(error, loaded, sent)
       }
     }
@@ -106,27 +144,34 @@ export class Refresher {
     }
   }
 
+  /** Whether there is another refresh token to try after the provider refused `refused`. */
+  async #findOther(loaded: LoadedAccount, refused: Secret): Promise<boolean> {
+    return (await this.#writer.findNewer(loaded, refused)) || loaded.formerTokenRestored(refused)
+  }
+
   async #ask(
     loaded: LoadedAccount,
     refreshToken: Secret,
     requested: RequestedToken,
     signal: AbortSignal,
   ): Promise<TokenResponse> {
-    const response = await this.#provider.refreshTokenGrant(
-      await this.#clientConfigs.clientOf(loaded.account),
-      {
-        refreshToken,
-        // Without a list, the scopes originally granted (RFC 6749 §6), whatever they were; some
-        // providers refuse a refresh with the list (#578 of oidc-agent).
-        scope: listOf(requested.scopes),
-        audience: listOf(requested.audiences),
-      },
-      signal,
-    )
-    loaded.refreshSucceeded(refreshToken, response)
-    // Also a token that an earlier save could not write: its reason may be gone by now.
-    if (loaded.needsSaving) await this.#writer.save(loaded)
-    return response
+    const client = await this.#clientConfigs.clientOf(loaded.account)
+    const recovery: RefreshTokenRecovery = {
+      recovered: (received) => loaded.refreshTokenRecovered(refreshToken, received),
+      late: loaded.rotation === 'keeps' ? undefined : (end) => this.#awaitLate(loaded, end),
+    }
+    // Without a list, the scopes originally granted (RFC 6749 §6), whatever they were; some providers
+    // refuse a refresh with the list (#578 of oidc-agent).
+    const scope = listOf(requested.scopes)
+    const audience = listOf(requested.audiences)
+    try {
+      const grant = { refreshToken, scope, audience, recovery }
+      const response = await this.#provider.refreshTokenGrant(client, grant, signal)
+      loaded.refreshSucceeded(refreshToken, response)
+      return response
+    } finally {
+      await this.#saveIfNeeded(loaded)
+    }
   }
 }
 

@@ -3,7 +3,7 @@ import type { AccessTokenReply, UnixSeconds } from '../../protocol/wire/messages
 import type { ClientConfigs } from '../accounts/client-config.ts'
 import type { LoadedAccount } from '../accounts/loaded-account.ts'
 import type { CachedToken, IssuedToken } from '../accounts/token-cache.ts'
-import { RunningWork, type Runtime, raceAbort } from '../concurrency.ts'
+import { RunningWork, type Runtime, raceAbort, startDeadline } from '../concurrency.ts'
 import type { Log } from '../log.ts'
 import type { OpenIdProvider, TokenResponse } from '../oauth/provider.ts'
 import {
@@ -17,6 +17,8 @@ import type { Refresher } from './refresher.ts'
 
 /** A refresh goes on when its caller has gone: others may wait for it, and a new refresh token must be saved. */
 const REFRESH_DEADLINE_MS = 20_000
+/** How long a late response is waited for before the agent ends or is locked. It is adopted later too, if the agent lives. */
+const LATE_RESPONSE_WAIT_MS = 20_000
 
 /**
  * Hands out access tokens: from memory if one is good enough, else by one refresh for each account,
@@ -87,9 +89,20 @@ export class TokenService {
     return this.#store(loaded, requested, response, await this.#issuer(loaded))
   }
 
-  /** Resolves when no refresh is under way: a refresh token that rotated is in its file then. */
+  /**
+   * Resolves when no refresh is under way: a refresh token that rotated is in its file then. Late responses
+   * are waited for 20 s at most.
+   */
   async settled(): Promise<void> {
     await this.#refreshes.settled()
+    const end = startDeadline(LATE_RESPONSE_WAIT_MS, new AbortController().signal)
+    await raceAbort(this.#refresher.settled(), end.signal).catch(() => undefined)
+    end.end()
+  }
+
+  /** The accounts for which a late response is awaited. */
+  awaited(): readonly string[] {
+    return this.#refresher.awaited()
   }
 
   async #refreshOnce(
