@@ -6,7 +6,12 @@ import type { Environment } from '../../protocol/wire/agent-options.ts'
 import { AgentError } from '../../protocol/wire/errors.ts'
 import { isLoopback, type OutgoingRequest, type Transport } from './http-client.ts'
 import { CONNECT_TIMEOUT } from './network-error.ts'
-import { type CaFiles, findCaFiles, readSecureContext } from './tls-trust.ts'
+import {
+  type CaFiles,
+  checkServerCertificate,
+  findCaFiles,
+  readSecureContext,
+} from './tls-trust.ts'
 
 export interface ConnectionPoolsOptions {
   /** Milliseconds until a connection must be established, TLS included. */
@@ -107,6 +112,9 @@ async function openPool(
   const options = {
     keepAlive: true,
     timeout: KEEP_ALIVE_MS,
+    // Said explicitly, as NODE_TLS_REJECT_UNAUTHORIZED=0 changes the default.
+    rejectUnauthorized: true,
+    checkServerIdentity: checkServerCertificate,
     secureContext: await readSecureContext(files),
   }
   return proxy === undefined ? new https.Agent(options) : new TunnelAgent(proxy, connectMs, options)
