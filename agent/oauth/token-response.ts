@@ -123,7 +123,7 @@ export function tokenResponseOf(
   const idToken = content['id_token']
   return {
     accessToken: tokens.access_token,
-    expiresAt: expiryOf(tokens.expires_in, secondsOf(claims['exp']), times),
+    expiresAt: expiryOf(tokens.expires_in, claims, times),
     scope: tokens.scope ?? scopeOf(claims['scope']),
     audience: payload === undefined ? undefined : audienceOf(claims['aud']),
     refreshToken: secretOf(tokens.refresh_token),
@@ -140,17 +140,28 @@ export function tokenResponseOf(
 /**
  * When the access token expires, by this machine's clock. `expires_in` counts from some moment between
  * request and response: the JWT's `exp` is exact if it fits that interval. Otherwise the clocks differ,
- * and the earliest possible expiry is used.
+ * and the earliest possible expiry is used. A JWT lives no longer than from its `iat` to its `exp`, which
+ * holds whatever this machine's clock says.
  */
 function expiryOf(
   expiresIn: number | undefined,
-  claimed: UnixSeconds | undefined,
+  claims: JsonObject,
   { sentAt, receivedAt }: ExchangeTimes,
 ): UnixSeconds | undefined {
-  if (expiresIn === undefined) return claimed
-  const earliest = wholeSeconds(sentAt) + expiresIn
-  const latest = wholeSeconds(receivedAt) + expiresIn
+  const claimed = secondsOf(claims['exp'])
+  const life = Math.min(expiresIn ?? Infinity, claimedLife(claims))
+  if (life === Infinity) return claimed
+  const earliest = wholeSeconds(sentAt) + life
+  const latest = wholeSeconds(receivedAt) + life
+  if (expiresIn === undefined) return Math.min(claimed ?? Infinity, latest)
   return claimed !== undefined && claimed > earliest && claimed <= latest ? claimed : earliest
+}
+
+/** Seconds from `iat` to `exp` (RFC 7519 §4.1); infinite for a token without them. */
+function claimedLife(claims: JsonObject): number {
+  const from = secondsOf(claims['iat'])
+  const to = secondsOf(claims['exp'])
+  return from === undefined || to === undefined || to <= from ? Infinity : to - from
 }
 
 /**

@@ -17,6 +17,7 @@ import { withoutIssuerFiles } from '../../test/support/oidc-client.ts'
 import { ScriptedProvider } from '../../test/support/scripted-provider.ts'
 import { AccountWriter } from '../accounts/account-writer.ts'
 import { LoadedAccount } from '../accounts/loaded-account.ts'
+import type { Runtime } from '../concurrency.ts'
 import { silentLog } from '../log.ts'
 import { subjectTokenReader } from '../oauth/subject-token.ts'
 import { defaultRequest, requestedToken } from './granted-scope.ts'
@@ -43,13 +44,17 @@ beforeEach(() => {
   home = mkdtempSync(join(tmpdir(), 'token-service-'))
   directory = new AccountDirectory(home)
   provider = new ScriptedProvider()
+  service = serviceAt(runtime)
+})
+
+function serviceAt(clock: Runtime): TokenService {
   const writer = new AccountWriter({
     directory: () => directory,
     derive: () => Promise.reject(new Error('no password is known here')),
-    runtime,
+    runtime: clock,
     log: silentLog,
   })
-  service = new TokenService({
+  return new TokenService({
     refresher: new Refresher({
       provider,
       clientConfigs: withoutIssuerFiles,
@@ -58,10 +63,10 @@ beforeEach(() => {
     }),
     provider,
     clientConfigs: withoutIssuerFiles,
-    runtime,
+    runtime: clock,
     log: silentLog,
   })
-})
+}
 
 afterEach(() => {
   vi.useRealTimers()
@@ -336,4 +341,23 @@ test('a token that is no longer cached is not renewed', async () => {
   await vi.advanceTimersByTimeAsync(600_000)
   await service.settled()
   expect(provider.refreshes).toHaveLength(1)
+})
+
+test('a token that was obtained while the clock was ahead is not given out after its real expiry', async () => {
+  let now = 2_000_000_000 + 3 * 3600
+  let uptime = 5000
+  const clock = { now: () => now * 1000, random: () => 0.5, uptime: () => uptime }
+  vi.useFakeTimers({ now: now * 1000, toFake: ['Date'] })
+  const own = serviceAt(clock)
+  const loaded = load()
+  const first = await own.accessToken(loaded, defaultRequest, 0, patient)
+  expect(first.expiresAt).toBe(now + 3600)
+  now -= 3 * 3600
+  const corrected = await own.accessToken(loaded, defaultRequest, 0, patient)
+  expect(corrected.accessToken).toBe(first.accessToken)
+  expect(corrected.expiresAt).toBe(now + 3600)
+  now += 3595
+  uptime += 3595
+  const later = await own.accessToken(loaded, defaultRequest, 0, patient)
+  expect(later.accessToken).not.toBe(first.accessToken)
 })

@@ -3,7 +3,14 @@ import type { AccessTokenReply, UnixSeconds } from '../../protocol/wire/messages
 import type { ClientConfigs } from '../accounts/client-config.ts'
 import type { LoadedAccount } from '../accounts/loaded-account.ts'
 import type { CachedToken, IssuedToken } from '../accounts/token-cache.ts'
-import { RunningWork, type Runtime, raceAbort, startDeadline } from '../concurrency.ts'
+import {
+  momentOf,
+  RunningWork,
+  type Runtime,
+  raceAbort,
+  startDeadline,
+  steadyNow,
+} from '../concurrency.ts'
 import type { Log } from '../log.ts'
 import type { OpenIdProvider, TokenResponse } from '../oauth/provider.ts'
 import {
@@ -58,7 +65,8 @@ export class TokenService {
     signal: AbortSignal,
   ): Promise<IssuedToken> {
     if (minValidSeconds >= 0) {
-      const found = loaded.tokens.find(requested.key, minValidSeconds, this.#now())
+      const now = steadyNow(this.#runtime, loaded.tokens.peek(requested.key)?.since)
+      const found = loaded.tokens.find(requested.key, minValidSeconds, now)
       if (found.kind === 'fresh') return this.#issued(loaded, found.token, undefined)
       if (found.kind === 'best') {
         return this.#issued(loaded, found.token, tooShort(found.token, minValidSeconds))
@@ -156,6 +164,7 @@ export class TokenService {
       accessToken: response.accessToken,
       expiresAt: response.expiresAt,
       obtainedAt: this.#now(),
+      since: momentOf(this.#runtime),
       scope: response.scope,
       differences,
       used: false,
@@ -180,7 +189,9 @@ export class TokenService {
     return {
       accessToken: token.accessToken,
       issuer: loaded.publishedIssuer ?? loaded.account.issuer,
-      expiresAt: token.expiresAt,
+      // By the clock as it is now, which may have been set back since the token was obtained.
+      expiresAt:
+        token.expiresAt - (steadyNow(this.#runtime, token.since) - momentOf(this.#runtime).now),
       scope: token.scope,
       idToken: undefined,
       differences: joinedLines(token.differences, extra),
