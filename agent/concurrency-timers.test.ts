@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
-import { startTimer } from './concurrency.ts'
+import { momentOf, startTimer, steadyNow } from './concurrency.ts'
 
 const DAY_MS = 86_400_000
 const runtime = { now: () => Date.now(), random: () => 0 }
@@ -57,4 +57,19 @@ test('a timer does not keep the process alive', () => {
   const after = process.getActiveResourcesInfo().filter((name) => name === 'Timeout').length
   cancel()
   expect(after).toBe(before)
+})
+
+test('the time does not run slower than the machine when the clock is set back', () => {
+  let now = 10_000
+  let uptime = 100
+  const clock = { now: () => now * 1000, random: () => 0, uptime: () => uptime }
+  const since = momentOf(clock)
+  uptime += 60
+  now -= 3600
+  expect(steadyNow(clock, since)).toBe(10_060)
+  expect(steadyNow(clock, undefined)).toBe(6400)
+  now += 3658
+  expect(steadyNow(clock, since)).toBe(10_058)
+  now += 3600
+  expect(steadyNow(clock, since)).toBe(13_658)
 })

@@ -1,4 +1,5 @@
 import { setMaxListeners } from 'node:events'
+import { uptime } from 'node:os'
 
 /** Lets at most `limit` pieces of work run at a time; the others wait in order of arrival. */
 export class Semaphore {
@@ -138,9 +139,36 @@ export interface Runtime {
   readonly now: () => number
   /** In [0, 1). */
   readonly random: () => number
+  /** Seconds since the machine was started, suspension included: a clock that is never set. Default: the system's. */
+  readonly uptime?: () => number
 }
 
-export const systemRuntime: Runtime = { now: Date.now, random: Math.random }
+export const systemRuntime: Runtime = { now: Date.now, random: Math.random, uptime }
+
+/** A moment by both clocks of a {@link Runtime}, in seconds. */
+export interface Moment {
+  readonly now: number
+  readonly uptime: number
+}
+
+export function momentOf(runtime: Runtime): Moment {
+  return { now: runtime.now() / 1000, uptime: (runtime.uptime ?? uptime)() }
+}
+
+/** Seconds by which the clocks may differ before the clock of the day counts as set: uptimes have whole seconds. */
+const CLOCK_TOLERANCE_SECONDS = 2
+
+/**
+ * The time now in seconds since 1970, by the clock as it was at `since`: at least as much later as the
+ * machine has run. If the clock was ahead and was corrected since then, an expiry that was computed then
+ * would otherwise come too late.
+ */
+export function steadyNow(runtime: Runtime, since: Moment | undefined): number {
+  const { now, uptime: running } = momentOf(runtime)
+  if (since === undefined) return now
+  const elapsed = since.now + running - since.uptime
+  return elapsed > now + CLOCK_TOLERANCE_SECONDS ? elapsed : now
+}
 
 /** The longest delay that setTimeout takes: with a longer one it fires at once. */
 const LONGEST_TIMER_MS = 2 ** 31 - 1

@@ -44,7 +44,7 @@ beforeEach(() => {
     provider,
     derive: deriveKey,
     configDirectory: () => home,
-    env: { CI_TOKEN: 'subject token' },
+    env: { CI_TOKEN: 'subject.token' },
   })
 })
 

@@ -1,6 +1,6 @@
 import type { AgentContext } from './context.ts'
 
-/** How long refreshes under way are waited for: they may bring a new refresh token. The provider layer gives up after 15 s. */
+/** How long refreshes under way are waited for: they may bring a new refresh token. It is awaited no longer than that, late or not. */
 const LAST_REFRESHES_MS = 20_000
 
 /**
@@ -18,9 +18,14 @@ export async function shutDown(context: AgentContext): Promise<void> {
   await provider.close()
 }
 
-async function saveRefreshTokens({ tokens, keyring, writer }: AgentContext): Promise<void> {
+async function saveRefreshTokens({ tokens, keyring, writer, log }: AgentContext): Promise<void> {
   const timeUp = new Promise<void>((resolve) => setTimeout(resolve, LAST_REFRESHES_MS).unref())
   await Promise.race([tokens.settled(), timeUp])
+  for (const name of tokens.awaited()) {
+    log.warn(
+      `the agent ends before the provider has answered a refresh of ${name}: if the provider replaced the refresh token, the login is lost`,
+    )
+  }
   for (const loaded of keyring.all()) {
     if (loaded.needsSaving) await writer.save(loaded)
   }

@@ -211,3 +211,32 @@ test('an account that is loaded prints none of its secrets, nor do the keyring a
     }),
   )
 })
+
+test('a refresh token of a failed refresh is used, and the one before survives a lock', () => {
+  const loaded = loadedWith('rt-0')
+  loaded.refreshTokenRecovered(new Secret('rt-0'), new Secret('rt-1'))
+  expect(loaded).toMatchObject({ rotation: 'rotates', needsSaving: true })
+  expect(held(loaded)).toBe('rt-1')
+  const record = parseTolerantJson(JSON.stringify(loaded.toRecord()))
+  const unlocked = isJsonObject(record) ? LoadedAccount.fromRecord(record) : undefined
+  expect(unlocked?.formerTokenRestored(new Secret('rt-other'))).toBe(false)
+  expect(unlocked?.formerTokenRestored(new Secret('rt-1'))).toBe(true)
+  expect(unlocked && held(unlocked)).toBe('rt-0')
+  expect(unlocked?.needsSaving).toBe(true)
+  expect(unlocked?.formerTokenRestored(new Secret('rt-0'))).toBe(false)
+})
+
+test('a refresh token of a failed refresh with an older token changes nothing', () => {
+  const loaded = loadedWith('rt-1')
+  loaded.refreshTokenRecovered(new Secret('rt-0'), new Secret('rt-bad'))
+  loaded.refreshTokenRecovered(new Secret('rt-1'), new Secret('rt-1'))
+  expect(held(loaded)).toBe('rt-1')
+  expect(loaded.needsSaving).toBe(false)
+})
+
+test('a newer login of the account file forgets the refresh token of before', () => {
+  const loaded = loadedWith('rt-0')
+  loaded.refreshTokenRecovered(new Secret('rt-0'), new Secret('rt-1'))
+  loaded.restored(account('rt-new'))
+  expect(loaded.formerTokenRestored(new Secret('rt-new'))).toBe(false)
+})

@@ -8,10 +8,11 @@ import {
   type PasswordEntry,
   passwordEntryOf,
 } from '../../protocol/wire/messages.ts'
-import { Secret } from '../../protocol/wire/secret.ts'
+import { Secret, secretOf } from '../../protocol/wire/secret.ts'
 import { SingleFlight } from '../concurrency.ts'
 import type { TokenResponse } from '../oauth/provider.ts'
 import { isSameToken, type NewestToken, newestToken, type OtherTokens } from './newest-token.ts'
+import { fileKeyOf, keyJson, plainJson } from './record-json.ts'
 import { type IssuedToken, TokenCache } from './token-cache.ts'
 
 /**
@@ -44,6 +45,8 @@ interface LoadedState {
   readonly saved: Saved
   /** SHA-256 of the refresh tokens that rotation replaced, the last one at the end. */
   readonly replaced: readonly string[]
+  /** The refresh token before one that came with a failed refresh; kept until that one has worked once. */
+  readonly formerRefreshToken: Secret | undefined
   /** The issuer as its discovery document publishes it, once known. */
   readonly publishedIssuer: string | undefined
   /** Whether the provider refused the refresh token for good. */
@@ -78,6 +81,7 @@ export class LoadedAccount {
       rotation: 'unknown',
       saved: { state: 'saved' },
       replaced: [],
+      formerRefreshToken: undefined,
       publishedIssuer: undefined,
       loginExpired: false,
       fileKey: options.fileKey,
@@ -105,10 +109,11 @@ export class LoadedAccount {
 
   /** Everything that must survive a lock. Access tokens are not in it: a refresh gives new ones. */
   toRecord(): LoadedAccountRecord {
-    const { account, fileKey, passwordEntry, ...plain } = this.#state
+    const { account, formerRefreshToken, fileKey, passwordEntry, ...plain } = this.#state
     return {
       ...plain,
       account: account.fields.reveal(),
+      formerRefreshToken: formerRefreshToken?.reveal() ?? null,
       publishedIssuer: plain.publishedIssuer ?? null,
       fileKey: fileKey === undefined ? null : keyJson(fileKey.reveal()),
       passwordEntry: passwordEntry === undefined ? null : plainJson(passwordEntry.reveal()),
@@ -202,6 +207,7 @@ export class LoadedAccount {
     if (!this.holds(sent) && this.#state.replaced.at(-1) !== digest(sent)) return
     const { refreshToken, refreshTokenExpiresAt } = response
     this.#change({ loginExpired: false })
+    if (this.holds(sent)) this.#change({ formerRefreshToken: undefined })
     // In memory only: if each response moves the end, a write for each would be too much.
     if (refreshTokenExpiresAt !== undefined) {
       this.#change({ account: changedAccount(this.account, { refreshTokenExpiresAt }) })
@@ -209,6 +215,28 @@ export class LoadedAccount {
     if (refreshToken !== undefined && !isSameToken(refreshToken, sent))
       this.#rotated(sent, refreshToken)
     else if (this.rotation === 'unknown') this.#change({ rotation: 'keeps' })
+  }
+
+  /**
+   * A refresh with `sent` has failed, but its response has a new refresh token, which may be the only valid
+   * one from now on. The one that was sent is kept as well, as the response may be wrong in this too.
+   */
+  refreshTokenRecovered(sent: Secret, refreshToken: Secret): void {
+    if (!this.holds(sent) || isSameToken(refreshToken, sent)) return
+    this.#rotated(sent, refreshToken)
+    this.#change({ formerRefreshToken: sent })
+  }
+
+  /**
+   * The provider refused `refused`, which came with a failed refresh: returns to the refresh token before.
+   * Returns false if there is none.
+   */
+  formerTokenRestored(refused: Secret): boolean {
+    const { formerRefreshToken } = this.#state
+    if (formerRefreshToken === undefined || !this.holds(refused)) return false
+    this.#rotated(refused, formerRefreshToken)
+    this.#change({ formerRefreshToken: undefined })
+    return true
   }
 
   #rotated(sent: Secret, refreshToken: Secret): void {
@@ -252,6 +280,7 @@ export class LoadedAccount {
   /** The account file has a newer login, which is used from now on. */
   restored(account: Account): void {
     this.#change({ account, loginExpired: false, saved: { state: 'saved' } })
+    this.#change({ formerRefreshToken: undefined })
   }
 
   /** The account was added again with the same login: takes over what the request says. */
@@ -295,13 +324,15 @@ function digest(token: Secret): string {
 }
 
 function stateOf(record: JsonObject, account: Account): LoadedState {
-  const { publishedIssuer, replaced } = record
+  const { publishedIssuer, replaced, formerRefreshToken } = record
   const passwordEntry = passwordEntryOf(record['passwordEntry'])
   return {
     account,
     rotation: rotationOf(record['rotation']),
     saved: savedOf(record['saved']),
     replaced: Array.isArray(replaced) ? replaced.filter((one) => typeof one === 'string') : [],
+    formerRefreshToken:
+      typeof formerRefreshToken === 'string' ? secretOf(formerRefreshToken) : undefined,
     publishedIssuer: typeof publishedIssuer === 'string' ? publishedIssuer : undefined,
     loginExpired: record['loginExpired'] === true,
     fileKey: fileKeyOf(record['fileKey']),
@@ -320,22 +351,4 @@ function savedOf(value: JsonValue | undefined): Saved {
   const { state, reason } = value
   if (state === 'unsaved') return { state, reason: typeof reason === 'string' ? reason : '' }
   return state === 'no-file' || state === 'rotated' ? { state } : { state: 'saved' }
-}
-
-function keyJson({ salt, bytes }: FileKey): JsonObject {
-  return {
-    salt: Buffer.from(salt).toString('base64'),
-    bytes: Buffer.from(bytes).toString('base64'),
-  }
-}
-
-function fileKeyOf(value: JsonValue | undefined): Secret<FileKey> | undefined {
-  if (!isJsonObject(value)) return undefined
-  const { salt, bytes } = value
-  if (typeof salt !== 'string' || typeof bytes !== 'string') return undefined
-  return new Secret({ salt: Buffer.from(salt, 'base64'), bytes: Buffer.from(bytes, 'base64') })
-}
-
-function plainJson(entry: object): JsonObject {
-  return JSON.parse(JSON.stringify(entry)) as JsonObject
 }

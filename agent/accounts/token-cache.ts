@@ -1,5 +1,5 @@
 import type { SpaceSeparated, UnixSeconds } from '../../protocol/wire/messages.ts'
-import { type CancelTimer, type Runtime, startTimer } from '../concurrency.ts'
+import { type CancelTimer, type Moment, type Runtime, startTimer } from '../concurrency.ts'
 
 /** A token as it is handed out. */
 export interface IssuedToken {
@@ -24,6 +24,8 @@ export interface CachedToken {
   readonly accessToken: string
   readonly expiresAt: UnixSeconds
   readonly obtainedAt: UnixSeconds
+  /** The same moment by both clocks. Undefined: the clock of the day is trusted. */
+  readonly since?: Moment | undefined
   readonly scope: SpaceSeparated | undefined
   /** How the grant differs from the request; reported with each use. */
   readonly differences: string | undefined

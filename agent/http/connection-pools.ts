@@ -6,7 +6,12 @@ import type { Environment } from '../../protocol/wire/agent-options.ts'
 import { AgentError } from '../../protocol/wire/errors.ts'
 import { isLoopback, type OutgoingRequest, type Transport } from './http-client.ts'
 import { CONNECT_TIMEOUT } from './network-error.ts'
-import { type CaFiles, findCaFiles, readSecureContext } from './tls-trust.ts'
+import {
+  type CaFiles,
+  checkServerCertificate,
+  findCaFiles,
+  readSecureContext,
+} from './tls-trust.ts'
 
 export interface ConnectionPoolsOptions {
   /** Milliseconds until a connection must be established, TLS included. */
@@ -22,6 +27,9 @@ export interface ConnectionPoolsOptions {
  * on a connection that is just being closed fails, and must not be sent twice.
  */
 const KEEP_ALIVE_MS = 4000
+
+/** Most bytes of response headers. Node's own 16 kB are too few for gateways with large cookies and policies. */
+const MAX_HEADER_BYTES = 128 * 1024
 
 interface Pool {
   readonly stamp: string
@@ -54,9 +62,16 @@ export class ConnectionPools implements Transport {
             method,
             headers,
             signal,
+            maxHeaderSize: MAX_HEADER_BYTES,
             agent: await this.#selectAgent(url, certPath),
           })
-        : http.request(url, { method, headers, signal, agent: this.#plain })
+        : http.request(url, {
+            method,
+            headers,
+            signal,
+            maxHeaderSize: MAX_HEADER_BYTES,
+            agent: this.#plain,
+          })
     watchConnect(request, this.#options.connectMs)
     return new Promise((resolve, reject) => {
       request.once('response', resolve)
@@ -97,6 +112,9 @@ async function openPool(
   const options = {
     keepAlive: true,
     timeout: KEEP_ALIVE_MS,
+    // Said explicitly, as NODE_TLS_REJECT_UNAUTHORIZED=0 changes the default.
+    rejectUnauthorized: true,
+    checkServerIdentity: checkServerCertificate,
     secureContext: await readSecureContext(files),
   }
   return proxy === undefined ? new https.Agent(options) : new TunnelAgent(proxy, connectMs, options)

@@ -1,7 +1,7 @@
 import { getEventListeners, once } from 'node:events'
 import { copyFile } from 'node:fs/promises'
 import { createServer, type Server, type Socket } from 'node:net'
-import { afterEach, describe, expect, test } from 'vitest'
+import { afterEach, describe, expect, test, vi } from 'vitest'
 import { createAuthority, expired } from '../../test/support/certificates.ts'
 import { failureOf, noAbort, providerConfig } from '../../test/support/oidc-client.ts'
 import {
@@ -155,6 +155,36 @@ describe('certificates', () => {
     const failure = await discoveryFailure(server)
     expect(failure.code).toBe('tls')
     expect(failure.message).toContain('issuer CN=another authority')
+  })
+
+  test.each([
+    ['of another host', { dnsNames: ['other.example'] }],
+    ['that has expired', expired()],
+  ])('NODE_TLS_REJECT_UNAUTHORIZED does not make a certificate %s trusted', async (_, options) => {
+    vi.stubEnv('NODE_TLS_REJECT_UNAUTHORIZED', '0')
+    const server = await serverWith({}, { certificate: (authority) => authority.issue(options) })
+    expect((await discoveryFailure(server)).code).toBe('tls')
+    expect(server.requests).toEqual([])
+    vi.unstubAllEnvs()
+  })
+
+  test('an RSA key of a server must have 2048 bits', async () => {
+    const weak = await serverWith(
+      {},
+      { certificate: (authority) => authority.issue({ rsaBits: 1536 }) },
+    )
+    const failure = await discoveryFailure(weak)
+    expect(failure.code).toBe('tls')
+    expect(failure.message).toContain(
+      'is not trusted: its RSA key has 1536 bits, and at least 2048 are required (subject CN=localhost',
+    )
+    expect(weak.requests).toEqual([])
+    const good = await serverWith(
+      {},
+      { certificate: (authority) => authority.issue({ rsaBits: 2048 }) },
+    )
+    const found = await providers().discover(providerConfig(good.origin, good.caPath), noAbort())
+    expect(found.issuer).toBe(good.origin)
   })
 
   test('a certificate for another host is refused', async () => {

@@ -1,17 +1,36 @@
 import type { IncomingMessage } from 'node:http'
 import type { ProviderConfig } from '../../protocol/storage/account.ts'
 import { AgentError } from '../../protocol/wire/errors.ts'
-import { startDeadline } from '../concurrency.ts'
-import { networkError, type Timeouts } from './network-error.ts'
+import { providerText } from '../../protocol/wire/text.ts'
+import { raceAbort, startDeadline } from '../concurrency.ts'
+import { cancelled, networkError, type Timeouts } from './network-error.ts'
 
 /** Largest body that is read. A discovery document has about 10 kB; token responses are smaller. */
 const MAX_RESPONSE_BYTES = 1 << 20
+
+/** How long a response is awaited that must not be lost, in milliseconds. Gateways give up after a minute or two. */
+const LATE_RESPONSE_MS = 300_000
 
 export interface HttpRequest {
   readonly url: string
   readonly method: 'GET' | 'POST' | 'DELETE'
   readonly headers: Readonly<Record<string, string>>
   readonly body?: string | undefined
+  readonly recovery?: ResponseRecovery | undefined
+}
+
+/** For a request whose response must not be lost: it may hold the only copy of a new refresh token. */
+export interface ResponseRecovery {
+  /**
+   * Called with each response, also with one that `send` does not return because it is late or because
+   * the connection was cut. The body of the latter ends where the connection was cut.
+   */
+  readonly received: (response: HttpResponse) => void
+  /**
+   * If given, `send` fails in time as always, but the exchange goes on for up to five minutes. Called
+   * then; `end` resolves when the response has been received or has failed.
+   */
+  readonly late?: ((end: Promise<void>) => void) | undefined
 }
 
 export interface HttpResponse {
@@ -59,46 +78,87 @@ export class HttpClient {
 
   /**
    * @throws AgentError `bad-request` or `insecure-url` before anything is sent; `network`, `tls`,
-   *   `provider-timeout` or `cancelled` if there is no response; `provider-answer` if its body exceeds 1 MiB.
+   *   `provider-timeout` or `cancelled` if there is no response; `provider-answer` if its body exceeds 1 MiB
+   *   or cannot be decompressed.
    */
   async send(request: HttpRequest, trust: Trust, signal: AbortSignal): Promise<HttpResponse> {
     const url = urlOf(request.url)
     checkUrl(url, trust)
-    const { timeouts, userAgent, transport } = this.#options
+    const { timeouts } = this.#options
+    const late = request.recovery?.late
+    // Such an exchange is not aborted any more once it has begun.
+    if (late !== undefined && signal.aborted) throw cancelled(signal)
     const deadline = startDeadline(timeouts.totalMs, signal)
+    const exchange =
+      late === undefined
+        ? this.#exchange(request, url, trust, deadline.signal)
+        : this.#longExchange(request, url, trust)
     try {
-      const { method, body } = request
-      const response = await (await transport()).send(
-        url,
-        {
-          method,
-          headers: { ...request.headers, 'user-agent': userAgent, ...lengthOf(body) },
-          body,
-          signal: deadline.signal,
-        },
-        trust.certPath,
-      )
-      return {
-        url,
-        status: response.statusCode ?? 0,
-        headers: joinedHeaders(response.headers),
-        body: await readBody(response, url),
-      }
+      return await raceAbort(exchange, deadline.signal)
     } catch (error) {
+      if (deadline.signal.aborted) late?.(ended(exchange))
       throw await networkError(error, { url, timeouts, timedOut: deadline.passed(), signal })
     } finally {
       deadline.end()
     }
   }
+
+  async #longExchange(request: HttpRequest, url: URL, trust: Trust): Promise<HttpResponse> {
+    const deadline = startDeadline(LATE_RESPONSE_MS, new AbortController().signal)
+    try {
+      return await this.#exchange(request, url, trust, deadline.signal)
+    } finally {
+      deadline.end()
+    }
+  }
+
+  async #exchange(
+    request: HttpRequest,
+    url: URL,
+    trust: Trust,
+    signal: AbortSignal,
+  ): Promise<HttpResponse> {
+    const { method, body, recovery } = request
+    const headers = {
+      // Compression is not worth its faults: a token response has 2 kB.
+      'accept-encoding': 'identity',
+      ...request.headers,
+      'user-agent': this.#options.userAgent,
+      ...lengthOf(body),
+    }
+    const transport = await this.#options.transport()
+    const incoming = await transport.send(url, { method, headers, body, signal }, trust.certPath)
+    const head = {
+      url,
+      status: incoming.statusCode ?? 0,
+      headers: joinedHeaders(incoming.headers),
+    }
+    const chunks: Buffer[] = []
+    try {
+      await readBody(incoming, chunks, url)
+    } catch (error) {
+      if (recovery !== undefined) {
+        const text = await bodyText(chunks, head).catch(() => '')
+        recovery.received({ ...head, body: text })
+      }
+      throw error
+    }
+    const response = { ...head, body: await bodyText(chunks, head) }
+    recovery?.received(response)
+    return response
+  }
+}
+
+async function ended(exchange: Promise<HttpResponse>): Promise<void> {
+  await exchange.catch(() => undefined)
 }
 
 function lengthOf(body: string | undefined): Record<string, string> {
   return body === undefined ? {} : { 'content-length': String(Buffer.byteLength(body)) }
 }
 
-/** Reads the body up to the bound, whatever length its header announced. */
-async function readBody(chunks: AsyncIterable<Buffer>, url: URL): Promise<string> {
-  const read: Buffer[] = []
+/** Reads the body into `read` up to the bound, whatever length its header announced. */
+async function readBody(chunks: AsyncIterable<Buffer>, read: Buffer[], url: URL): Promise<void> {
   let bytes = 0
   // Leaving the loop closes the connection.
   for await (const chunk of chunks) {
@@ -108,8 +168,46 @@ async function readBody(chunks: AsyncIterable<Buffer>, url: URL): Promise<string
     }
     read.push(chunk)
   }
+}
+
+/** The text of a body, without its content codings (RFC 9110 §8.4), which some servers apply unasked. */
+async function bodyText(
+  chunks: readonly Buffer[],
+  { url, headers }: Pick<HttpResponse, 'url' | 'headers'>,
+): Promise<string> {
+  let content: Buffer = Buffer.concat(chunks)
+  const codings = (headers['content-encoding'] ?? '').toLowerCase().split(/[\s,]+/)
+  for (const coding of codings.reverse()) {
+    if (coding === '' || coding === 'identity') continue
+    content = await decompressed(content, coding, url)
+  }
   // Removes a byte order mark, which JSON.parse does not accept.
-  return new TextDecoder().decode(Buffer.concat(read))
+  return new TextDecoder().decode(content)
+}
+
+/** Content without one coding; of truncated content, as much as there is. */
+async function decompressed(content: Buffer, coding: string, url: URL): Promise<Buffer> {
+  const { brotliDecompressSync, constants, inflateRawSync, unzipSync } = await import('node:zlib')
+  const options = {
+    maxOutputLength: MAX_RESPONSE_BYTES,
+    finishFlush: coding === 'br' ? constants.BROTLI_OPERATION_FLUSH : constants.Z_SYNC_FLUSH,
+  }
+  try {
+    if (coding === 'br') return brotliDecompressSync(content, options)
+    if (coding === 'gzip' || coding === 'x-gzip') return unzipSync(content, options)
+    // Some servers send `deflate` without the zlib header that RFC 9110 §8.4.1.2 requires.
+    if (coding === 'deflate') {
+      const hasHeader = content.length > 1 && content.readUInt16BE(0) % 31 === 0
+      return hasHeader ? unzipSync(content, options) : inflateRawSync(content, options)
+    }
+  } catch (cause) {
+    const message = `${url.host} answered with a body that cannot be decompressed`
+    throw new AgentError('provider-answer', message, { cause })
+  }
+  throw new AgentError(
+    'provider-answer',
+    `${url.host} answered with the content coding ${providerText(coding, [])}, which was not requested`,
+  )
 }
 
 function joinedHeaders(

@@ -1,3 +1,4 @@
+import { execFileSync } from 'node:child_process'
 import { copyFile, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -63,9 +64,44 @@ describe('finding CA bundles', () => {
     )
   })
 
-  test('a directory in place of a bundle is refused', async () => {
+  test('a directory without certificates is refused', async () => {
+    await writeFile(join(directory, 'key.pem'), 'no certificate')
+    await writeFile(join(directory, 'readme.txt'), createAuthority().pem)
     const files = await findCaFiles(directory, [], [])
-    expect((await failureOf(readSecureContext(files))).message).toContain('EISDIR')
+    expect((await failureOf(readSecureContext(files))).message).toBe(
+      `error with ssl cert: CA bundle ${directory} cannot be used: it holds no PEM certificate`,
+    )
+  })
+
+  test('the certificates of a directory are found by the names of their files', async () => {
+    for (const name of ['a1b2c3d4.0', 'own.pem', 'other.crl', 'own.signing_policy']) {
+      await writeFile(join(directory, name), createAuthority().pem)
+    }
+    const { paths, besidesNode } = await findCaFiles(directory, [bundle], [bundle])
+    expect(paths).toEqual([join(directory, 'a1b2c3d4.0'), join(directory, 'own.pem')])
+    expect(besidesNode).toBe(false)
+  })
+
+  test.each([
+    ['/dev/zero', 'it is not a regular file'],
+    ['/proc/self/mem', 'EIO'],
+  ])('%s in place of a bundle is refused at once', async (path, reason) => {
+    const files = await findCaFiles(path, [], [])
+    expect((await failureOf(readSecureContext(files))).message).toContain(reason)
+  })
+
+  test('a FIFO in place of a bundle is refused at once', async () => {
+    execFileSync('mkfifo', [bundle])
+    const files = await findCaFiles(bundle, [], [])
+    expect((await failureOf(readSecureContext(files))).message).toContain(
+      'it is not a regular file',
+    )
+  })
+
+  test('a bundle of more than 8 MiB is refused', async () => {
+    await writeFile(bundle, `${createAuthority().pem}${'#'.repeat(8 << 20)}`)
+    const files = await findCaFiles(bundle, [], [])
+    expect((await failureOf(readSecureContext(files))).message).toContain('more than 8388608 bytes')
   })
 })
 
@@ -89,6 +125,15 @@ describe('reading CA bundles again', () => {
       oidc.discover(providerConfig(server.origin, bundle), noAbort())
     expect((await failureOf(discover())).code).toBe('tls')
     await writeFile(bundle, `${await readFile(server.caPath, 'utf8')}\n# grown\n`)
+    await expect(discover()).resolves.toMatchObject({ issuer: server.origin })
+  })
+
+  test('a provider is trusted by the certificate of its authority in a directory', async () => {
+    await writeFile(join(directory, 'wrong.pem'), createAuthority('the wrong one').pem)
+    const discover = (): Promise<unknown> =>
+      oidc.discover(providerConfig(server.origin, directory), noAbort())
+    expect((await failureOf(discover())).code).toBe('tls')
+    await copyFile(server.caPath, join(directory, 'a1b2c3d4.0'))
     await expect(discover()).resolves.toMatchObject({ issuer: server.origin })
   })
 

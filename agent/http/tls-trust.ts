@@ -1,6 +1,8 @@
 import { X509Certificate } from 'node:crypto'
-import { readFile, stat } from 'node:fs/promises'
+import { readdir, stat } from 'node:fs/promises'
+import { join } from 'node:path'
 import {
+  checkServerIdentity,
   connect,
   createSecureContext,
   type PeerCertificate,
@@ -8,6 +10,7 @@ import {
   type SecureContext,
 } from 'node:tls'
 import { AgentError, errorCodes } from '../../protocol/wire/errors.ts'
+import { readRegularFile } from './regular-file.ts'
 
 /** Where operating systems keep their CA bundle (protocol.md §3.2). */
 export const SYSTEM_CA_FILES: readonly string[] = [
@@ -23,6 +26,8 @@ export const SYSTEM_CA_FILES: readonly string[] = [
 export interface CaFiles {
   /** Empty: only Node's own authorities are trusted. */
   readonly paths: readonly string[]
+  /** The directory that the paths are in, whose other files are ignored; undefined for bundles. */
+  readonly directory?: string | undefined
   /** Whether Node's own authorities are trusted as well. */
   readonly besidesNode: boolean
   /** Changes whenever one of the files changes. */
@@ -41,7 +46,8 @@ export async function findCaFiles(
 ): Promise<CaFiles> {
   if (certPath !== undefined && certPath !== '') {
     const stamp = await stampOf(certPath)
-    if (stamp !== undefined) return { paths: [certPath], besidesNode: false, stamp }
+    if (stamp !== undefined)
+      return (await caDirectory(certPath)) ?? { paths: [certPath], besidesNode: false, stamp }
     if (!SYSTEM_CA_FILES.includes(certPath)) throw unreadable(certPath, await absence(certPath))
   }
   const found: { path: string; stamp: string }[] = []
@@ -62,19 +68,35 @@ export async function findCaFiles(
   }
 }
 
+/** Most files of a CA directory that are read. The IGTF distribution has about 200. */
+const MAX_CA_FILES = 2000
+
+/** The certificates of a CA directory, as OpenSSL's CApath and grid sites keep them; undefined for a file. */
+async function caDirectory(path: string): Promise<CaFiles | undefined> {
+  if (!(await stat(path)).isDirectory()) return undefined
+  const names = (await readdir(path)).filter((name) => /\.(?:pem|0)$/.test(name)).sort()
+  if (names.length > MAX_CA_FILES) throw unreadable(path, `it has more than ${MAX_CA_FILES} files`)
+  const paths = names.map((name) => join(path, name))
+  const stamps: string[] = []
+  for (const one of paths) stamps.push((await stampOf(one)) ?? '')
+  return { paths, directory: path, besidesNode: false, stamp: stamps.join(' ') }
+}
+
 /**
  * Reads the files into the context that TLS connections share. Called once per pool and not per
  * connection: reading 140 certificates blocks the agent for 30 ms.
  * @throws AgentError `tls` if a file cannot be read or holds no certificate.
  */
 export async function readSecureContext(files: CaFiles): Promise<SecureContext> {
-  if (files.paths.length === 0) return createSecureContext()
+  const { directory } = files
+  if (files.paths.length === 0 && directory === undefined) return createSecureContext()
   const authorities = new Map<string, string>()
   for (const path of files.paths) {
-    for (const certificate of certificatesIn(await textOf(path), path)) {
+    for (const certificate of await certificatesOf(path, files.directory)) {
       authorities.set(certificate.replace(/\s/g, ''), certificate)
     }
   }
+  if (directory !== undefined && authorities.size === 0) throw unreadable(directory, NO_CERTIFICATE)
   // Most of Node's authorities are in the system's bundle too; reading them twice takes twice as long.
   for (const certificate of files.besidesNode ? rootCertificates : []) {
     authorities.set(certificate.replace(/\s/g, ''), certificate)
@@ -82,10 +104,24 @@ export async function readSecureContext(files: CaFiles): Promise<SecureContext> 
   return createSecureContext({ ca: [...authorities.values()] })
 }
 
+const NO_CERTIFICATE = 'it holds no PEM certificate'
+
+async function certificatesOf(
+  path: string,
+  directory: string | undefined,
+): Promise<readonly string[]> {
+  try {
+    return certificatesIn(await textOf(path), path)
+  } catch (error) {
+    if (directory !== undefined && error instanceof AgentError) return []
+    throw error
+  }
+}
+
 function certificatesIn(text: string, path: string): readonly string[] {
   const found = text.match(/-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g)
   // Node silently skips certificates that it cannot read, and then trusts no server.
-  if (found?.some(isCertificate) !== true) throw unreadable(path, 'it holds no PEM certificate')
+  if (found?.some(isCertificate) !== true) throw unreadable(path, NO_CERTIFICATE)
   return found
 }
 
@@ -97,9 +133,12 @@ function isCertificate(pem: string): boolean {
   }
 }
 
+/** Bundles of all public authorities have about 250 kB. */
+const MAX_BUNDLE_BYTES = 8 << 20
+
 async function textOf(path: string): Promise<string> {
   try {
-    return await readFile(path, 'utf8')
+    return await readRegularFile(path, MAX_BUNDLE_BYTES)
   } catch (error) {
     throw unreadable(path, error instanceof Error ? error.message : 'unknown reason', error)
   }
@@ -133,6 +172,27 @@ function unreadable(path: string, why: string, cause?: unknown): AgentError {
       cause,
     },
   )
+}
+
+/** Fewest bits of a server's RSA key (CA/Browser Forum Baseline Requirements §6.1.5). */
+const MIN_RSA_BITS = 2048
+
+/**
+ * Checks the host name and the key of a server's certificate. Node calls it after it has verified the
+ * chain, and before anything is sent.
+ * @returns undefined if the certificate is good
+ */
+export function checkServerCertificate(
+  host: string,
+  certificate: PeerCertificate,
+): Error | undefined {
+  const { modulus, bits } = certificate
+  // Only RSA keys have a modulus.
+  if (modulus !== undefined && (bits ?? 0) < MIN_RSA_BITS) {
+    const message = `its RSA key has ${bits ?? 0} bits, and at least ${MIN_RSA_BITS} are required`
+    return Object.assign(new Error(message), { code: 'ERR_TLS_WEAK_KEY' })
+  }
+  return checkServerIdentity(host, certificate)
 }
 
 /** Time limit for fetching a certificate that only an error message needs. */

@@ -1,10 +1,10 @@
 import { createPrivateKey, type JsonWebKey, type KeyObject, type webcrypto } from 'node:crypto'
-import { readFile } from 'node:fs/promises'
 import type * as openid from 'openid-client'
 import { AgentError } from '../../protocol/wire/errors.ts'
 import { isJsonObject } from '../../protocol/wire/json.ts'
 import type { JsonObject } from '../../protocol/wire/messages.ts'
-import { type HttpResponse, trustFor } from '../http/http-client.ts'
+import { type HttpResponse, type ResponseRecovery, trustFor } from '../http/http-client.ts'
+import { readRegularFile } from '../http/regular-file.ts'
 import type { RetryingHttpClient } from '../http/retry.ts'
 import { checkStatus, type RequestContext, successBody } from '../providers/error-response.ts'
 import type { Discovery, DiscoveryDocument } from './discovery.ts'
@@ -27,6 +27,7 @@ export interface ClientRequest extends RequestContext {
   readonly form: URLSearchParams
   /** `status`: a successful response may have any body, or none. */
   readonly expects: 'JSON' | 'status'
+  readonly recovery?: ResponseRecovery | undefined
 }
 
 /** A successful response. */
@@ -83,7 +84,7 @@ async function postOnce(
   request: ClientRequest,
   { context, signal }: { readonly context: ProviderContext; readonly signal: AbortSignal },
 ): Promise<ClientResponse> {
-  const { purpose, secrets, document, url, expects } = request
+  const { purpose, secrets, document, url, expects, recovery } = request
   const form = new URLSearchParams(request.form)
   const headers = new Headers({
     ...(expects === 'JSON' ? { accept: 'application/json' } : {}),
@@ -92,7 +93,7 @@ async function postOnce(
   await authenticate(client, method, document, { form, headers })
   const signedAt = method === 'private_key_jwt' ? context.now() : undefined
   const response = await context.http.send(
-    { url, method: 'POST', headers: Object.fromEntries(headers), body: form.toString() },
+    { url, method: 'POST', headers: Object.fromEntries(headers), body: form.toString(), recovery },
     trustFor(client.provider),
     signal,
   )
@@ -273,13 +274,20 @@ function algorithmFor(key: KeyObject, supported: readonly string[]): string | un
   return supported.includes('Ed25519') && !supported.includes('EdDSA') ? 'Ed25519' : 'EdDSA'
 }
 
+/** A 16384-bit RSA key has 13 kB. */
+const MAX_KEY_BYTES = 64 * 1024
+
 async function readText(path: string): Promise<string> {
   try {
-    return await readFile(path, 'utf8')
+    return await readRegularFile(path, MAX_KEY_BYTES)
   } catch (error) {
-    const why = error instanceof Error && 'code' in error ? String(error.code) : 'unknown reason'
+    const why = error instanceof Error && 'code' in error ? String(error.code) : messageOf(error)
     throw new AgentError('file-unreadable', `private key ${path} cannot be read: ${why}`)
   }
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : 'unknown reason'
 }
 
 function malformed(path: string, why: string): AgentError {

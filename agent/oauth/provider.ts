@@ -38,7 +38,8 @@ export interface OpenIdProvider {
 
   /**
    * A new access token by refresh token (RFC 6749 §6). POST: a refresh token that the provider may have
-   * processed is never sent again.
+   * processed is never sent again. A new refresh token in a response that cannot be used goes to
+   * `grant.recovery`.
    * @throws AgentError also `refresh-token-dead`, if the provider does not accept the token any more.
    */
   refreshTokenGrant(
@@ -196,6 +197,22 @@ export interface TokenParameters {
 
 export interface RefreshParameters extends TokenParameters {
   readonly refreshToken: Secret
+  /** Undefined: a new refresh token is lost if its response cannot be used. */
+  readonly recovery?: RefreshTokenRecovery | undefined
+}
+
+/** What becomes of a new refresh token that a failed refresh has brought nevertheless. */
+export interface RefreshTokenRecovery {
+  /**
+   * Called with the refresh token of a response that is late or cannot be used: before the call fails, or
+   * after that with a late response.
+   */
+  readonly recovered: (refreshToken: Secret) => void
+  /**
+   * If given, a refresh that was sent is never aborted: the call fails in time as always, and the response
+   * is awaited for up to five minutes. Called then; `end` resolves when the response has arrived or failed.
+   */
+  readonly late?: ((end: Promise<void>) => void) | undefined
 }
 
 /** An authorization request (RFC 6749 §4.1.1). */

@@ -1,3 +1,7 @@
+import { execFileSync } from 'node:child_process'
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { accountOf } from '../../protocol/storage/account.ts'
 import { Secret } from '../../protocol/wire/secret.ts'
@@ -58,4 +62,34 @@ describe('the subject token of an account', () => {
       await expect(read(fields, env)).rejects.toMatchObject({ code: 'no-subject-token' })
     },
   )
+})
+
+test.each(['two words', 'a\nb', 'töken', 'a\u0000b', 'a'.repeat(16 * 1024 + 1)])(
+  'text that is not a token is not sent anywhere (%#)',
+  async (text) => {
+    const directory = await mkdtemp(join(tmpdir(), 'subject-token-'))
+    const path = join(directory, 'token')
+    await writeFile(path, text)
+    const refused = {
+      code: 'no-subject-token',
+      message: expect.stringContaining('not a token') as string,
+    }
+    await expect(read({ subject_token_env: 'TOKEN' }, { TOKEN: text })).rejects.toMatchObject(
+      refused,
+    )
+    await expect(read({ subject_token_file: path }, {})).rejects.toMatchObject(refused)
+    await rm(directory, { recursive: true })
+  },
+)
+
+test('a FIFO or a device in place of a subject token is refused at once', async () => {
+  const directory = await mkdtemp(join(tmpdir(), 'subject-token-'))
+  const path = join(directory, 'token')
+  execFileSync('mkfifo', [path])
+  for (const subject_token_file of [path, '/dev/zero', directory]) {
+    await expect(read({ subject_token_file }, {})).rejects.toMatchObject({
+      code: 'no-subject-token',
+    })
+  }
+  await rm(directory, { recursive: true })
 })

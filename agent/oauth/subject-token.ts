@@ -1,10 +1,10 @@
-import { readFile } from 'node:fs/promises'
 import type { Account } from '../../protocol/storage/account.ts'
 import type { Environment } from '../../protocol/wire/agent-options.ts'
 import { AgentError } from '../../protocol/wire/errors.ts'
 import { isJsonObject, parseTolerantJson } from '../../protocol/wire/json.ts'
 import { Secret } from '../../protocol/wire/secret.ts'
 import { urlOf } from '../http/http-client.ts'
+import { readRegularFile } from '../http/regular-file.ts'
 import type { ProviderContext } from './client-authentication.ts'
 import type { CiTokenRequest, OpenIdProvider } from './provider.ts'
 
@@ -22,7 +22,8 @@ export function subjectTokenReader(
   return async ({ name, issuer, subjectToken }, signal) => {
     if (subjectToken?.platform !== undefined) {
       const audience = subjectToken.audience ?? issuer
-      return provider.ciToken({ ...jobOf(name, env), audience }, signal)
+      const token = await provider.ciToken({ ...jobOf(name, env), audience }, signal)
+      return checkedToken(name, token.reveal(), 'the response of the CI platform')
     }
     if (subjectToken?.file !== undefined) return fromFile(name, subjectToken.file)
     return fromVariable(name, subjectToken?.variable, env)
@@ -31,8 +32,9 @@ export function subjectTokenReader(
 
 function fromVariable(name: string, variable: string | undefined, env: Environment): Secret {
   const value = variable === undefined ? '' : (env[variable] ?? '').trim()
-  if (value !== '') return new Secret(value)
-  throw missing(name, `the agent's environment variable ${variable ?? '(none named)'}`)
+  const place = `the agent's environment variable ${variable ?? '(none named)'}`
+  if (value !== '') return checkedToken(name, value, place)
+  throw missing(name, place)
 }
 
 /** Where GitHub Actions issues ID tokens to a job, by the variables that `id-token: write` sets. */
@@ -54,12 +56,29 @@ function jobOf(name: string, env: Environment): { readonly url: string; readonly
 async function fromFile(name: string, path: string): Promise<Secret> {
   let text: string
   try {
-    text = await readFile(path, 'utf8')
+    text = await readRegularFile(path, MAX_FILE_BYTES)
   } catch (cause) {
     throw missing(name, path, cause)
   }
   if (text.trim() === '') throw missing(name, path)
-  return new Secret(text.trim())
+  return checkedToken(name, text.trim(), path)
+}
+
+/** Longest subject token, in characters. */
+const MAX_SUBJECT_TOKEN = 16 * 1024
+/** A token and the white space around it. */
+const MAX_FILE_BYTES = MAX_SUBJECT_TOKEN + 1024
+
+/**
+ * Refuses to send text to a provider that is not a token: the account might name another file by mistake,
+ * or because the one who made the account wants to read that file.
+ */
+function checkedToken(name: string, text: string, place: string): Secret {
+  if (text.length <= MAX_SUBJECT_TOKEN && /^[\x21-\x7e]+$/.test(text)) return new Secret(text)
+  throw new AgentError(
+    'no-subject-token',
+    `the account ${name} cannot exchange the content of ${place}: it is not a token, which is one word of at most 16 kB`,
+  )
 }
 
 function missing(name: string, place: string, cause?: unknown): AgentError {

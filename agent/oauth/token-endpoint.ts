@@ -2,7 +2,7 @@ import type * as openid from 'openid-client'
 import { words } from '../../protocol/storage/account.ts'
 import type { JsonObject } from '../../protocol/wire/messages.ts'
 import type { Secret } from '../../protocol/wire/secret.ts'
-import { urlOf } from '../http/http-client.ts'
+import { type HttpResponse, type ResponseRecovery, urlOf } from '../http/http-client.ts'
 import { libraryError } from '../providers/error-response.ts'
 import type { ProviderProfile, RequestPurpose } from '../providers/profiles.ts'
 import { type ProviderContext, postAsClient } from './client-authentication.ts'
@@ -11,11 +11,17 @@ import type {
   Client,
   PasswordParameters,
   RefreshParameters,
+  RefreshTokenRecovery,
   TokenExchangeParameters,
   TokenParameters,
   TokenResponse,
 } from './provider.ts'
-import { checkableMembers, tokenResponseOf } from './token-response.ts'
+import {
+  checkableMembers,
+  newRefreshTokenIn,
+  recoverableRefreshToken,
+  tokenResponseOf,
+} from './token-response.ts'
 
 const EXCHANGE_GRANT = 'urn:ietf:params:oauth:grant-type:token-exchange'
 const ACCESS_TOKEN_TYPE = 'urn:ietf:params:oauth:token-type:access_token'
@@ -33,6 +39,7 @@ export function refreshTokenGrant(
       purpose: 'refresh',
       grantType: 'refresh_token',
       secrets: [grant.refreshToken],
+      refresh: grant,
       parameters: (profile) => {
         const form = refreshRequestParameters(grant, client, profile)
         form.set('refresh_token', grant.refreshToken.reveal())
@@ -122,6 +129,8 @@ interface TokenRequest {
   /** Values that are sent and must not appear in a message, besides the client's secret. */
   readonly secrets: readonly Secret[]
   readonly parameters: (profile: ProviderProfile) => URLSearchParams
+  /** Of a refresh: the token that is sent, and what becomes of a new one. */
+  readonly refresh?: Pick<RefreshParameters, 'refreshToken' | 'recovery'>
 }
 
 /**
@@ -130,7 +139,7 @@ interface TokenRequest {
  */
 export async function requestToken(
   client: Client,
-  { purpose, grantType, secrets, parameters }: TokenRequest,
+  { purpose, grantType, secrets, parameters, refresh }: TokenRequest,
   context: ProviderContext,
   signal: AbortSignal,
 ): Promise<TokenResponse> {
@@ -138,17 +147,69 @@ export async function requestToken(
   const form = parameters(profile)
   form.set('grant_type', grantType)
   const sentAt = context.now()
-  const { response, content } = await postAsClient(
-    client,
-    { purpose, secrets, document, url: document.token_endpoint, form, expects: 'JSON' },
-    context,
-    signal,
-  )
-  const receivedAt = context.now()
-  const tokens = await checkResponse(client, document, checkableMembers(content), (library, at) =>
-    library.genericGrantRequest(at, grantType, {}),
-  )
-  return tokenResponseOf(tokens, content, response, { sentAt, receivedAt })
+  const watch = refresh?.recovery && watchResponses(refresh.refreshToken, refresh.recovery)
+  try {
+    const { response, content } = await postAsClient(
+      client,
+      {
+        purpose,
+        secrets,
+        document,
+        url: document.token_endpoint,
+        form,
+        expects: 'JSON',
+        recovery: watch?.http,
+      },
+      context,
+      signal,
+    )
+    const receivedAt = context.now()
+    const members = checkableMembers(withNewRefreshToken(content, response, refresh?.refreshToken))
+    const tokens = await checkResponse(client, document, members, (library, at) =>
+      library.genericGrantRequest(at, grantType, {}),
+    )
+    return tokenResponseOf(tokens, content, response, { sentAt, receivedAt })
+  } catch (error) {
+    watch?.failed()
+    throw error
+  }
+}
+
+/** Duplicate members: JSON.parse takes the last, which may be the refresh token that was sent. */
+function withNewRefreshToken(
+  content: JsonObject,
+  { body }: HttpResponse,
+  sent: Secret | undefined,
+): JsonObject {
+  if (sent === undefined || content['refresh_token'] !== sent.reveal()) return content
+  const refreshToken = newRefreshTokenIn(body, sent)
+  return refreshToken === undefined ? content : { ...content, refresh_token: refreshToken }
+}
+
+/** Finds the new refresh token in the last response to a refresh, if the refresh fails. */
+function watchResponses(
+  sent: Secret,
+  { recovered, late }: RefreshTokenRecovery,
+): { readonly http: ResponseRecovery; readonly failed: () => void } {
+  let last: HttpResponse | undefined
+  let hasFailed = false
+  const recover = (): void => {
+    const refreshToken = last && recoverableRefreshToken(last, sent)
+    if (refreshToken !== undefined) recovered(refreshToken)
+  }
+  return {
+    http: {
+      received: (response) => {
+        last = response
+        if (hasFailed) recover()
+      },
+      late,
+    },
+    failed: () => {
+      hasFailed = true
+      recover()
+    },
+  }
 }
 
 type OpenIdLibrary = typeof openid

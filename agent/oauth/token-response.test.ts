@@ -44,6 +44,16 @@ describe('the expiry of an access token', () => {
       NOW + 9,
     ],
     ['a JWT of a clock that is behind', { access_token: jwt({ exp: 1 }), expires_in: 9 }, NOW + 9],
+    [
+      'a JWT that lives shorter than expires_in says, by a clock that is behind',
+      { access_token: jwt({ iat: 1000, exp: 1060 }), expires_in: 3600 },
+      NOW + 60,
+    ],
+    [
+      'a JWT that lives longer than expires_in says',
+      { access_token: jwt({ iat: NOW - 60, exp: NOW + 3600 }), expires_in: 9 },
+      NOW + 9,
+    ],
     ['an opaque token without expires_in', {}, undefined],
   ])('the expiry of an access token: %s', (_what, content, expiresAt) => {
     expect(respond(content).expiresAt).toBe(expiresAt)

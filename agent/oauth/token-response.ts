@@ -1,6 +1,6 @@
 import { decodeJwt } from 'jose'
 import type { JsonObject, JsonValue, UnixSeconds } from '../../protocol/wire/messages.ts'
-import { secretOf } from '../../protocol/wire/secret.ts'
+import { type Secret, secretOf } from '../../protocol/wire/secret.ts'
 import { clockSkewOf, type HttpResponse } from '../http/http-client.ts'
 import type { TokenResponse } from './provider.ts'
 
@@ -30,6 +30,73 @@ function isToken(value: JsonValue | undefined): value is string {
   return typeof value === 'string' && /^[\x20-\x7e]+$/.test(value)
 }
 
+/** Longest refresh token, in characters, that is taken from a response that cannot be used otherwise. */
+const MAX_REFRESH_TOKEN = 16 * 1024
+
+/**
+ * The new refresh token in a response of the token endpoint that cannot be used, if it can be read: the
+ * provider may have invalidated the token that was `sent`. Undefined for a redirect, and for an OAuth error
+ * response, after which the token that was sent stays valid.
+ */
+export function recoverableRefreshToken(
+  { status, body }: Pick<HttpResponse, 'status' | 'body'>,
+  sent: Secret,
+): Secret | undefined {
+  if (status >= 300 && status < 400) return undefined
+  const isClientError = status >= 400 && status < 500
+  if (isClientError && topLevelMembers(body).some(({ name }) => name === 'error')) return undefined
+  return secretOf(newRefreshTokenIn(body, sent))
+}
+
+/** The last complete `refresh_token` of a JSON object, whole or cut, that is not the one `sent`. */
+export function newRefreshTokenIn(body: string, sent: Secret): string | undefined {
+  return topLevelMembers(body)
+    .filter(({ name }) => name === 'refresh_token')
+    .map(({ text }) => text)
+    .filter((text) => text !== sent.reveal() && isToken(text))
+    .filter((text) => text.length <= MAX_REFRESH_TOKEN)
+    .at(-1)
+}
+
+interface Member {
+  readonly name: string
+  /** The value, if it is a complete string; else empty. */
+  readonly text: string
+}
+
+/** JSON strings and punctuation. The last string may lack its end. */
+const jsonTokens = /"[^"\\]*(?:\\[^][^"\\]*)*("|$)|[{}[\]:]/g
+
+const depthChanges: Readonly<Record<string, number>> = { '{': 1, '[': 1, '}': -1, ']': -1 }
+
+/** The members of a JSON object, duplicates too, as far as the object can be read. */
+function topLevelMembers(json: string): readonly Member[] {
+  const members: Member[] = []
+  const before = ['', '']
+  let depth = 0
+  for (const [token, end] of json.matchAll(jsonTokens)) {
+    if (end === '') break
+    const [name = '', colon] = before
+    if (depth === 1 && colon === ':' && name.startsWith('"')) {
+      members.push({ name: stringOf(name), text: stringOf(token) })
+    }
+    depth += depthChanges[token] ?? 0
+    before.shift()
+    before.push(token)
+  }
+  return members
+}
+
+/** The value of a JSON string; empty if it is malformed or not a string. */
+function stringOf(json: string): string {
+  try {
+    const value: unknown = JSON.parse(json)
+    return typeof value === 'string' ? value : ''
+  } catch {
+    return ''
+  }
+}
+
 /** {@link checkableMembers} as openid-client returns them. */
 export interface CheckedTokens {
   readonly access_token: string
@@ -56,7 +123,7 @@ export function tokenResponseOf(
   const idToken = content['id_token']
   return {
     accessToken: tokens.access_token,
-    expiresAt: expiryOf(tokens.expires_in, secondsOf(claims['exp']), times),
+    expiresAt: expiryOf(tokens.expires_in, claims, times),
     scope: tokens.scope ?? scopeOf(claims['scope']),
     audience: payload === undefined ? undefined : audienceOf(claims['aud']),
     refreshToken: secretOf(tokens.refresh_token),
@@ -73,17 +140,28 @@ export function tokenResponseOf(
 /**
  * When the access token expires, by this machine's clock. `expires_in` counts from some moment between
  * request and response: the JWT's `exp` is exact if it fits that interval. Otherwise the clocks differ,
- * and the earliest possible expiry is used.
+ * and the earliest possible expiry is used. A JWT lives no longer than from its `iat` to its `exp`, which
+ * holds whatever this machine's clock says.
  */
 function expiryOf(
   expiresIn: number | undefined,
-  claimed: UnixSeconds | undefined,
+  claims: JsonObject,
   { sentAt, receivedAt }: ExchangeTimes,
 ): UnixSeconds | undefined {
-  if (expiresIn === undefined) return claimed
-  const earliest = wholeSeconds(sentAt) + expiresIn
-  const latest = wholeSeconds(receivedAt) + expiresIn
+  const claimed = secondsOf(claims['exp'])
+  const life = Math.min(expiresIn ?? Infinity, claimedLife(claims))
+  if (life === Infinity) return claimed
+  const earliest = wholeSeconds(sentAt) + life
+  const latest = wholeSeconds(receivedAt) + life
+  if (expiresIn === undefined) return Math.min(claimed ?? Infinity, latest)
   return claimed !== undefined && claimed > earliest && claimed <= latest ? claimed : earliest
+}
+
+/** Seconds from `iat` to `exp` (RFC 7519 §4.1); infinite for a token without them. */
+function claimedLife(claims: JsonObject): number {
+  const from = secondsOf(claims['iat'])
+  const to = secondsOf(claims['exp'])
+  return from === undefined || to === undefined || to <= from ? Infinity : to - from
 }
 
 /**

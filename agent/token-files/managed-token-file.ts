@@ -2,7 +2,7 @@ import { isAlive } from '../../protocol/storage/process-identity.ts'
 import { AgentError, systemReason } from '../../protocol/wire/errors.ts'
 import type { TokenFileState, UnixSeconds } from '../../protocol/wire/messages.ts'
 import { type IssuedToken, renewalLeadSeconds } from '../accounts/token-cache.ts'
-import type { KeyedMutex, Runtime } from '../concurrency.ts'
+import { type KeyedMutex, type Moment, momentOf, type Runtime, steadyNow } from '../concurrency.ts'
 import type { Log } from '../log.ts'
 import type { FileIdentity } from './directory-handle.ts'
 import type { TokenFileEntry, TokenFileRecord, TokenFileRegistry } from './registry.ts'
@@ -69,6 +69,8 @@ export class ManagedTokenFile {
   readonly #parts: ManagedTokenFileParts
   readonly #ended = new AbortController()
   #state: ManagedState = { state: 'waiting', written: undefined }
+  /** When the token in the file was written. */
+  #since: Moment | undefined
   #timer: NodeJS.Timeout | undefined
 
   constructor(entry: TokenFileEntry, parts: ManagedTokenFileParts) {
@@ -99,6 +101,7 @@ export class ManagedTokenFile {
     await turns.run(this.entry.path, async () => {
       if (this.#state.state === 'ended') return
       const identity = await writeTokenFile(this.entry.path, token.accessToken, uid)
+      this.#since = momentOf(runtime)
       const plan = planRenewal(token, this.#now(), this.entry.minValidSeconds, runtime.random())
       await this.#noteWritten(plan, { ...plan, reportedExpiry: token.expiresAt, identity })
     })
@@ -144,7 +147,7 @@ export class ManagedTokenFile {
   #arm(delayMs?: number): void {
     clearTimeout(this.#timer)
     const hasOwner = this.entry.owner !== undefined
-    const delay = delayMs ?? nextLookMs(this.#state, hasOwner, this.#parts.runtime.now())
+    const delay = delayMs ?? nextLookMs(this.#state, hasOwner, this.#now() * 1000)
     if (this.#state.state === 'ended' || delay === undefined) return
     this.#timer = setTimeout(() => this.#parts.track(this.#look()), delay).unref()
   }
@@ -221,7 +224,7 @@ export class ManagedTokenFile {
   }
 
   #now(): UnixSeconds {
-    return this.#parts.runtime.now() / 1000
+    return steadyNow(this.#parts.runtime, this.#since)
   }
 }
 

@@ -52,10 +52,17 @@ afterEach(async () => {
   rmSync(home, { recursive: true })
 })
 
+/** How far the clock of the day was set back. */
+let setBackSeconds = 0
+
 function compose(options: Partial<AgentOptions> = {}): AgentContext {
   return createAgent({
     options: { ...defaultAgentOptions, ...options },
-    runtime: { now: () => Date.now(), random: () => 0.5 },
+    runtime: {
+      now: () => Date.now(),
+      random: () => 0.5,
+      uptime: () => Date.now() / 1000 + setBackSeconds,
+    },
     log: silentLog,
     provider,
     derive: deriveKey,
@@ -108,6 +115,17 @@ const kept = (): object => context.tokenFiles.list()
 const down = new AgentError('network', 'op.example: connection refused')
 
 describe('renewal', () => {
+  test('a file is renewed in time although the clock was set back by hours', async () => {
+    await keep()
+    const first = content()
+    setBackSeconds = 3 * 3600
+    vi.setSystemTime(Date.now() - setBackSeconds * 1000)
+    const seconds = await secondsUntil(() => content() !== first, 600)
+    expect(content()).toBe('at-2')
+    expect(seconds).toBeGreaterThan(300)
+    setBackSeconds = 0
+  })
+
   test('a token file is renewed ahead of expiry, with as many seconds left as were requested', async () => {
     await keep({ min_valid_period: 100 })
     const first = content()

@@ -4,8 +4,9 @@ import type { Secret } from '../../protocol/wire/secret.ts'
 import type { AccountWriter } from '../accounts/account-writer.ts'
 import type { ClientConfigs } from '../accounts/client-config.ts'
 import type { LoadedAccount } from '../accounts/loaded-account.ts'
-import { KeyedMutex } from '../concurrency.ts'
-import type { OpenIdProvider, TokenResponse } from '../oauth/provider.ts'
+import { KeyedMutex, RunningWork, raceAbort } from '../concurrency.ts'
+import { cancelled } from '../http/network-error.ts'
+import type { OpenIdProvider, RefreshTokenRecovery, TokenResponse } from '../oauth/provider.ts'
 import type { ReadSubjectToken } from '../oauth/subject-token.ts'
 import { hintFor, withHint } from '../providers/error-table.ts'
 import { type RequestedToken, withAccountDefaults } from './granted-scope.ts'
@@ -28,6 +29,9 @@ export class Refresher {
   readonly #readSubjectToken: ReadSubjectToken
   readonly #ofIssuer = new KeyedMutex(PARALLEL_REFRESHES_PER_ISSUER)
   readonly #ofAccount = new KeyedMutex(1)
+  /** Responses that are awaited although their refresh has failed, by account. */
+  readonly #late = new Map<string, Promise<void>>()
+  readonly #lateWork = new RunningWork()
 
   constructor(parts: {
     readonly provider: OpenIdProvider
@@ -56,21 +60,73 @@ export class Refresher {
       return this.#ofIssuer.run(issuer, () => this.#repeatGrant(loaded, requested, signal))
     }
     const one = async (save: () => Promise<void>): Promise<TokenResponse> => {
-      const response = await this.#ofIssuer.run(issuer, () =>
-        this.#refreshOrRecover(loaded, requested, signal),
-      )
-      // Also a token that an earlier save could not write: its reason may be gone by now.
-      if (loaded.needsSaving) await save()
-      return response
+      try {
+        return await this.#ofIssuer.run(issuer, () =>
+          this.#refreshOrRecover(loaded, requested, signal),
+        )
+      } finally {
+        // Also a token that came with an error, or that an earlier save could not write.
+        if (loaded.needsSaving) await save()
+      }
     }
     if (loaded.rotation !== 'keeps') {
-      const response = await this.#ofAccount.run(loaded.name, async () =>
+      const response = await this.#ofAccount.run(loaded.name, async () => {
+        await this.#lateResponse(loaded.name, signal)
         // Known since this waited for its turn: give the turn back, so that all run in parallel.
-        loaded.rotation === 'keeps' ? undefined : this.#writer.refreshing(loaded, signal, one),
-      )
+        return loaded.rotation === 'keeps' ? undefined : this.#refreshLocked(loaded, signal, one)
+      })
       if (response !== undefined) return response
     }
     return one(() => this.#writer.save(loaded))
+  }
+
+  /** Resolves when no late response is awaited any more and its refresh token is saved. */
+  async settled(): Promise<void> {
+    await this.#lateWork.settled()
+  }
+
+  /** The accounts for which a late response is awaited. */
+  awaited(): readonly string[] {
+    return [...this.#late.keys()]
+  }
+
+  /** Waits for a late response, which may bring the only valid refresh token. @throws AgentError `cancelled` */
+  async #lateResponse(name: string, signal: AbortSignal): Promise<void> {
+    const late = this.#late.get(name)
+    if (late === undefined) return
+    try {
+      await raceAbort(late, signal)
+    } catch {
+      throw cancelled(signal)
+    }
+  }
+
+  #awaitLate(name: string, end: Promise<void>): void {
+    const ended = end.then(() => {
+      this.#late.delete(name)
+    })
+    this.#late.set(name, ended)
+  }
+
+  /**
+   * Refreshes under the lock of the account's file. The caller gets the result as soon as it is known; the
+   * lock is held until a late response has ended, too: another agent would send the same refresh token.
+   */
+  #refreshLocked(
+    loaded: LoadedAccount,
+    signal: AbortSignal,
+    refresh: (save: () => Promise<void>) => Promise<TokenResponse>,
+  ): Promise<TokenResponse> {
+    return new Promise((resolve, reject) => {
+      const locked = this.#writer.refreshing(loaded, signal, async (save) => {
+        await refresh(save).then(resolve, reject)
+        const late = this.#late.get(loaded.name)
+        if (late === undefined) return
+        await late
+        if (loaded.needsSaving) await save()
+      })
+      this.#lateWork.track(locked.catch(reject))
+    })
   }
 
   /** Robots and CI jobs have no refresh token: the grant of their first token gives the next. */
@@ -100,7 +156,7 @@ export class Refresher {
     try {
       return await this.#ask(loaded, sent, requested, signal)
     } catch (error) {
-      if (!isDead(error) || !(await this.#writer.findNewer(loaded, sent))) {
+      if (!isDead(error) || !(await this.#findOther(loaded, sent))) {
         throw ended(error, loaded, sent)
       }
     }
@@ -112,23 +168,28 @@ export class Refresher {
     }
   }
 
+  /** Whether there is another refresh token to try after the provider refused `refused`. */
+  async #findOther(loaded: LoadedAccount, refused: Secret): Promise<boolean> {
+    return (await this.#writer.findNewer(loaded, refused)) || loaded.formerTokenRestored(refused)
+  }
+
   async #ask(
     loaded: LoadedAccount,
     refreshToken: Secret,
     requested: RequestedToken,
     signal: AbortSignal,
   ): Promise<TokenResponse> {
-    const response = await this.#provider.refreshTokenGrant(
-      await this.#clientConfigs.clientOf(loaded.account),
-      {
-        refreshToken,
-        // Without a list, the scopes originally granted (RFC 6749 §6), whatever they were; some
-        // providers refuse a refresh with the list (#578 of oidc-agent).
-        scope: listOf(requested.scopes),
-        audience: listOf(requested.audiences),
-      },
-      signal,
-    )
+    const client = await this.#clientConfigs.clientOf(loaded.account)
+    const recovery: RefreshTokenRecovery = {
+      recovered: (received) => loaded.refreshTokenRecovered(refreshToken, received),
+      late: loaded.rotation === 'keeps' ? undefined : (end) => this.#awaitLate(loaded.name, end),
+    }
+    // Without a list, the scopes originally granted (RFC 6749 §6), whatever they were; some providers
+    // refuse a refresh with the list (#578 of oidc-agent).
+    const scope = listOf(requested.scopes)
+    const audience = listOf(requested.audiences)
+    const grant = { refreshToken, scope, audience, recovery }
+    const response = await this.#provider.refreshTokenGrant(client, grant, signal)
     loaded.refreshSucceeded(refreshToken, response)
     return response
   }

@@ -3,7 +3,14 @@ import type { AccessTokenReply, UnixSeconds } from '../../protocol/wire/messages
 import type { ClientConfigs } from '../accounts/client-config.ts'
 import type { LoadedAccount } from '../accounts/loaded-account.ts'
 import type { CachedToken, IssuedToken } from '../accounts/token-cache.ts'
-import { RunningWork, type Runtime, raceAbort } from '../concurrency.ts'
+import {
+  momentOf,
+  RunningWork,
+  type Runtime,
+  raceAbort,
+  startDeadline,
+  steadyNow,
+} from '../concurrency.ts'
 import type { Log } from '../log.ts'
 import type { OpenIdProvider, TokenResponse } from '../oauth/provider.ts'
 import {
@@ -17,6 +24,8 @@ import type { Refresher } from './refresher.ts'
 
 /** A refresh goes on when its caller has gone: others may wait for it, and a new refresh token must be saved. */
 const REFRESH_DEADLINE_MS = 20_000
+/** How long a late response is waited for before the agent ends or is locked. It is adopted later too, if the agent lives. */
+const LATE_RESPONSE_WAIT_MS = 20_000
 
 /**
  * Hands out access tokens: from memory if one is good enough, else by one refresh for each account,
@@ -56,7 +65,8 @@ export class TokenService {
     signal: AbortSignal,
   ): Promise<IssuedToken> {
     if (minValidSeconds >= 0) {
-      const found = loaded.tokens.find(requested.key, minValidSeconds, this.#now())
+      const now = steadyNow(this.#runtime, loaded.tokens.peek(requested.key)?.since)
+      const found = loaded.tokens.find(requested.key, minValidSeconds, now)
       if (found.kind === 'fresh') return this.#issued(loaded, found.token, undefined)
       if (found.kind === 'best') {
         return this.#issued(loaded, found.token, tooShort(found.token, minValidSeconds))
@@ -87,9 +97,20 @@ export class TokenService {
     return this.#store(loaded, requested, response, await this.#issuer(loaded))
   }
 
-  /** Resolves when no refresh is under way: a refresh token that rotated is in its file then. */
+  /**
+   * Resolves when no refresh is under way: a refresh token that rotated is in its file then. Late responses
+   * are waited for 20 s at most.
+   */
   async settled(): Promise<void> {
     await this.#refreshes.settled()
+    const end = startDeadline(LATE_RESPONSE_WAIT_MS, new AbortController().signal)
+    await raceAbort(this.#refresher.settled(), end.signal).catch(() => undefined)
+    end.end()
+  }
+
+  /** The accounts for which a late response is awaited. */
+  awaited(): readonly string[] {
+    return this.#refresher.awaited()
   }
 
   async #refreshOnce(
@@ -143,6 +164,7 @@ export class TokenService {
       accessToken: response.accessToken,
       expiresAt: response.expiresAt,
       obtainedAt: this.#now(),
+      since: momentOf(this.#runtime),
       scope: response.scope,
       differences,
       used: false,
@@ -167,7 +189,9 @@ export class TokenService {
     return {
       accessToken: token.accessToken,
       issuer: loaded.publishedIssuer ?? loaded.account.issuer,
-      expiresAt: token.expiresAt,
+      // By the clock as it is now, which may have been set back since the token was obtained.
+      expiresAt:
+        token.expiresAt - (steadyNow(this.#runtime, token.since) - momentOf(this.#runtime).now),
       scope: token.scope,
       idToken: undefined,
       differences: joinedLines(token.differences, extra),

@@ -329,7 +329,7 @@ describe.each<[string, StartAgent]>([
     const named = { ...job, subject_token_env: 'CI_TOKEN' }
     await agent.call({ request: 'gen', config: named, flow: ['token-exchange'] })
     expect(agent.provider.grants).toMatchObject([
-      { grant: 'token-exchange', subjectToken: 'platform token' },
+      { grant: 'token-exchange', subjectToken: 'platform.token' },
     ])
     await expect(
       agent.call({ request: 'add', config: { ...job, name: 'f', subject_token_file: '/nowhere' } }),

@@ -109,7 +109,7 @@ function compose(options: Partial<AgentOptions> = {}, derive: DeriveKey = derive
     provider,
     derive,
     configDirectory: () => configDirectory,
-    env: { CI_TOKEN: 'platform token' },
+    env: { CI_TOKEN: 'platform.token' },
   })
   return {
     context,

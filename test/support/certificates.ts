@@ -1,4 +1,4 @@
-import { createHash, type KeyObject, randomBytes, sign } from 'node:crypto'
+import { createHash, generateKeyPairSync, type KeyObject, randomBytes, sign } from 'node:crypto'
 import * as der from './der.ts'
 import { newTestKeyPair } from './signing-key.ts'
 
@@ -21,6 +21,8 @@ export interface CertificateOptions {
   readonly dnsNames?: readonly string[]
   readonly notBefore?: Date
   readonly notAfter?: Date
+  /** An RSA key of so many bits in place of an elliptic one. */
+  readonly rsaBits?: number
 }
 
 interface Subject {
@@ -71,7 +73,7 @@ function issue(
   authorityKeyId: Buffer,
   options: CertificateOptions,
 ): ServerCertificate {
-  const keys = newKeys()
+  const keys = newKeys(options.rsaBits)
   const certificate = signed(issuer, {
     name: nameOf(options.commonName ?? 'localhost'),
     keyInfo: keys.keyInfo,
@@ -81,8 +83,11 @@ function issue(
   return { cert: pem('CERTIFICATE', certificate), key: keys.privatePem }
 }
 
-function newKeys(): { privateKey: KeyObject; privatePem: string; keyInfo: Buffer } {
-  const { privateKey, publicKey } = newTestKeyPair()
+function newKeys(rsaBits?: number): { privateKey: KeyObject; privatePem: string; keyInfo: Buffer } {
+  const { privateKey, publicKey } =
+    rsaBits === undefined
+      ? newTestKeyPair()
+      : generateKeyPairSync('rsa', { modulusLength: rsaBits })
   return {
     privateKey,
     privatePem: privateKey.export({ type: 'pkcs8', format: 'pem' }).toString(),
