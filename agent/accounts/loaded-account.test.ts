@@ -7,7 +7,8 @@ import type { JsonObject } from '../../protocol/wire/messages.ts'
 import { Secret, secretOf } from '../../protocol/wire/secret.ts'
 import { DeviceSessions } from '../login/device-sessions.ts'
 import { Keyring } from './keyring.ts'
-import { LoadedAccount, type LoadedAccountRecord } from './loaded-account.ts'
+import { LoadedAccount } from './loaded-account.ts'
+import type { LoadedAccountRecord } from './loaded-account-record.ts'
 
 const runtime = { now: () => 1_000_000, random: () => 0 }
 

@@ -2,33 +2,20 @@ import { createHash } from 'node:crypto'
 import { type Account, accountOf, changedAccount } from '../../protocol/storage/account.ts'
 import type { FileKey } from '../../protocol/storage/account-file.ts'
 import { isJsonObject } from '../../protocol/wire/json.ts'
-import {
-  type JsonObject,
-  type JsonValue,
-  type PasswordEntry,
-  passwordEntryOf,
-} from '../../protocol/wire/messages.ts'
-import { Secret, secretOf } from '../../protocol/wire/secret.ts'
+import { type JsonObject, type PasswordEntry } from '../../protocol/wire/messages.ts'
+import { Secret } from '../../protocol/wire/secret.ts'
 import { SingleFlight } from '../concurrency.ts'
 import type { TokenResponse } from '../oauth/provider.ts'
+import {
+  type LoadedAccountRecord,
+  type LoadedState,
+  type Rotation,
+  recordOf,
+  type Saved,
+  stateOf,
+} from './loaded-account-record.ts'
 import { isSameToken, type NewestToken, newestToken, type OtherTokens } from './newest-token.ts'
-import { fileKeyOf, keyJson, plainJson } from './record-json.ts'
 import { type IssuedToken, TokenCache } from './token-cache.ts'
-
-/**
- * What is known of how the provider treats refresh tokens. Until the first response an account is
- * treated as if they rotated: two parallel refreshes with one rotating token lose the login.
- */
-export type Rotation = 'unknown' | 'rotates' | 'keeps'
-
-/** Whether the account file has the refresh token that the agent holds. */
-export type Saved =
-  | { readonly state: 'saved' }
-  /** A new login that oidc-gen has yet to save, or an account that came without a file. */
-  | { readonly state: 'no-file' }
-  /** The provider replaced the token of the file a moment ago: the new one is to be saved now. */
-  | { readonly state: 'rotated' }
-  | { readonly state: 'unsaved'; readonly reason: string }
 
 /** How an account is to be used, as the request that loads it says. */
 export interface LoadOptions {
@@ -37,28 +24,6 @@ export interface LoadOptions {
   readonly confirm?: boolean | undefined
   readonly alwaysAllowIdToken?: boolean | undefined
 }
-
-/** All that a loaded account knows and that must survive a lock; each member is also in the record. */
-interface LoadedState {
-  readonly account: Account
-  readonly rotation: Rotation
-  readonly saved: Saved
-  /** SHA-256 of the refresh tokens that rotation replaced, the last one at the end. */
-  readonly replaced: readonly string[]
-  /** The refresh token before one that came with a failed refresh; kept until that one has worked once. */
-  readonly formerRefreshToken: Secret | undefined
-  /** The issuer as its discovery document publishes it, once known. */
-  readonly publishedIssuer: string | undefined
-  /** Whether the provider refused the refresh token for good. */
-  readonly loginExpired: boolean
-  readonly fileKey: Secret<FileKey> | undefined
-  readonly passwordEntry: Secret<PasswordEntry> | undefined
-  readonly confirm: boolean
-  readonly alwaysAllowIdToken: boolean
-}
-
-/** A loaded account as JSON. It holds every secret of the account in the clear: only to be sealed. */
-export type LoadedAccountRecord = { readonly [Member in keyof LoadedState]: JsonValue }
 
 /** Replaced refresh tokens that are remembered. A sanity bound: only the last few are ever met again. */
 const MAX_REPLACED = 100
@@ -109,15 +74,7 @@ export class LoadedAccount {
 
   /** Everything that must survive a lock. Access tokens are not in it: a refresh gives new ones. */
   toRecord(): LoadedAccountRecord {
-    const { account, formerRefreshToken, fileKey, passwordEntry, ...plain } = this.#state
-    return {
-      ...plain,
-      account: account.fields.reveal(),
-      formerRefreshToken: formerRefreshToken?.reveal() ?? null,
-      publishedIssuer: plain.publishedIssuer ?? null,
-      fileKey: fileKey === undefined ? null : keyJson(fileKey.reveal()),
-      passwordEntry: passwordEntry === undefined ? null : plainJson(passwordEntry.reveal()),
-    }
+    return recordOf(this.#state)
   }
 
   get account(): Account {
@@ -321,34 +278,4 @@ export class LoadedAccount {
 
 function digest(token: Secret): string {
   return createHash('sha256').update(token.reveal()).digest('base64')
-}
-
-function stateOf(record: JsonObject, account: Account): LoadedState {
-  const { publishedIssuer, replaced, formerRefreshToken } = record
-  const passwordEntry = passwordEntryOf(record['passwordEntry'])
-  return {
-    account,
-    rotation: rotationOf(record['rotation']),
-    saved: savedOf(record['saved']),
-    replaced: Array.isArray(replaced) ? replaced.filter((one) => typeof one === 'string') : [],
-    formerRefreshToken:
-      typeof formerRefreshToken === 'string' ? secretOf(formerRefreshToken) : undefined,
-    publishedIssuer: typeof publishedIssuer === 'string' ? publishedIssuer : undefined,
-    loginExpired: record['loginExpired'] === true,
-    fileKey: fileKeyOf(record['fileKey']),
-    passwordEntry: passwordEntry && new Secret(passwordEntry),
-    confirm: record['confirm'] === true,
-    alwaysAllowIdToken: record['alwaysAllowIdToken'] === true,
-  }
-}
-
-function rotationOf(value: JsonValue | undefined): Rotation {
-  return value === 'rotates' || value === 'keeps' ? value : 'unknown'
-}
-
-function savedOf(value: JsonValue | undefined): Saved {
-  if (!isJsonObject(value)) return { state: 'saved' }
-  const { state, reason } = value
-  if (state === 'unsaved') return { state, reason: typeof reason === 'string' ? reason : '' }
-  return state === 'no-file' || state === 'rotated' ? { state } : { state: 'saved' }
 }

@@ -17,7 +17,6 @@ import { withoutIssuerFiles } from '../../test/support/oidc-client.ts'
 import { ScriptedProvider } from '../../test/support/scripted-provider.ts'
 import { AccountWriter } from '../accounts/account-writer.ts'
 import { LoadedAccount } from '../accounts/loaded-account.ts'
-import type { Runtime } from '../concurrency.ts'
 import { silentLog } from '../log.ts'
 import { subjectTokenReader } from '../oauth/subject-token.ts'
 import { defaultRequest, requestedToken } from './granted-scope.ts'
@@ -48,11 +47,11 @@ beforeEach(() => {
 })
 
 /** The tokens of one agent: each has its own, with the same files and the same provider. */
-function newService(clock: Runtime = runtime): TokenService {
+function newService(): TokenService {
   const writer = new AccountWriter({
     directory: () => directory,
     derive: () => Promise.reject(new Error('no password is known here')),
-    runtime: clock,
+    runtime,
     log: silentLog,
   })
   return new TokenService({
@@ -64,7 +63,7 @@ function newService(clock: Runtime = runtime): TokenService {
     }),
     provider,
     clientConfigs: withoutIssuerFiles,
-    runtime: clock,
+    runtime,
     log: silentLog,
   })
 }
@@ -394,23 +393,4 @@ test('a token that is no longer cached is not renewed', async () => {
   await vi.advanceTimersByTimeAsync(600_000)
   await service.settled()
   expect(provider.refreshes).toHaveLength(1)
-})
-
-test('a token that was obtained while the clock was ahead is not given out after its real expiry', async () => {
-  let now = 2_000_000_000 + 3 * 3600
-  let uptime = 5000
-  const clock = { now: () => now * 1000, random: () => 0.5, uptime: () => uptime }
-  vi.useFakeTimers({ now: now * 1000, toFake: ['Date'] })
-  const own = newService(clock)
-  const loaded = load()
-  const first = await own.accessToken(loaded, defaultRequest, 0, patient)
-  expect(first.expiresAt).toBe(now + 3600)
-  now -= 3 * 3600
-  const corrected = await own.accessToken(loaded, defaultRequest, 0, patient)
-  expect(corrected.accessToken).toBe(first.accessToken)
-  expect(corrected.expiresAt).toBe(now + 3600)
-  now += 3595
-  uptime += 3595
-  const later = await own.accessToken(loaded, defaultRequest, 0, patient)
-  expect(later.accessToken).not.toBe(first.accessToken)
 })
