@@ -109,17 +109,17 @@ const names: Readonly<Record<Verdict, CheckName | 'none'>> = {
 
 /** The cases whose result differs, on purpose. */
 const otherwise: Readonly<Record<string, CheckName | 'none'>> = {
-  // It is taken by this XRootD and by no one who keeps to the profile: not to be promised.
+  // This XRootD accepts it, services that follow the profile do not.
   'a scope whose path is a prefix of the text, compared as text until XRootD 5.6.9': 'access',
   'a scope whose path is such a prefix with a slash at its end, which is cut off': 'access',
   'a scope without a path, which counts as / against the profile': 'access',
   'a scope whose path has no first slash, which is added against the profile': 'access',
   'a scope whose path contains .., which is resolved against the profile': 'access',
-  // The same verdict, told apart better.
+  // The same verdict with a more exact reason.
   'a token that is not valid yet': 'starts',
   'a token issued in the future': 'issued',
   'an empty scope': 'scope',
-  // Which issuers it takes only the site knows.
+  // Only the site knows which issuers it trusts.
   'a token of another issuer': 'none',
 }
 
