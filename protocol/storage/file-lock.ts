@@ -66,20 +66,6 @@ export async function withFileLock<T>(
   }
 }
 
-/** Errors of `open` that say that there can be no lock here, not that another process has it. */
-const unavailable: ReadonlySet<string> = new Set([
-  'EACCES',
-  'EPERM',
-  'EROFS',
-  'ENOENT',
-  'ENOTDIR',
-  'ENOSPC',
-  'ENAMETOOLONG',
-  'ENOTSUP',
-  'EIO',
-  'ESTALE',
-])
-
 type Attempt = HeldLock | { readonly reason: string }
 
 async function acquire(
@@ -101,21 +87,16 @@ async function acquire(
   }
 }
 
-/** Undefined: another process has the lock. */
+/**
+ * Undefined: another process has the lock. Any error but that one says that there can be no lock here: a
+ * read-only or full file system, a directory that is gone, a limit on the size of files.
+ */
 async function tryToLock(path: string, touchMs: number): Promise<Attempt | undefined> {
   try {
     return await HeldLock.create(path, randomBytes(16).toString('hex'), touchMs)
   } catch (error) {
-    const code = systemCode(error)
-    if (code === 'EEXIST') return undefined
-    if (code === undefined || isUnavailable(code)) return { reason: systemReason(error) }
-    throw error
+    return systemCode(error) === 'EEXIST' ? undefined : { reason: systemReason(error) }
   }
-}
-
-function isUnavailable(code: string): boolean {
-  // Node has no name for some codes, EDQUOT among them.
-  return unavailable.has(code) || code.startsWith('Unknown system error')
 }
 
 class HeldLock {

@@ -10,7 +10,7 @@ import { newTestKeyPair } from '../support/signing-key.ts'
 let cli: CliFixture
 
 beforeEach(async () => {
-  cli = await CliFixture.open({ mode: 'conforming' }, { CI_TOKEN: 'what the job began with' })
+  cli = await CliFixture.open({ mode: 'conforming' }, { CI_TOKEN: 'what-the-job-began-with' })
 })
 
 afterEach(async () => {
@@ -171,7 +171,7 @@ describe('token exchange', () => {
     const bad = await cli.gen('wlcg', ...options, ...client, '--subject-token-env=CI_TOKEN')
     expect(bad.status).toBe(1)
     expect(cli.issuer.requestsTo('token').at(-1)?.form).toMatchObject({
-      subject_token: 'what the job began with',
+      subject_token: 'what-the-job-began-with',
       subject_token_type: 'urn:ietf:params:oauth:token-type:id_token',
     })
     expect(await readdir(cli.sandbox.configDirectory)).toEqual([])
