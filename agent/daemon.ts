@@ -12,7 +12,6 @@ import { newKeyPair, openSealedChannel } from '../protocol/wire/encryption.ts'
 import { AgentError, errorCodes, systemCode, unwritable } from '../protocol/wire/errors.ts'
 import { loadSodium } from '../protocol/wire/sodium.ts'
 import { systemRuntime } from './concurrency.ts'
-import { ConnectionTable } from './connection-table.ts'
 import { type AgentContext, createAgent } from './context.ts'
 import { dispatch } from './dispatch.ts'
 import { createLog, fileSink, type Log, whereThrown } from './log.ts'
@@ -31,7 +30,13 @@ import {
   type SocketLocation,
   shareSocket,
 } from './process/socket-location.ts'
-import { REQUEST_TIMEOUT_MS, RotatingKeyPair, type RunningServer, startServer } from './server.ts'
+import {
+  ConnectionTable,
+  REQUEST_TIMEOUT_MS,
+  RotatingKeyPair,
+  type RunningServer,
+  startServer,
+} from './server.ts'
 import { shutDown } from './shutdown.ts'
 
 /** Where the launcher reads our report, and the pipe that closes when the launcher ends. */

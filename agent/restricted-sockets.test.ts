@@ -10,11 +10,10 @@ import { AgentError, errorOfReply } from '../protocol/wire/errors.ts'
 import type { Replies, Request, RequestOf, RequestType } from '../protocol/wire/messages.ts'
 import { unsignedToken } from '../test/support/access-token.ts'
 import { ScriptedProvider } from '../test/support/scripted-provider.ts'
-import { ConnectionTable } from './connection-table.ts'
 import { type AgentContext, createAgent } from './context.ts'
 import { dispatch } from './dispatch.ts'
 import { silentLog } from './log.ts'
-import { startServer } from './server.ts'
+import { ConnectionTable, startServer } from './server.ts'
 import { shutDown } from './shutdown.ts'
 
 /** Agents whose restricted sockets are real; the owner's requests go to dispatch. */

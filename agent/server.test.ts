@@ -10,9 +10,8 @@ import { AgentError } from '../protocol/wire/errors.ts'
 import { MAX_MESSAGE_BYTES } from '../protocol/wire/framing.ts'
 import type { Reply, Request } from '../protocol/wire/messages.ts'
 import { loadSodium } from '../protocol/wire/sodium.ts'
-import { ConnectionTable } from './connection-table.ts'
 import { createLog, silentLog } from './log.ts'
-import { type RunningServer, type ServerParts, startServer } from './server.ts'
+import { ConnectionTable, type RunningServer, type ServerParts, startServer } from './server.ts'
 
 let home: string
 let path: string

@@ -1,4 +1,4 @@
-import { type Account } from '../../protocol/storage/account.ts'
+import type { Account } from '../../protocol/storage/account.ts'
 import type { FileKey } from '../../protocol/storage/account-file.ts'
 import { isJsonObject } from '../../protocol/wire/json.ts'
 import {

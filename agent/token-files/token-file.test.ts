@@ -209,7 +209,8 @@ test('a writer that is killed at any point leaves a whole token, and the next wr
   }
   // Some were killed between the temporary file and its rename: that is what this is about.
   expect(litter).toBeGreaterThan(0)
-})
+  // 25 processes, one after the other.
+}, 120_000)
 
 test('readers never see an empty, partial or missing file while it is renewed 1,000 times', async () => {
   // As XRootD's client reads: as many bytes as the file's size was a moment before.

@@ -1,6 +1,6 @@
 import { beforeEach, expect, test } from 'vitest'
 import { AgentError } from '../protocol/wire/errors.ts'
-import { ConnectionTable, type TableEntry } from './connection-table.ts'
+import { ConnectionTable, type TableEntry } from './server.ts'
 
 let stopped: string[]
 
