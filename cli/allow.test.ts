@@ -4,12 +4,12 @@ import { restrictedSocketOf, socketPath } from './allow.ts'
 const LIMIT = 'acc&scopes=storage.read:/&audience=https://se.example:443'
 
 function socketOf(path: string | undefined, ...allow: string[]): unknown {
-  return restrictedSocketOf({ option: '--share', path, allow }, '/work')
+  return restrictedSocketOf({ option: '--share', path, allow }, '/srv')
 }
 
 test('a restricted socket has an absolute path and its limits as they were given', () => {
   expect(socketOf('sub/s', LIMIT, 'b&scopes=*')).toEqual({
-    path: '/work/sub/s',
+    path: '/srv/sub/s',
     allow: [LIMIT, 'b&scopes=*'],
   })
   expect(socketOf('/run/../s', LIMIT)).toMatchObject({ path: '/s' })
@@ -33,5 +33,5 @@ test.each<[path: string | undefined, allow: string[], message: string]>([
 })
 
 test('the path of a socket to close is resolved', () => {
-  expect(socketPath('--unshare', 's', '/work')).toBe('/work/s')
+  expect(socketPath('--unshare', 's', '/srv')).toBe('/srv/s')
 })
