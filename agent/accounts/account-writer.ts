@@ -1,5 +1,4 @@
 import { execFile } from 'node:child_process'
-import { readFile } from 'node:fs/promises'
 import { promisify } from 'node:util'
 import { type Account, accountOf, changedFields } from '../../protocol/storage/account.ts'
 import { type AccountDirectory, isAccountName } from '../../protocol/storage/account-directory.ts'
@@ -10,10 +9,12 @@ import {
   sealAccountFile,
   unlockAccountFile,
 } from '../../protocol/storage/account-file.ts'
+import { readRegularFile } from '../../protocol/storage/regular-file.ts'
 import { AgentError, systemReason } from '../../protocol/wire/errors.ts'
 import type { JsonObject, PasswordEntry } from '../../protocol/wire/messages.ts'
 import type { Secret } from '../../protocol/wire/secret.ts'
 import { KeyedMutex, type Runtime } from '../concurrency.ts'
+import { fileAnswer } from '../file-answers.ts'
 import type { Log } from '../log.ts'
 import type { LoadedAccount } from './loaded-account.ts'
 
@@ -247,9 +248,15 @@ async function outputOf(command: string): Promise<string | undefined> {
   }
 }
 
+/** A password is its first line; a sanity bound. */
+const MAX_PASSWORD_FILE_BYTES = 64 * 1024
+
 async function firstLineOf(path: string): Promise<string | undefined> {
   try {
-    return (await readFile(path, 'utf8')).split(/\r?\n/, 1)[0]
+    const text = await fileAnswer(`password ${path}`, () =>
+      readRegularFile(path, MAX_PASSWORD_FILE_BYTES),
+    )
+    return text.split(/\r?\n/, 1)[0]
   } catch {
     return undefined
   }

@@ -11,6 +11,7 @@ import {
   readKnownIssuers,
 } from '../../protocol/storage/issuer-config.ts'
 import { AgentError } from '../../protocol/wire/errors.ts'
+import { fileAnswer, NoFileAnswer } from '../file-answers.ts'
 import type { Log } from '../log.ts'
 import type { Client, ClientAuthentication } from '../oauth/provider.ts'
 import { profileNamed } from '../providers/products.ts'
@@ -115,7 +116,7 @@ function authenticationOf({ authenticationMethod, privateKeyFile }: Account): Cl
 
 /**
  * Reads the issuer files, and reads them again only after one of them has changed, as every request to a
- * provider needs them.
+ * provider needs them. While a file system does not answer, what was read last is still known.
  * @throws AgentError `file-unreadable` or `file-malformed`, with the name of the file, from the returned function.
  */
 export function knownIssuersReader(
@@ -125,10 +126,17 @@ export function knownIssuersReader(
   let last: { readonly state: string; readonly issuers: readonly KnownIssuer[] } | undefined
   return async () => {
     const path = directory()
-    const state = await issuerFilesState(path, systemDirectory)
-    if (last?.state === state) return last.issuers
-    const issuers = await readKnownIssuers(path, systemDirectory)
-    last = { state, issuers }
-    return issuers
+    const about = `${path ?? ''} ${systemDirectory ?? ''}`
+    return fileAnswer(`issuers ${about}`, async () => {
+      const state = await issuerFilesState(path, systemDirectory)
+      if (last?.state === state) return last.issuers
+      const issuers = await readKnownIssuers(path, systemDirectory)
+      last = { state, issuers }
+      return issuers
+    }).catch((error: unknown) => {
+      if (!(error instanceof NoFileAnswer)) throw error
+      if (last !== undefined) return last.issuers
+      throw new AgentError('file-unreadable', `the issuer files cannot be read: ${error.message}`)
+    })
   }
 }

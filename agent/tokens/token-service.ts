@@ -108,7 +108,17 @@ export class TokenService {
     end.end()
   }
 
-  /** The accounts for which a late response is awaited. */
+  /** To be called when the agent ends: no refresh token is sent from now on. */
+  close(): void {
+    this.#refresher.close()
+  }
+
+  /** Resolves when no provider's response is awaited any more; {@link settled} when what came is saved. */
+  async answered(): Promise<void> {
+    await this.#refresher.answered()
+  }
+
+  /** The accounts for which a response is awaited. */
   awaited(): readonly string[] {
     return this.#refresher.awaited()
   }
