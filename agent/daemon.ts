@@ -32,6 +32,7 @@ import {
 } from './process/socket-location.ts'
 import {
   ConnectionTable,
+  type Crowd,
   REQUEST_TIMEOUT_MS,
   RotatingKeyPair,
   type RunningServer,
@@ -122,7 +123,7 @@ type Listen = (path: string, context: AgentContext, peerOf: PeerOf) => Promise<R
 /** Starts the servers of all sockets of the agent, which have their limits in common. */
 function socketListener(log: Log): Listen {
   const keys = new RotatingKeyPair(newKeyPair, systemRuntime.now)
-  const connections = new ConnectionTable(connectionLimit(), noRoom)
+  const connections = new ConnectionTable(connectionLimit(), noRoom(log))
   return async (path, context, peerOf) => {
     // The umask sets the mode of the socket when it is bound: it never has another mode. It is bound before
     // startServer returns.
@@ -176,10 +177,24 @@ function socketLocation(options: AgentOptions, uid: number): Promise<SocketLocat
   })
 }
 
-function noRoom(): AgentError {
-  return new AgentError('agent-busy', 'the agent has no room for another connection', {
-    hint: 'Try again. Programs that hold connections without a request are the usual reason; ulimit -n raises the number of connections.',
-  })
+/** How often the log says that connections have run short, milliseconds. */
+const NO_ROOM_PAUSE_MS = 60_000
+
+/** Says what is short: to the client that has to go, and in the log, for whoever can change it. */
+function noRoom(log: Log): (crowd: Crowd) => AgentError {
+  let loggedAt = Number.NEGATIVE_INFINITY
+  return ({ limit, pid, held }) => {
+    if (performance.now() - loggedAt > NO_ROOM_PAUSE_MS) {
+      loggedAt = performance.now()
+      const holder = pid === 0 ? '' : `, ${held} of them of the process ${pid}`
+      log.warn(
+        `no room for another connection: there are ${limit}${holder}; ulimit -n at the agent's start sets how many there can be`,
+      )
+    }
+    return new AgentError('agent-busy', 'the agent has no room for another connection', {
+      hint: 'Try again. Programs that hold connections without a request are the usual reason; ulimit -n raises the number of connections.',
+    })
+  }
 }
 
 function writePidFile(path: string): void {

@@ -14,7 +14,8 @@ const LAST_REFRESHES_MS = 500
  * the response to a refresh is waited for longer than 1.5 s; what was left undone is logged.
  */
 export async function shutDown(context: AgentContext): Promise<void> {
-  const { authorizationSessions, keyring, tokenFiles, provider, restrictedSockets, tokens } = context
+  const { authorizationSessions, keyring, tokenFiles, provider, restrictedSockets, tokens } =
+    context
   // Refreshes under way are waited for; renewals and refreshes that start now would only prolong that.
   keyring.close()
   tokens.close()
@@ -42,7 +43,8 @@ export async function shutDown(context: AgentContext): Promise<void> {
 async function saveRefreshTokens({ tokens, keyring, writer }: AgentContext): Promise<void> {
   await firstOf(tokens.settled(), LAST_REFRESHES_MS)
   // At the same time: one that hangs must not hold up the others.
-  await Promise.all(keyring.all().map((loaded) => loaded.needsSaving && writer.save(loaded)))
+  const unsaved = keyring.all().filter(({ needsSaving }) => needsSaving)
+  await Promise.all(unsaved.map((loaded) => writer.save(loaded)))
 }
 
 /** Resolves when `work` has ended, and after `ms` in any case. */
