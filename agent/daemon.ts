@@ -14,7 +14,8 @@ import { loadSodium } from '../protocol/wire/sodium.ts'
 import { systemRuntime } from './concurrency.ts'
 import { type AgentContext, createAgent } from './context.ts'
 import { dispatch } from './dispatch.ts'
-import { createLog, fileSink, type Log, whereThrown } from './log.ts'
+import { fileAnswer } from './file-answers.ts'
+import { createLog, type Log, LogFile, whereThrown } from './log.ts'
 import { createOpenIdProvider } from './oauth/oauth-provider.ts'
 import { mainSocketPeer, type Peer } from './peers.ts'
 import { deriveInThread } from './process/argon2.ts'
@@ -54,10 +55,10 @@ export async function run(): Promise<number> {
     ...defaultAgentOptions,
     ...(JSON.parse(process.argv[2] ?? '{}') as AgentOptions),
   }
-  const log = openLog(options)
+  const { log, last } = openLog(options)
   // A daemon has no stderr: a bug that ends it would leave no trace.
   process.on('uncaughtExceptionMonitor', (error) => {
-    log.warn(`ended by a bug: ${whereThrown(error)}`)
+    last.warn(`ended by a bug: ${whereThrown(error)}`)
   })
   try {
     await serve(options, log)
@@ -88,7 +89,7 @@ async function serve(options: AgentOptions, log: Log): Promise<void> {
     log,
     provider: createOpenIdProvider({ extraCaFiles: extraCaFiles(), env: process.env }),
     derive: deriveInThread(join(dirname(process.argv[1] ?? ''), 'argon2-worker.cjs')),
-    configDirectory: () => findConfigDirectory(process.env),
+    configDirectory: () => fileAnswer('config directory', () => findConfigDirectory(process.env)),
     env: process.env,
     listenShared: (path, share, agent) =>
       listen(path, agent, (socket) => {
@@ -237,10 +238,17 @@ function report(content: DaemonReport): boolean {
   }
 }
 
-function openLog(options: AgentOptions): Log {
-  const toStderr = options.logStderr || options.console
-  const sink = toStderr
-    ? (line: string) => void process.stderr.write(line)
-    : fileSink(logDirectory(process.env))
-  return createLog(sink, options.debug)
+interface DaemonLog {
+  readonly log: Log
+  /** The same log for a last line: it is written before the process ends. */
+  readonly last: Log
+}
+
+function openLog({ logStderr, console, debug }: AgentOptions): DaemonLog {
+  if (logStderr || console) {
+    const log = createLog((line) => void process.stderr.write(line), debug)
+    return { log, last: log }
+  }
+  const file = new LogFile(logDirectory(process.env))
+  return { log: createLog(file.write, debug), last: createLog(file.writeNow, debug) }
 }

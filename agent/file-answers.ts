@@ -1,3 +1,4 @@
+import { AgentError } from '../protocol/wire/errors.ts'
 import { Semaphore, SingleFlight, startDeadline } from './concurrency.ts'
 
 /**
@@ -23,9 +24,11 @@ export function startFileThreads(env: NodeJS.ProcessEnv): void {
 }
 
 /** The file system has not answered in time. */
-export class NoFileAnswer extends Error {
-  constructor() {
-    super(`its file system does not answer (${ANSWER_MS / 1000} s)`)
+export class NoFileAnswer extends AgentError {
+  constructor(ms: number) {
+    super('file-unreadable', `the file system does not answer (waited ${ms / 1000} s)`, {
+      hint: 'A home directory or another mount of this machine cannot be reached.',
+    })
   }
 }
 
@@ -44,7 +47,7 @@ export async function fileAnswer<T>(
   const deadline = startDeadline(ms, new AbortController().signal)
   try {
     return await new Promise<T>((resolve, reject) => {
-      deadline.signal.addEventListener('abort', () => reject(new NoFileAnswer()), { once: true })
+      deadline.signal.addEventListener('abort', () => reject(new NoFileAnswer(ms)), { once: true })
       answer.then(resolve, reject)
     })
   } finally {

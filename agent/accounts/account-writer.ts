@@ -32,7 +32,7 @@ interface OpenedFile {
  * is asked for, and other readers of the file go on as before.
  */
 export class AccountWriter {
-  readonly #directory: () => AccountDirectory | undefined
+  readonly #directory: () => Promise<AccountDirectory | undefined>
   readonly #derive: DeriveKey
   readonly #runtime: Runtime
   readonly #log: Log
@@ -43,7 +43,7 @@ export class AccountWriter {
 
   constructor(parts: {
     /** Looked up at each use: oidc-gen may create the directory after the agent has started. */
-    readonly directory: () => AccountDirectory | undefined
+    readonly directory: () => Promise<AccountDirectory | undefined>
     readonly derive: DeriveKey
     readonly runtime: Runtime
     readonly log: Log
@@ -105,7 +105,7 @@ export class AccountWriter {
     signal: AbortSignal,
     work: () => Promise<T>,
   ): Promise<T> {
-    const directory = this.#directory()
+    const directory = await this.#directory()
     if (directory === undefined || !isAccountName(name)) return work()
     return directory.locked(name, signal, (lock) => {
       if (lock.state === 'unavailable' && !this.#unlocked.has(name)) {
@@ -118,9 +118,9 @@ export class AccountWriter {
 
   /** The account as its file has it; undefined if the agent has no file or no key to it. */
   async read(loaded: LoadedAccount): Promise<Account | undefined> {
-    const directory = this.#directory()
-    if (directory === undefined) return undefined
     try {
+      const directory = await this.#directory()
+      if (directory === undefined) return undefined
       return accountOf((await this.#open(await directory.read(loaded.name), loaded)).fields)
     } catch (error) {
       if (error instanceof AgentError) return undefined
@@ -144,7 +144,7 @@ export class AccountWriter {
   }
 
   async #seal(loaded: LoadedAccount): Promise<void> {
-    const directory = this.#directory()
+    const directory = await this.#directory()
     if (directory === undefined || !(await directory.has(loaded.name))) {
       // The key came with a file. It is missing now, as when its directory is not mounted.
       if (loaded.hasFile) throw noFile(loaded.name, directory)

@@ -120,23 +120,25 @@ function authenticationOf({ authenticationMethod, privateKeyFile }: Account): Cl
  * @throws AgentError `file-unreadable` or `file-malformed`, with the name of the file, from the returned function.
  */
 export function knownIssuersReader(
-  directory: () => string | undefined,
+  directory: () => Promise<string | undefined>,
   systemDirectory?: string,
 ): () => Promise<readonly KnownIssuer[]> {
   let last: { readonly state: string; readonly issuers: readonly KnownIssuer[] } | undefined
+  const read = async (path: string | undefined): Promise<readonly KnownIssuer[]> => {
+    const state = await issuerFilesState(path, systemDirectory)
+    if (last?.state === state) return last.issuers
+    const issuers = await readKnownIssuers(path, systemDirectory)
+    last = { state, issuers }
+    return issuers
+  }
   return async () => {
-    const path = directory()
-    const about = `${path ?? ''} ${systemDirectory ?? ''}`
-    return fileAnswer(`issuers ${about}`, async () => {
-      const state = await issuerFilesState(path, systemDirectory)
-      if (last?.state === state) return last.issuers
-      const issuers = await readKnownIssuers(path, systemDirectory)
-      last = { state, issuers }
-      return issuers
-    }).catch((error: unknown) => {
+    try {
+      const path = await directory()
+      return await fileAnswer(`issuers ${path ?? ''} ${systemDirectory ?? ''}`, () => read(path))
+    } catch (error) {
       if (!(error instanceof NoFileAnswer)) throw error
       if (last !== undefined) return last.issuers
       throw new AgentError('file-unreadable', `the issuer files cannot be read: ${error.message}`)
-    })
+    }
   }
 }

@@ -1,7 +1,7 @@
 import { createPrivateKey, type JsonWebKey, type KeyObject, type webcrypto } from 'node:crypto'
 import type * as openid from 'openid-client'
 import { readRegularFile } from '../../protocol/storage/regular-file.ts'
-import { AgentError } from '../../protocol/wire/errors.ts'
+import { AgentError, systemCode } from '../../protocol/wire/errors.ts'
 import { isJsonObject } from '../../protocol/wire/json.ts'
 import type { JsonObject } from '../../protocol/wire/messages.ts'
 import { fileAnswer } from '../file-answers.ts'
@@ -282,7 +282,7 @@ async function readText(path: string): Promise<string> {
   try {
     return await fileAnswer(`key ${path}`, () => readRegularFile(path, MAX_KEY_BYTES))
   } catch (error) {
-    const why = error instanceof Error && 'code' in error ? String(error.code) : messageOf(error)
+    const why = systemCode(error) ?? messageOf(error)
     throw new AgentError('file-unreadable', `private key ${path} cannot be read: ${why}`)
   }
 }
