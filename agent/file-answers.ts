@@ -1,5 +1,5 @@
 import { AgentError } from '../protocol/wire/errors.ts'
-import { Semaphore, SingleFlight, startDeadline } from './concurrency.ts'
+import { raceAbort, Semaphore, SingleFlight, startDeadline } from './concurrency.ts'
 
 /**
  * Threads for files and for looking up host names, in libuv's pool. A thread cannot be taken back from a
@@ -10,10 +10,16 @@ const THREADS = 64
 const ANSWER_MS = 5000
 
 /**
- * How many answers are awaited at a time, by who has named the file. What clients name can hang: it gets no
- * more than half of the threads. The files of the system have a lane of their own and are always read.
+ * How many answers are awaited at a time: of files that have not answered before, or did not the last time,
+ * and of those that have. So a client that names files on a dead mount cannot keep others from theirs, and
+ * both leave threads for account files and host names.
  */
-const lanes = { named: new Semaphore(THREADS / 2), system: new Semaphore(THREADS / 8) }
+const turns = { unknown: new Semaphore(THREADS / 2), reliable: new Semaphore(THREADS / 4) }
+
+/** The questions that were answered in time when they were last asked. */
+const reliable = new Set<string>()
+/** Most that are remembered. A sanity bound: a CA directory has some hundred files. */
+const MAX_RELIABLE = 5000
 
 /** Answers that are awaited now. Who asks the same again waits for the same thread. */
 const awaited = new SingleFlight<unknown>()
@@ -41,16 +47,29 @@ export class NoFileAnswer extends AgentError {
 export async function fileAnswer<T>(
   question: string,
   ask: () => Promise<T>,
-  { lane = 'named', ms = ANSWER_MS }: { lane?: keyof typeof lanes; ms?: number } = {},
+  ms: number = ANSWER_MS,
 ): Promise<T> {
-  const answer = awaited.run(`${lane} ${question}`, () => lanes[lane].run(ask)) as Promise<T>
+  const turn = reliable.has(question) ? turns.reliable : turns.unknown
+  const answer = awaited.run(question, () => turn.run(ask)) as Promise<T>
   const deadline = startDeadline(ms, new AbortController().signal)
   try {
-    return await new Promise<T>((resolve, reject) => {
-      deadline.signal.addEventListener('abort', () => reject(new NoFileAnswer(ms)), { once: true })
-      answer.then(resolve, reject)
-    })
+    const answered = await raceAbort(answer, deadline.signal)
+    remember(question)
+    return answered
+  } catch (error) {
+    if (!deadline.passed()) {
+      // An error is an answer, too.
+      remember(question)
+      throw error
+    }
+    reliable.delete(question)
+    throw new NoFileAnswer(ms)
   } finally {
     deadline.end()
   }
+}
+
+function remember(question: string): void {
+  if (reliable.size >= MAX_RELIABLE) reliable.clear()
+  reliable.add(question)
 }

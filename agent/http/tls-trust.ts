@@ -165,8 +165,7 @@ async function stampOf(path: string): Promise<string | undefined> {
 /** @throws what `ask` throws; AgentError `tls` if the file system does not answer */
 async function answerAbout<T>(path: string, what: string, ask: () => Promise<T>): Promise<T> {
   try {
-    const lane = SYSTEM_CA_FILES.includes(path) ? 'system' : 'named'
-    return await fileAnswer(`${what} ${path}`, ask, { lane })
+    return await fileAnswer(`${what} ${path}`, ask)
   } catch (error) {
     throw error instanceof NoFileAnswer ? unreadable(path, error.message, error) : error
   }
