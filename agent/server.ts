@@ -284,7 +284,7 @@ export interface TableEntry {
 /** A table that is full. */
 export interface Crowd {
   readonly limit: number
-  /** The process that gives up a connection, and how many it has; 0 where the kernel does not tell. */
+  /** The process that gives up a connection, and how many it keeps; pid 0 where the kernel does not tell. */
   readonly pid: number
   readonly held: number
 }
@@ -318,10 +318,11 @@ export class ConnectionTable {
     this.#size += 1
     if (this.#size <= this.#limit) return
     const last = this.#oldestIdle() ?? entry
-    const crowd = { limit: this.#limit, pid: last.pid, held: this.#held.get(last.pid)?.size ?? 0 }
     // Out of the table at once: its end takes a moment, in which more may come.
     this.delete(last)
-    last.refuse(this.#full(crowd))
+    const { pid } = last
+    const left = this.#held.get(pid)?.size ?? 0
+    last.refuse(this.#full({ limit: this.#limit, pid, held: left }))
   }
 
   delete(entry: TableEntry): void {

@@ -10,7 +10,7 @@ import { startWlcgProvider, type WlcgProvider } from '../support/wlcg-provider.t
 
 const TOKEN = '{"request":"access_token","account":"wlcg"}'
 const NEW_TOKEN = '{"request":"access_token","account":"wlcg","min_valid_period":-1}'
-const compiler = spawnSync('cc', ['--version']).status === 0
+const compiler = spawnSync('gcc', ['--version']).status === 0
 
 interface Stage {
   readonly sandbox: Sandbox
@@ -30,7 +30,7 @@ async function stage({ onTestFinished }: TestContext, below = ''): Promise<Stage
   await mkdir(mount, { recursive: true })
   const library = join(sandbox.directory, 'dead-mount.so')
   const source = join(import.meta.dirname, '..', 'support', 'dead-mount.c')
-  outputOf(await sandbox.run('cc', ['-shared', '-fPIC', '-o', library, source, '-ldl']))
+  outputOf(await sandbox.run('gcc', ['-shared', '-fPIC', '-o', library, source, '-ldl']))
   const marker = join(sandbox.directory, 'dead')
   const env = { LD_PRELOAD: library, DEAD_BELOW: mount, DEAD_WHEN: marker }
   const agent = await sandbox.startAgent([], { env })
