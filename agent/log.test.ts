@@ -61,12 +61,11 @@ test('a line longer than the bound is written to a file of its own', async () =>
 test('the last line of a process is written at once, after the lines that wait', () => {
   const directory = mkdtempSync(join(tmpdir(), 'log-'))
   try {
-    const file = new LogFile(directory)
+    const state = join(directory, 'state', 'oidc-agent')
+    const file = new LogFile(state)
     for (const line of ['being written\n', 'waiting\n', 'waiting too\n']) file.write(line)
     file.writeNow('last\n')
-    expect(readFileSync(join(directory, 'agent.log'), 'utf8')).toMatch(
-      /waiting\nwaiting too\nlast\n$/,
-    )
+    expect(readFileSync(join(state, 'agent.log'), 'utf8')).toMatch(/waiting\nwaiting too\nlast\n$/)
   } finally {
     rmSync(directory, { recursive: true })
   }

@@ -79,6 +79,7 @@ export class LogFile {
   /** Appends the lines that wait and a last one before it returns, for a process that ends now. */
   readonly writeNow: LogSink = (line) => {
     try {
+      makeDirectories(this.#directory)
       appendFileSync(this.#path, [...this.#waiting.splice(0), line].join(''), { mode: 0o600 })
     } catch {
       // As for every line: there is no other place for it.
