@@ -94,7 +94,10 @@ async function outcomeOf(attack: Attack, options: AttackOptions): Promise<Outcom
   try {
     return await attack.run(options)
   } catch (error) {
-    const reason = error instanceof Error ? (error.message.split('\n')[0] ?? '') : String(error)
+    const reason =
+      error instanceof Error
+        ? error.message.replaceAll(/\s*\n/g, ' ⏎ ').slice(0, 200).replaceAll('|', '/')
+        : String(error)
     return { did: '', result: `the attack failed: ${reason}`, bound: 'it runs', ok: false }
   }
 }

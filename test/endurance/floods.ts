@@ -11,8 +11,8 @@ import { figuresOf, megabytes } from './process-figures.ts'
 
 const CONNECTIONS = 2000
 const ASKED = 20
-/** Far above what one takes; on a machine that does nothing else 50 ms hold. */
-const SLOWEST_MS = 1000
+/** Far above what one takes: a hang is found on a busy machine too, where 50 ms hold for an idle one. */
+const SLOWEST_MS = 5000
 /** A message is at most 1 MB, and its text and bytes exist at the same time. */
 const MORE_MB = 60
 const SEALED_MB = 64
@@ -45,7 +45,11 @@ export const sealedFlood: Attack = {
       await client.someReply()
       await client.send(`1:${'A'.repeat(32)}:A`)
       const piece = 'A'.repeat(65_536)
-      const over = client.reply().then(() => true)
+      const over = client.reply().then(
+        () => true,
+        // Reset, since the agent does not read the rest.
+        () => true,
+      )
       for (let sent = 0; sent < SEALED_MB * 16; sent += 1) {
         // A closed connection takes no more, and no write to it ends.
         if (await Promise.race([over, client.send(piece).then(() => false)])) break
@@ -96,7 +100,7 @@ async function flood(
     return {
       did,
       result: `${times.length} of ${ASKED} tokens, slowest ${slowest.toFixed(0)} ms; ${megabytes(more)} more`,
-      bound: `${ASKED} of ${ASKED}, under ${SLOWEST_MS} ms; at most ${MORE_MB} MB more`,
+      bound: `${ASKED} of ${ASKED}, under ${SLOWEST_MS / 1000} s; at most ${MORE_MB} MB more`,
       ok: times.length === ASKED && slowest < SLOWEST_MS && more <= MORE_MB,
     }
   } finally {

@@ -11,9 +11,9 @@ import { messages } from './messages.ts'
 
 /** As many as the agent had survived when this was written; more if there is time. */
 const LEAST = 6400
-const BATCH = 64
+const BATCH = 256
 /** What a message that is not whole is waited for, milliseconds: the agent rightly waits for its rest. */
-const PATIENCE_MS = 300
+const PATIENCE_MS = 200
 /** The agent is busy with up to {@link BATCH} messages, then it answers. */
 const ANSWER_MS = 10_000
 

@@ -17,13 +17,15 @@ export class Logins {
   private constructor(sandbox: Sandbox, issuer: Issuer) {
     this.sandbox = sandbox
     this.issuer = issuer
-    this.#client = issuer.addClient({ authMethod: 'client_secret_post' })
+    this.#client = issuer.addClient()
     this.#probe = new HttpProbe(issuer)
   }
 
   /** By default at a provider that rotates refresh tokens and revokes the login if one is used twice. */
   static async open(options: IssuerOptions = { mode: 'rotating' }): Promise<Logins> {
-    return new Logins(await Sandbox.create(), await startIssuer(options))
+    // The attacks post the client's secret, the C agent sends it in a header.
+    const settings = { ...options.settings, onlyRegisteredAuthMethod: false }
+    return new Logins(await Sandbox.create(), await startIssuer({ ...options, settings }))
   }
 
   /** Logs in and writes the account file; a login that was there before is replaced. */
