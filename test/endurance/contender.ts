@@ -37,9 +37,15 @@ export const theirs: Contender | undefined =
         isOurs: false,
         start: startPeerAgent,
         load: async (sandbox, { socketPath }, name) => {
+          const timeoutMs = 10_000
           const env = { OIDC_ENCRYPTION_PW: PASSWORD, OIDC_SOCK: socketPath }
           // With the password it can save rotated refresh tokens, as ours can with the file's key.
-          outputOf(await runPeer(sandbox, 'oidc-add', ['--pw-env', '--pw-store', name], { env }))
+          outputOf(
+            await runPeer(sandbox, 'oidc-add', ['--pw-env', '--pw-store', name], {
+              env,
+              timeoutMs,
+            }),
+          )
         },
       }
     : undefined
