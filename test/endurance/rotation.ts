@@ -26,8 +26,8 @@ export const terminated: Attack = {
 
 /**
  * SIGKILL at random moments. From the provider's rotation until the response is saved there is a window
- * of milliseconds that no program can close: a login lost in it had given out no token yet. One whose
- * client has its token must be on disk.
+ * of milliseconds that no program can close. Not told apart yet: a login lost in that window, and one whose
+ * client had its token already when the next refresh was sent.
  */
 export const killed: Attack = {
   name: 'SIGKILL while refreshing without a pause',
@@ -36,8 +36,8 @@ export const killed: Attack = {
     const { ends, met, lost } = await endings(options, 'SIGKILL')
     return {
       did: `${ends} agents killed, ${met} refreshes under way`,
-      result: `${lost.answered} lost after the client had its token, ${lost.unanswered} between rotation and save`,
-      bound: '0 after; fewer than half between',
+      result: `${lost.answered} lost with no refresh under way, ${lost.unanswered} with one`,
+      bound: '0 without; at most half with',
       ok: lost.answered === 0 && lost.unanswered <= met / 2,
     }
   },
