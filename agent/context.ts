@@ -40,6 +40,8 @@ export interface AgentContext {
   readonly authorizationSessions: AuthorizationSessions
   readonly scratchStore: ScratchStore
   readonly restrictedSockets: RestrictedSockets
+  /** The nonces of the requests under way that have one: what a `check` asks for. */
+  readonly running: Set<string>
   /** Undefined where there is no config directory (yet). */
   readonly directory: () => Promise<AccountDirectory | undefined>
   readonly knownIssuers: () => Promise<readonly KnownIssuer[]>
@@ -126,6 +128,7 @@ export function createAgent(parts: AgentParts): AgentContext {
       runtime,
       log,
     }),
+    running: new Set(),
     directory,
     knownIssuers,
   }

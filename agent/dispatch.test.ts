@@ -158,3 +158,25 @@ test('a refused request changes nothing', async () => {
     error: 'File not found',
   })
 })
+
+test('a check finds a request by its nonce while it is under way, from any peer of any socket', async () => {
+  const { signal } = new AbortController()
+  const release = provider.hold()
+  const request = { ...samples.access_token, nonce: 'n.1', request: 'access_token' } as const
+  const call = dispatch(request, peers.owner, agent, signal)
+  for (const peer of Object.values(peers)) {
+    expect(await dispatch({ request: 'check', nonce: 'n.1' }, peer, agent, signal)).toEqual({
+      status: 'success',
+      request_state: 'running',
+    })
+  }
+  release()
+  expect(await call).toMatchObject({ status: 'success' })
+  expect(await dispatch({ request: 'check', nonce: 'n.1' }, peers.owner, agent, signal)).toEqual({
+    status: 'success',
+    request_state: 'unknown',
+  })
+  expect(await dispatch({ request: 'check' }, peers.owner, agent, signal)).toEqual({
+    status: 'success',
+  })
+})

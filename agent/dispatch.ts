@@ -38,7 +38,12 @@ const table: { readonly [T in RequestType]: Row<T> } = {
     shared: shares.sharedAccounts,
   },
   account_info: { ...owner(accounts.accountInfo), allowedWhileLocked: true },
-  check: { handle: status.check, allowedWhileLocked: true, group: true, shared: shares.check },
+  check: {
+    handle: status.check,
+    allowedWhileLocked: true,
+    group: true,
+    shared: (request, _share, context, signal) => status.check(request, context, signal),
+  },
   status: { ...owner(status.status), group: true },
   status_json: { ...owner(status.statusJson), group: true },
   add: owner(accounts.add),
@@ -94,7 +99,7 @@ async function answer(
     const handle = handlerFor(row, access)
     if (handle === false) throw forbidden(access.role)
     if (!row.allowedWhileLocked) context.lock.checkOpen()
-    return await handle(request, context, signal)
+    return await named(request, context, async () => handle(request, context, signal))
   } catch (error) {
     if (error instanceof AgentError) return failureReply(error)
     context.log.fault(`internal error answering ${request.request}`, error)
@@ -103,6 +108,22 @@ async function answer(
         hint: 'This is a bug. Please report it, with the output of oidc-agent -d -g.',
       }),
     )
+  }
+}
+
+/** Runs `work`; a `check` finds the request by its nonce meanwhile. */
+async function named<R>(
+  request: Request,
+  { running }: AgentContext,
+  work: () => Promise<R>,
+): Promise<R> {
+  const nonce = request.request !== 'check' && 'nonce' in request ? request.nonce : undefined
+  if (nonce === undefined) return await work()
+  running.add(nonce)
+  try {
+    return await work()
+  } finally {
+    running.delete(nonce)
   }
 }
 

@@ -1,4 +1,5 @@
 import { type AgentAddress, type AgentAddresses, agentAddresses } from '../protocol/client/call.ts'
+import type { CallOptions } from '../protocol/client/connection.ts'
 import { AgentError } from '../protocol/wire/errors.ts'
 import type { Io } from './run.ts'
 
@@ -30,6 +31,11 @@ export async function withAutoload<R>(
 function isNotLoaded(error: unknown): error is AgentError {
   if (!(error instanceof AgentError)) return false
   return error.code === 'account-not-loaded' || error.code === 'unknown-account'
+}
+
+/** The deadline of `--timeout`, if it was given. */
+export function callOptions({ timeout }: { readonly timeout: number | undefined }): CallOptions {
+  return { timeoutMs: timeout === undefined ? undefined : timeout * 1000 }
 }
 
 /** The account or issuer that an operand means. As with the C tools, an issuer begins with `https://`. */

@@ -60,6 +60,21 @@ export function wholeNumber(spelling: string, help: string): Option<number | und
   }
 }
 
+/** As {@link wholeNumber}, of 1 or more. */
+export function positiveNumber(spelling: string, help: string): Option<number | undefined> {
+  const option = declared(spelling, help)
+  const positive = (raw: string): number => {
+    const number = numberOf(raw, option)
+    if (number > 0) return number
+    throw new AgentError('usage', `${shownName(option)}: it must be 1 or more`)
+  }
+  return {
+    ...option,
+    absent: undefined,
+    take: (raw) => (raw === undefined ? undefined : positive(raw)),
+  }
+}
+
 /** As {@link wholeNumber}; all occurrences count, in order. */
 export function wholeNumbers(spelling: string, help: string): Option<readonly number[]> {
   const option = declared(spelling, help)

@@ -1,3 +1,4 @@
+import { reportLongWaits } from '../protocol/client/call.ts'
 import type { Environment } from '../protocol/wire/agent-options.ts'
 import { AgentError, errorCodes } from '../protocol/wire/errors.ts'
 import { sanitize } from '../protocol/wire/text.ts'
@@ -54,6 +55,9 @@ export async function run<O extends Options>(
   io: Io,
 ): Promise<ExitOutcome> {
   let nonInteractive = isNonInteractive(io.env)
+  reportLongWaits((line) => {
+    if (io.stderr.isTTY === true) io.stderr.write(`${line}\n`)
+  })
   try {
     const parsed = parseArgv(spec, io.argv)
     nonInteractive ||= parsed.kind === 'run' && hasNonInteractive(parsed.args.options)

@@ -22,8 +22,6 @@ export const unshare: Handler<'unshare'> = async ({ path }, { restrictedSockets 
   })
 }
 
-export const check: SharedHandler<'check'> = () => ({ status: 'success' })
-
 export const sharedAccounts: SharedHandler<'loaded_accounts'> = (_request, shared, { keyring }) => {
   const names = new Set(shared.ceilings.map(({ account }) => account))
   return { status: 'success', info: keyring.names().filter((name) => names.has(name)) }

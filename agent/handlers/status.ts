@@ -4,7 +4,11 @@ import { tokenFileLine } from '../../protocol/wire/text.ts'
 import { FORMAT_VERSION } from '../../protocol/wire/version.ts'
 import type { Handler } from '../context.ts'
 
-export const check: Handler<'check'> = () => ({ status: 'success' })
+/** Answers that the agent lives, and whether it works on the request of a nonce. It never waits for a person. */
+export const check: Handler<'check'> = ({ nonce }, { running }) =>
+  nonce === undefined
+    ? { status: 'success' }
+    : { status: 'success', request_state: running.has(nonce) ? 'running' : 'unknown' }
 
 export const status: Handler<'status'> = (_request, context) => ({
   status: 'success',

@@ -1,4 +1,4 @@
-import { agentAddresses, callAgent, TOKEN_TIMEOUT_MS } from '../../protocol/client/call.ts'
+import { agentAddresses, callAgent } from '../../protocol/client/call.ts'
 import { AgentError } from '../../protocol/wire/errors.ts'
 import type { AccessTokenReply, JsonObject } from '../../protocol/wire/messages.ts'
 import type { Arguments } from '../arguments.ts'
@@ -74,7 +74,7 @@ async function tokenFor(
     application_hint: oidcCondorStorer.name,
   } as const
   return await withAutoload({ account, agents, env: io.env }, () =>
-    callAgent(agents.local, request, { timeoutMs: TOKEN_TIMEOUT_MS }),
+    callAgent(agents.local, request),
   )
 }
 

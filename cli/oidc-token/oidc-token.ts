@@ -5,7 +5,7 @@ import type {
   TokenSelection,
 } from '../../protocol/wire/messages.ts'
 import { type Arguments, usageError } from '../arguments.ts'
-import { type LoadableAccount, targetOf, withAutoload } from '../autoload.ts'
+import { callOptions, type LoadableAccount, targetOf, withAutoload } from '../autoload.ts'
 import { loginEndWarning, printable, printInfo } from '../printing.ts'
 import type { Io } from '../run.ts'
 import { oidcToken, type TokenOptions } from './options.ts'
@@ -43,7 +43,9 @@ async function inspect(
 /** The access token, or with --id-token the ID token, that the options select. */
 async function fetchPrintable(operand: string, options: TokenOptions, io: Io): Promise<string> {
   const selection = tokenSelection(operand, options)
-  if (options.idToken) return printable('id token', (await requestIdToken(selection, io)).id_token)
+  if (options.idToken) {
+    return printable('id token', (await requestIdToken(selection, options, io)).id_token)
+  }
   const { access_token, info } = await requestAccessToken(selection, options, io)
   printInfo(info, io)
   return printable('access token', access_token)
@@ -66,7 +68,7 @@ async function printOrKeep({ options, operands }: TokenArguments, io: Io): Promi
   refuseFileOptions(options)
   const output = outputOf(options)
   if (options.idToken) {
-    const { id_token } = await requestIdToken(selection, io)
+    const { id_token } = await requestIdToken(selection, options, io)
     io.stdout.write(`${printable('id token', id_token)}\n`)
     return
   }
@@ -125,9 +127,10 @@ function tokenSelection(operand: string, options: TokenOptions): TokenSelection 
  */
 function requestAccessToken(
   selection: TokenSelection,
-  { forceNew, time, strict }: TokenOptions,
+  options: TokenOptions,
   io: Io,
 ): Promise<AccessTokenReply> {
+  const { forceNew, time, strict } = options
   const loadable = loadableAccount(selection, io)
   const request = {
     ...selection,
@@ -135,14 +138,21 @@ function requestAccessToken(
     min_valid_period: forceNew ? -1 : time,
     strict: strict || undefined,
   } as const
-  return withAutoload(loadable, () => callLocalOrRemote(loadable.agents, request))
+  return withAutoload(loadable, () =>
+    callLocalOrRemote(loadable.agents, request, callOptions(options)),
+  )
 }
 
 /** As {@link requestAccessToken}, for an ID token. The agent always requests a new one. */
-function requestIdToken(selection: TokenSelection, io: Io): Promise<IdTokenReply> {
+function requestIdToken(
+  selection: TokenSelection,
+  options: TokenOptions,
+  io: Io,
+): Promise<IdTokenReply> {
   const loadable = loadableAccount(selection, io)
+  const request = { ...selection, request: 'id_token' } as const
   return withAutoload(loadable, () =>
-    callLocalOrRemote(loadable.agents, { ...selection, request: 'id_token' }),
+    callLocalOrRemote(loadable.agents, request, callOptions(options)),
   )
 }
 

@@ -1,5 +1,14 @@
 import type { CommandSpec } from '../arguments.ts'
-import { choice, flag, optionalText, text, texts, type Values, wholeNumber } from '../option.ts'
+import {
+  choice,
+  flag,
+  optionalText,
+  positiveNumber,
+  text,
+  texts,
+  type Values,
+  wholeNumber,
+} from '../option.ts'
 import { OPERATIONS } from './inspect/operation.ts'
 
 const options = {
@@ -34,6 +43,10 @@ const options = {
   audience: text(
     '--aud=AUDIENCE',
     'Audience of the token. For more than one, separate them by spaces.',
+  ),
+  timeout: positiveNumber(
+    '--timeout=SECONDS',
+    'Wait for the agent for at most this time. Default: 330 s, as it may be asking you something; 60 s if it does not answer at all.',
   ),
   strict: flag(
     '--strict',

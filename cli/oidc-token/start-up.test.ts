@@ -46,6 +46,7 @@ test('oidc-token starts with its own code and five modules of Node, without any 
     'token-file.ts',
     'inspect.ts',
     'call-sealed.ts',
+    'long-wait.ts',
   ])
   expect(packagesOf(parts)).toEqual([])
   expect(parts.filter((part) => part.startsWith('agent/'))).toEqual([])

@@ -1,5 +1,5 @@
 import { resolve } from 'node:path'
-import { agentAddresses, callAgent, TOKEN_TIMEOUT_MS } from '../../protocol/client/call.ts'
+import { agentAddresses, callAgent } from '../../protocol/client/call.ts'
 import type { TokenSelection } from '../../protocol/wire/messages.ts'
 import { usageError } from '../arguments.ts'
 import { withAutoload } from '../autoload.ts'
@@ -30,7 +30,7 @@ export async function keepFile(
     leave: options.leave || undefined,
   } as const
   const reply = await withAutoload({ account: selection.account, agents, env: io.env }, () =>
-    callAgent(agents.local, request, { timeoutMs: TOKEN_TIMEOUT_MS }),
+    callAgent(agents.local, request),
   )
   printInfo(reply.info, io)
   if ((io.env['BEARER_TOKEN'] ?? '') !== '') {

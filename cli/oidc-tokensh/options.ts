@@ -1,5 +1,5 @@
 import type { CommandSpec } from '../arguments.ts'
-import { flag, text, texts, wholeNumber } from '../option.ts'
+import { flag, positiveNumber, text, texts, wholeNumber } from '../option.ts'
 
 const options = {
   oidc: text(
@@ -21,6 +21,10 @@ const options = {
   strict: flag(
     '--strict',
     'Do not run the command if the provider grants fewer scopes, another audience or a shorter lifetime than requested. Without this option, oidc-tokensh reports the difference on stderr.',
+  ),
+  timeout: positiveNumber(
+    '--timeout=SECONDS',
+    'Wait for the agent for at most this time. Default: 330 s, as it may be asking you something; 60 s if it does not answer at all.',
   ),
   verbose: flag('-v, --verbose', 'Report on stderr the path and the expiry of the token'),
 }

@@ -11,11 +11,36 @@ export type AgentAddress =
 export interface CallOptions {
   /** Milliseconds for the whole call; default 60,000. */
   readonly timeoutMs?: number | undefined
+  /** Ends the call: with its reason if that is an AgentError, else with the code `cancelled`. */
   readonly signal?: AbortSignal | undefined
+  /** Other times of a long wait, for tests. */
+  readonly times?: WaitTimes | undefined
 }
 
-/** Milliseconds. An autoload in the agent may ask a person for a password; a refresh takes at most 15 s. */
+/** What a call that takes long goes by, in milliseconds from its start or from the last answered check. */
+export interface WaitTimes {
+  /** When the person is told that the agent has not answered. */
+  readonly noticeMs: number
+  /** Between two checks whether the agent still works on the request. */
+  readonly checkMs: number
+  /** Without an answer to a check for so long, the agent hangs. */
+  readonly silentMs: number
+  /** The agent may be asking the person for a password or a confirmation, for which it allows 300 s. */
+  readonly totalMs: number
+}
+
+export const WAIT_TIMES: WaitTimes = {
+  noticeMs: 5000,
+  checkMs: 20_000,
+  silentMs: 60_000,
+  totalMs: 330_000,
+}
+
+/** Milliseconds for a request during which the agent asks nobody; a refresh takes at most 20 s. */
 const CALL_TIMEOUT_MS = 60_000
+
+/** The longest delay of a timer: with a longer one it fires at once. */
+const LONGEST_TIMER_MS = 2 ** 31 - 1
 
 /** Largest reply that is accepted. A sanity bound, not part of the protocol. */
 const MAX_REPLY_BYTES = 16 << 20
@@ -35,7 +60,7 @@ export async function withAgent<T>(
 ): Promise<T> {
   if (address === undefined) throw noAddress()
   const timeoutMs = options.timeoutMs ?? CALL_TIMEOUT_MS
-  const deadline = AbortSignal.timeout(timeoutMs)
+  const deadline = AbortSignal.timeout(Math.min(timeoutMs, LONGEST_TIMER_MS))
   const signal = AbortSignal.any(options.signal ? [deadline, options.signal] : [deadline])
   try {
     const socket = await openSocket(address, signal)
@@ -46,7 +71,7 @@ export async function withAgent<T>(
     }
   } catch (error) {
     if (error instanceof AgentError) throw error
-    if (options.signal?.aborted === true) throw new AgentError('cancelled', 'cancelled')
+    if (options.signal?.aborted === true) throw reasonOf(options.signal)
     if (deadline.aborted) throw timedOut(timeoutMs)
     throw unreachable(address, error)
   }
@@ -149,6 +174,10 @@ async function connected(address: AgentAddress, signal: AbortSignal): Promise<So
   await once(socket, 'connect')
   // While no reader listens, an error would have no listener and end the process.
   return socket.on('error', () => undefined)
+}
+
+function reasonOf({ reason }: AbortSignal): AgentError {
+  return reason instanceof AgentError ? reason : new AgentError('cancelled', 'cancelled')
 }
 
 function noAddress(): AgentError {

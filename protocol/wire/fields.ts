@@ -1,6 +1,7 @@
 import { isAbsolute, resolve } from 'node:path'
 import { AgentError } from './errors.ts'
 import { isJsonObject, type JsonObject, type JsonValue, parseTolerantJson } from './json.ts'
+import { decodeBase64 } from './text.ts'
 
 /**
  * A message is declared as an object of readers, one a field, by the names on the wire. Its parser
@@ -124,6 +125,18 @@ export function object(body: JsonObject, key: string): JsonObject | undefined {
   const value = decoded(body, key)
   if (value === undefined || isJsonObject(value)) return value
   throw badRequest(`${key} is not a json object`)
+}
+
+/**
+ * Base64 of a known number of bytes, as of a part of a file key.
+ * @throws AgentError `bad-request` if it is anything else
+ */
+export function keyBytes(length: number): Field<string> {
+  return (body, key) => {
+    const value = text(body, key) ?? ''
+    if (decodeBase64(value)?.length === length) return value
+    throw badRequest(`file_key: ${key} must be ${length} bytes in base64`)
+  }
 }
 
 /** A list of words: an array, the JSON text of one, or a single word. An empty list counts as absent. */

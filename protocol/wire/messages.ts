@@ -2,10 +2,10 @@ import { errorOfReply, type FailureReply, peerError } from './errors.ts'
 import {
   absolutePath,
   badRequest,
-  type Field,
   type Fields,
   flag,
   hint,
+  keyBytes,
   type Message,
   name,
   nested,
@@ -22,7 +22,6 @@ import {
 } from './fields.ts'
 import { isJsonObject, type JsonObject, type JsonValue } from './json.ts'
 import * as reply from './reply-fields.ts'
-import { decodeBase64 } from './text.ts'
 
 /**
  * The vocabulary: every request that the agent answers and every reply that it gives, by their
@@ -68,15 +67,6 @@ function pwEntry(body: JsonObject, key: string): PasswordEntry | undefined {
   return passwordEntryOf(body[key])
 }
 
-/** Base64 of a known number of bytes. */
-function keyBytes(length: number): Field<string> {
-  return (body, key) => {
-    const value = text(body, key) ?? ''
-    if (decodeBase64(value)?.length === length) return value
-    throw badRequest(`file_key: ${key} must be ${length} bytes in base64`)
-  }
-}
-
 /** The URL of a discovery document. The oidc-gen of 5.x writes `(null)` if it has none. */
 function configEndpoint(body: JsonObject, key: string): string | undefined {
   const endpoint = name(body, key)
@@ -100,6 +90,8 @@ function requests() {
     audience: name,
     /** The client in its own words: never trusted, only shown. */
     application_hint: hint,
+    /** Ours: names this request in a `check` while it is under way. */
+    nonce: name,
   }
   /** The decrypted JSON of an account (protocol.md §3.4). */
   const config = required(object, 'Argument is NULL in function getAccountFromJSON')
@@ -120,7 +112,8 @@ function requests() {
 
     loaded_accounts: {},
     account_info: {},
-    check: {},
+    /** `nonce`, ours: of a request of this client, to learn whether the agent still works on it. */
+    check: { nonce: name },
     status: {},
     status_json: {},
 
@@ -438,7 +431,11 @@ const replies = {
       }),
     ),
   }),
-  check: plainReply,
+  check: declareReply({
+    status: success,
+    /** Ours, for a `nonce`. `person`: the request waits until a person has answered the agent. */
+    request_state: reply.optional(reply.oneOf('unknown', 'running', 'person')),
+  }),
   status: declareReply({ status: success, info: reply.anyText }),
   status_json: declareReply({
     status: success,

@@ -75,6 +75,11 @@ export function oneOf<V extends string>(...values: readonly [V, ...V[]]): Field<
   return (body, key) => values.find((value) => value === body[key]) ?? values[0]
 }
 
+/** A field that other agents may leave out. */
+export function optional<V>(field: Field<V>): Field<V | undefined> {
+  return (body, key) => (body[key] === undefined ? undefined : field(body, key))
+}
+
 /**
  * An object with fields of its own, which must be present.
  * @throws AgentError `message-malformed`

@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { payloadOf } from '../support/access-token.ts'
-import { outputOf } from '../support/command.ts'
+import { outputOf, shown } from '../support/command.ts'
 import { Sandbox, type SandboxAgent } from '../support/sandbox.ts'
 import { addAccount, seedAccount, startLoaded, tokenFrom } from '../support/seed-account.ts'
 import { startWlcgProvider, type WlcgProvider } from '../support/wlcg-provider.ts'
@@ -72,4 +72,17 @@ describe('concurrent clients', () => {
       await dead.close()
     }
   })
+})
+
+test('oidc-token gives a suspended agent up after --timeout', async () => {
+  process.kill(agent.pid, 'SIGSTOP')
+  try {
+    const finished = await sandbox.run('oidc-token', ['--timeout=1', 'wlcg'])
+    expect(finished, shown(finished)).toMatchObject({ status: 1, stdout: '' })
+    expect(finished.stderr).toBe('Error: oidc-agent did not answer within 1 s\n')
+  } finally {
+    process.kill(agent.pid, 'SIGCONT')
+  }
+  expect((await sandbox.run('oidc-token', ['--timeout=0', 'wlcg'])).status).toBe(64)
+  expect((await sandbox.run('oidc-token', ['--timeout=9', 'wlcg'])).status).toBe(0)
 })

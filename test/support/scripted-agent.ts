@@ -17,7 +17,7 @@ export interface ScriptedAgent {
   readonly path: string
   /** `host:port`, the form of `OIDC_REMOTE_SOCK`. */
   readonly address: string
-  /** The requests received, in order. */
+  /** The requests received, in order, without their nonces, which are new each time. */
   readonly requests: readonly JsonObject[]
   close(): Promise<void>
 }
@@ -29,7 +29,7 @@ export async function scriptedAgent(
   const directory = await mkdtemp(join(tmpdir(), 'oidc-scripted-'))
   const requests: JsonObject[] = []
   const replyText = (text: string): string => {
-    const request = JSON.parse(text) as JsonObject
+    const { nonce: _, ...request } = JSON.parse(text) as JsonObject
     requests.push(request)
     const answer = reply(request)
     return typeof answer === 'string' ? answer : JSON.stringify(answer)
