@@ -162,7 +162,7 @@ test('a refused request changes nothing', async () => {
 test('a check finds a request by its nonce while it is under way, from any peer of any socket', async () => {
   const { signal } = new AbortController()
   const release = provider.hold()
-  const request = { ...samples.access_token, nonce: 'n.1', request: 'access_token' } as const
+  const request = { ...samples.access_token, nonce: 'n.1', min_valid_period: -1 }
   const call = dispatch(request, peers.owner, agent, signal)
   for (const peer of Object.values(peers)) {
     expect(await dispatch({ request: 'check', nonce: 'n.1' }, peer, agent, signal)).toEqual({

@@ -1,3 +1,4 @@
+import { setTimeout as pause } from 'node:timers/promises'
 import { AgentError } from '../wire/errors.ts'
 import type { Replies } from '../wire/messages.ts'
 import type { WaitTimes } from './connection.ts'
@@ -20,33 +21,51 @@ export interface LongWait {
  * the request. An agent that answers no check, or no longer knows the request, ends the call after 60 s
  * (protocol.md §1.6). One that answers without the extension, as the C agent, is left its time.
  */
-export async function watchWait({ times, say, check, fail, ended }: LongWait): Promise<void> {
-  if (ended.aborted) return
-  say('Waiting for oidc-agent, which has not answered yet …')
-  if (check === undefined) return
-  let silentUntil = times.silentMs
-  let reported: string | undefined
-  const report = (line: string): void => {
-    if (line !== reported) say(line)
-    reported = line
-  }
-  await pause(times.checkMs - times.noticeMs, ended)
-  for (let now = times.checkMs; !ended.aborted; now += times.checkMs) {
-    const until = Math.min(now + times.checkMs, silentUntil)
-    const next = pause(until - now, ended)
-    const state = await stateBy(check, until - now)
-    if (ended.aborted || state === 'no extension') return
-    if (state === 'person') report('oidc-agent waits for a person: answer the question it asks.')
-    if (state === 'silent') report('oidc-agent does not answer a check either.')
-    if (state === 'person' || state === 'running') silentUntil = now + times.silentMs
-    await next
-    if (until === silentUntil) fail(hangs(times.silentMs, state))
+export async function watchWait(wait: LongWait): Promise<void> {
+  const { say, check, ended } = wait
+  try {
+    ended.throwIfAborted()
+    say('Waiting for oidc-agent, which has not answered yet …')
+    if (check !== undefined) await checkUntilSilent(wait, check)
+  } catch (error) {
+    if (!ended.aborted) throw error
   }
 }
 
+type Check = NonNullable<LongWait['check']>
 type State = 'person' | 'running' | 'unknown' | 'silent' | 'no extension'
 
-async function stateBy(check: NonNullable<LongWait['check']>, timeoutMs: number): Promise<State> {
+const words: Readonly<Partial<Record<State, string>>> = {
+  person: 'oidc-agent waits for a person: answer the question it asks.',
+  silent: 'oidc-agent does not answer a check either.',
+}
+
+async function checkUntilSilent(
+  { times, say, fail, ended }: LongWait,
+  check: Check,
+): Promise<void> {
+  const sleep = (milliseconds: number): Promise<void> =>
+    pause(milliseconds, undefined, { signal: ended, ref: false })
+  let state: State | undefined
+  let silentUntil = times.silentMs
+  await sleep(times.checkMs - times.noticeMs)
+  for (let now = times.checkMs; now < silentUntil; ) {
+    const next = Math.min(now + times.checkMs, silentUntil)
+    const period = sleep(next - now).catch(() => undefined)
+    const found = await stateBy(check, next - now)
+    ended.throwIfAborted()
+    if (found === 'no extension') return
+    const word = found === state ? undefined : words[found]
+    if (word !== undefined) say(word)
+    if (found === 'person' || found === 'running') silentUntil = now + times.silentMs
+    state = found
+    await period
+    now = next
+  }
+  fail(hangs(times.silentMs, state))
+}
+
+async function stateBy(check: Check, timeoutMs: number): Promise<State> {
   try {
     return (await check(timeoutMs)).request_state ?? 'no extension'
   } catch {
@@ -54,22 +73,7 @@ async function stateBy(check: NonNullable<LongWait['check']>, timeoutMs: number)
   }
 }
 
-/** Resolves after a time, or when the call has ended. */
-function pause(milliseconds: number, ended: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    const done = (): void => {
-      clearTimeout(timer)
-      ended.removeEventListener('abort', done)
-      resolve()
-    }
-    const timer = setTimeout(done, milliseconds)
-    timer.unref()
-    if (ended.aborted) done()
-    else ended.addEventListener('abort', done)
-  })
-}
-
-function hangs(silentMs: number, state: State): AgentError {
+function hangs(silentMs: number, state: State | undefined): AgentError {
   const seconds = silentMs / 1000
   if (state === 'unknown') {
     return new AgentError(
