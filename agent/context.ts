@@ -19,6 +19,7 @@ import type { OpenIdProvider } from './oauth/provider.ts'
 import { type ReadSubjectToken, subjectTokenReader } from './oauth/subject-token.ts'
 import { RestrictedSockets, type Share, type ShareServer } from './restricted-sockets.ts'
 import { ManagedTokenFiles } from './token-files/managed-token-files.ts'
+import { ProbeFiles } from './token-files/probe-files.ts'
 import { TokenFileRegistry } from './token-files/registry.ts'
 import { Refresher } from './tokens/refresher.ts'
 import { TokenService } from './tokens/token-service.ts'
@@ -34,6 +35,7 @@ export interface AgentContext {
   readonly tokens: TokenService
   readonly writer: AccountWriter
   readonly tokenFiles: ManagedTokenFiles
+  readonly probeFiles: ProbeFiles
   readonly lock: Lock
   readonly readSubjectToken: ReadSubjectToken
   readonly deviceSessions: DeviceSessions
@@ -118,6 +120,7 @@ export function createAgent(parts: AgentParts): AgentContext {
     tokens,
     writer,
     tokenFiles,
+    probeFiles: new ProbeFiles(process.geteuid?.() ?? 0),
     lock,
     readSubjectToken,
     deviceSessions: new DeviceSessions(runtime),

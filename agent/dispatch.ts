@@ -64,6 +64,7 @@ const table: { readonly [T in RequestType]: Row<T> } = {
   file_read: owner(clients.fileRead),
   file_remove: owner(clients.fileRemove),
   token_file: owner(tokenFiles.tokenFile),
+  token_file_probe: owner(tokenFiles.tokenFileProbe),
   token_file_stop: owner(tokenFiles.tokenFileStop),
   jwks: owner(clients.jwks),
   share: owner(shares.share),

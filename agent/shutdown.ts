@@ -23,6 +23,7 @@ export async function shutDown(context: AgentContext): Promise<void> {
     restrictedSockets.closeAll(),
     authorizationSessions.close(),
     tokenFiles.close(),
+    context.probeFiles.close(),
   ])
   await firstOf(tokens.answered(), LAST_RESPONSES_MS)
   for (const name of tokens.awaited()) {

@@ -5,8 +5,15 @@ import type { Handler } from '../context.ts'
 import { joinedLines, requestedToken } from '../tokens/granted-scope.ts'
 import { assertConfirmed, assertWithinGrant, findAccount } from './tokens.ts'
 
-/** Writes a token to a file and keeps it fresh. */
+/** Makes a file beside the token file, which the client is to read. */
+export const tokenFileProbe: Handler<'token_file_probe'> = async ({ path }, { probeFiles }) => ({
+  status: 'success',
+  name: await probeFiles.make(path),
+})
+
+/** Writes a token to a file and keeps it fresh, for a client that sees the file as the agent does. */
 export const tokenFile: Handler<'token_file'> = async (request, context, signal) => {
+  await context.probeFiles.redeem(request.path, request.probe)
   const loaded = await findAccount(request, context)
   assertConfirmed(loaded, context)
   const requested = requestedToken(request.scope, request.audience)
@@ -39,9 +46,11 @@ export const tokenFileStop: Handler<'token_file_stop'> = async ({ path }, { toke
   })
 }
 
-function ownerOf({ owner_pid: pid }: TokenFileRequest): ProcessIdentity | undefined {
+function ownerOf(request: TokenFileRequest): ProcessIdentity | undefined {
+  const { owner_pid: pid, owner_started: started } = request
   if (pid === undefined) return undefined
   const owner = identityOfProcess(pid)
-  if (owner !== undefined) return owner
+  const isSame = started === undefined || owner?.started === started
+  if (owner !== undefined && isSame) return owner
   throw new AgentError('bad-request', `Bad Request: the agent finds no process with the pid ${pid}`)
 }

@@ -1,7 +1,7 @@
 import { constants, type FileHandle, lstat, open, readdir, unlink } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
+import { isTokenText, MAX_TOKEN_FILE_BYTES } from '../../protocol/storage/token-line.ts'
 import { AgentError, systemCode, unwritable } from '../../protocol/wire/errors.ts'
-import { isTokenText, MAX_TOKEN_FILE_BYTES } from './token-line.ts'
 
 const STICKY = 0o1000
 const WRITABLE_BY_OTHERS = 0o022

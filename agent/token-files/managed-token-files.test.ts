@@ -11,7 +11,7 @@ import {
   writeFileSync,
 } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import { accountOf } from '../../protocol/storage/account.ts'
 import { deriveKey } from '../../protocol/storage/account-file.ts'
@@ -77,8 +77,13 @@ function load(options: { readonly confirm?: boolean } = {}): void {
   context.keyring.add(new LoadedAccount(account, options), 0)
 }
 
-function ask(request: Request): Promise<Reply> {
-  return dispatch(request, { role: 'owner' }, context, patient)
+/** Sends a request; before one for a token file, does what a client does to show that it sees the file. */
+async function ask(request: Request): Promise<Reply> {
+  const send = (one: Request): Promise<Reply> => dispatch(one, { role: 'owner' }, context, patient)
+  if (request.request !== 'token_file') return send(request)
+  const probe = await send({ request: 'token_file_probe', path: request.path })
+  if (probe.status === 'failure' || !('name' in probe)) return probe
+  return send({ ...request, probe: readFileSync(join(dirname(request.path), probe.name), 'utf8') })
 }
 
 /** Requests that the file is kept; it exists then. */

@@ -1,6 +1,7 @@
 import { constants, type FileHandle, open, rename, rm, unlink } from 'node:fs/promises'
 import { basename } from 'node:path'
 import { identityOfProcess } from '../../protocol/storage/process-identity.ts'
+import { tokenLine } from '../../protocol/storage/token-line.ts'
 import { systemCode, unwritable } from '../../protocol/wire/errors.ts'
 import {
   type DirectoryHandle,
@@ -12,7 +13,6 @@ import {
   temporaryName,
   withDirectory,
 } from './directory-handle.ts'
-import { tokenLine } from './token-line.ts'
 
 /** Counts writes: two writes of this process at once never share a temporary file. */
 let written = 0

@@ -1,16 +1,27 @@
 import { resolve } from 'node:path'
-import { agentAddresses, callAgent } from '../../protocol/client/call.ts'
-import type { TokenSelection } from '../../protocol/wire/messages.ts'
+import {
+  type AgentAddresses,
+  agentAddresses,
+  callAgent,
+  isForRemote,
+} from '../../protocol/client/call.ts'
+import type { CallOptions } from '../../protocol/client/connection.ts'
+import { requestTokenFile } from '../../protocol/client/token-file.ts'
+import type {
+  TokenFileReply,
+  TokenFileRequest,
+  TokenSelection,
+} from '../../protocol/wire/messages.ts'
 import { usageError } from '../arguments.ts'
-import { withAutoload } from '../autoload.ts'
+import { callOptions, withAutoload } from '../autoload.ts'
 import { exportLine, printInfo } from '../printing.ts'
 import type { Io } from '../run.ts'
 import type { TokenOptions } from './options.ts'
 
 /**
  * `oidc-token --file`: lets the agent write a token to a file and renew it. Prints the path; with --env, the
- * shell command that sets BEARER_TOKEN_FILE. Only the local agent is asked: a remote one would write the
- * file on its own machine.
+ * shell command that sets BEARER_TOKEN_FILE. An agent that would write the file on another machine or in
+ * another container is refused: nobody would renew the file here.
  */
 export async function keepFile(
   selection: TokenSelection,
@@ -30,13 +41,30 @@ export async function keepFile(
     leave: options.leave || undefined,
   } as const
   const reply = await withAutoload({ account: selection.account, agents, env: io.env }, () =>
-    callAgent(agents.local, request),
+    requestFromAgents(agents, request, callOptions(options)),
   )
   printInfo(reply.info, io)
   if ((io.env['BEARER_TOKEN'] ?? '') !== '') {
     io.stderr.write('BEARER_TOKEN is set: programs use that token, not the one in the file.\n')
   }
   io.stdout.write(`${options.env ? exportLine('BEARER_TOKEN_FILE', path) : path}\n`)
+}
+
+/**
+ * As callLocalOrRemote, but of two errors that of the remote agent is thrown: it has the reason why it does
+ * not keep the file.
+ */
+async function requestFromAgents(
+  { local, remote }: AgentAddresses,
+  request: TokenFileRequest,
+  options: CallOptions,
+): Promise<TokenFileReply> {
+  try {
+    return await requestTokenFile(local, request, options)
+  } catch (error) {
+    if (remote === undefined || !isForRemote(error)) throw error
+    return await requestTokenFile(remote, request, options)
+  }
 }
 
 /** `oidc-token --file-stop`: lets the agent stop renewing a token file and remove it. Prints the path. */

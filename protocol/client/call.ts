@@ -125,7 +125,8 @@ export async function withLocalOrRemote<R>(
   }
 }
 
-function isForRemote(error: unknown): boolean {
+/** Whether the remote agent is called after this error of the local one. */
+export function isForRemote(error: unknown): boolean {
   if (!(error instanceof AgentError)) return false
   return error.code === 'unknown-account' || error.code === 'agent-unreachable'
 }

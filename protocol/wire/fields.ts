@@ -127,6 +127,12 @@ export function object(body: JsonObject, key: string): JsonObject | undefined {
   throw badRequest(`${key} is not a json object`)
 }
 
+/** The URL of a discovery document. The oidc-gen of 5.x writes `(null)` if it has none. */
+export function configEndpoint(body: JsonObject, key: string): string | undefined {
+  const endpoint = name(body, key)
+  return endpoint === '(null)' ? undefined : endpoint
+}
+
 /**
  * Base64 of a known number of bytes, as of a part of a file key.
  * @throws AgentError `bad-request` if it is anything else

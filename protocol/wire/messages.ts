@@ -2,6 +2,7 @@ import { errorOfReply, type FailureReply, peerError } from './errors.ts'
 import {
   absolutePath,
   badRequest,
+  configEndpoint,
   type Fields,
   flag,
   hint,
@@ -65,12 +66,6 @@ export function passwordEntryOf(value: JsonValue | undefined): PasswordEntry | u
 
 function pwEntry(body: JsonObject, key: string): PasswordEntry | undefined {
   return passwordEntryOf(body[key])
-}
-
-/** The URL of a discovery document. The oidc-gen of 5.x writes `(null)` if it has none. */
-function configEndpoint(body: JsonObject, key: string): string | undefined {
-  const endpoint = name(body, key)
-  return endpoint === '(null)' ? undefined : endpoint
 }
 
 /**
@@ -234,7 +229,14 @@ function requests() {
        * removes the file, and its directory if that is then empty.
        */
       owner_pid: whole,
+      /** When that process started, as /proc has it: in another container the pid is another process. */
+      owner_started: text,
+      /** What the client read in the file that `token_file_probe` made. */
+      probe: text,
     },
+
+    /** Ours: make a file beside a token file to be, which the client reads to show that it is the same file. */
+    token_file_probe: { path: required(absolutePath) },
 
     /** Ours: stop keeping a file fresh, and remove it. */
     token_file_stop: { path: required(absolutePath) },
@@ -487,6 +489,8 @@ const replies = {
     expires_at: reply.number(0),
     info: reply.optionalText,
   }),
+  /** `name`: of the file that was made, without its directory. */
+  token_file_probe: declareReply({ status: success, name: reply.text }),
   token_file_stop: plainReply,
   jwks: declareReply({
     status: success,

@@ -1,4 +1,4 @@
-import { AgentError } from '../../protocol/wire/errors.ts'
+import { AgentError } from '../wire/errors.ts'
 
 /** XRootD accepts no larger file (`maxsz` of ztn, wlcg.md §5), its end of line included. */
 export const MAX_TOKEN_FILE_BYTES = 4096
