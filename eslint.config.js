@@ -10,8 +10,9 @@ import tseslint from 'typescript-eslint'
 const rooms = {
   'protocol/wire': [],
   'protocol/client': ['protocol/wire'],
+  'protocol/process': [],
   'protocol/storage': ['protocol/wire'],
-  'agent/process': ['protocol/wire', 'protocol/storage'],
+  'agent/process': ['protocol/process', 'protocol/storage'],
   'agent/http': ['protocol/wire', 'protocol/storage'],
   'agent/providers': ['agent/http'],
   'agent/oauth': ['agent/providers'],
@@ -21,7 +22,7 @@ const rooms = {
   'agent/login': ['agent/token-files'],
   'agent/handlers': ['agent/login'],
   agent: ['agent/handlers', 'agent/process'],
-  cli: ['protocol/client', 'protocol/storage'],
+  cli: ['protocol/client', 'protocol/process', 'protocol/storage'],
   'cli/oidc-add': ['cli'],
   'cli/oidc-agent': ['cli'],
   'cli/oidc-condor-storer': ['cli'],
@@ -43,7 +44,7 @@ const doors = [
   { names: ['libsodium-wrappers-sumo'], files: ['protocol/wire/sodium.ts'] },
   { names: ['commander'], files: ['cli/help.ts'] },
   { names: ['env-paths'], files: ['protocol/storage/config-directory.ts'] },
-  { names: ['koffi'], rooms: ['agent/process'] },
+  { names: ['koffi'], rooms: ['protocol/process'] },
   // The browser comes back to a web server of the agent's own, on the loopback addresses only.
   { names: ['node:http', 'node:https', 'node:tls'], rooms: ['agent/http', 'agent/login'] },
 ]

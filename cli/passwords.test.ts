@@ -1,3 +1,4 @@
+import { writeFileSync } from 'node:fs'
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -23,7 +24,7 @@ async function ask(
   const warnings: string[] = []
   const password = await sourcedPassword(
     { ...noPasswordSources, ...sources },
-    { env, warn: (line) => warnings.push(line) },
+    { env, hideMemory: () => undefined, warn: (line) => warnings.push(line) },
   )
   return { password, warnings }
 }
@@ -33,6 +34,31 @@ describe('The sources of a password', () => {
     const options = { pwEnv: true as const, pwCmd: undefined, pwFile: undefined }
     expect(passwordSources(options).variable).toBe('OIDC_ENCRYPTION_PW')
     expect(passwordSources({ ...options, pwEnv: 'MINE' }).variable).toBe('MINE')
+  })
+
+  test('the memory is hidden after the environment was read, and before a command or a file is', async () => {
+    const file = join(directory, 'hidden')
+    let isHidden = false
+    const hideMemory = (): void => {
+      isHidden = true
+      writeFileSync(file, 'after\n')
+    }
+    const env = {
+      get PW() {
+        return isHidden ? 'too late' : 'before'
+      },
+    }
+    const from = (sources: Partial<PasswordSources>): Promise<string | undefined> =>
+      sourcedPassword(
+        { ...noPasswordSources, ...sources },
+        { env, hideMemory, warn: () => undefined },
+      )
+    expect(await from({ file })).toBe('after')
+    await rm(file)
+    expect(await from({ command: `cat '${file}'` })).toBe('after')
+    isHidden = false
+    expect(await from({ variable: 'PW' })).toBe('before')
+    expect(isHidden).toBe(true)
   })
 
   test('password sources are tried in the order variable, command, file', async () => {

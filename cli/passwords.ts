@@ -20,7 +20,7 @@ import type { Terminal } from './terminal.ts'
 /** How the password of an account file is obtained: from a source, else from the person. */
 export interface PasswordAccess {
   readonly sources: PasswordSources
-  readonly io: Pick<Io, 'env' | 'stderr'>
+  readonly io: Pick<Io, 'env' | 'stderr' | 'hideMemory'>
   /** Opens the terminal. Not called before the first question. */
   readonly terminal: () => Terminal
 }
@@ -47,7 +47,11 @@ export async function unlockAccount(
   // A damaged file is reported before its password is asked for.
   parseFileLines(text)
   const warn = (line: string): void => void io.stderr.write(`${line}\n`)
-  const sourced = await sourcedPassword(sources, { env: io.env, warn })
+  const sourced = await sourcedPassword(sources, {
+    env: io.env,
+    hideMemory: io.hideMemory,
+    warn,
+  })
   let from: Origin = 'source'
   const passwordFor = async (attempt: number): Promise<string> => {
     if (attempt === 1 && sourced !== undefined) return sourced
@@ -117,6 +121,8 @@ export function passwordSources(options: Values<typeof passwordOptions>): Passwo
 /** What reading a source depends on. */
 export interface SourceEnvironment {
   readonly env: Environment
+  /** Called before a password is read from a file or a command, see {@link Io}. */
+  readonly hideMemory: () => void
   /** Reports why a source gave no password. */
   readonly warn: (line: string) => void
 }
@@ -130,14 +136,16 @@ export async function sourcedPassword(
   runtime: SourceEnvironment,
 ): Promise<string | undefined> {
   const { variable, command, file } = sources
+  const password = variable === undefined ? undefined : runtime.env[variable]
+  // After the environment, which this process may be unable to read again.
+  runtime.hideMemory()
   if (variable !== undefined) {
-    const password = runtime.env[variable]
     if (password !== undefined && password !== '') return password
     runtime.warn(`--pw-env: ${variable} is not set`)
   }
   if (command !== undefined) {
-    const password = await outputOf(command, runtime)
-    if (password !== undefined) return password
+    const output = await outputOf(command, runtime)
+    if (output !== undefined) return output
   }
   return file === undefined ? undefined : await firstLineOf(file, runtime)
 }

@@ -1,4 +1,5 @@
 import { reportLongWaits } from '../protocol/client/call.ts'
+import { hideMemory } from '../protocol/process/memory.ts'
 import type { Environment } from '../protocol/wire/agent-options.ts'
 import { AgentError, errorCodes } from '../protocol/wire/errors.ts'
 import { sanitize } from '../protocol/wire/text.ts'
@@ -29,6 +30,8 @@ export interface Io {
   readonly uid: number
   /** Milliseconds since 1970. */
   readonly now: () => number
+  /** Protects the memory of this process. To be called before a secret is read, see {@link hideMemory}. */
+  readonly hideMemory: () => void
   /** Data for scripts. A command that prints foreign text here sanitizes it itself. */
   readonly stdout: Output
   /** Messages for a person. */
@@ -125,6 +128,7 @@ export function processIo(): Io {
     env: process.env,
     uid: process.getuid?.() ?? 0,
     now: Date.now,
+    hideMemory,
     get stdout() {
       return watched(process.stdout)
     },

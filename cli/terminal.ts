@@ -1,5 +1,6 @@
 import { openSync } from 'node:fs'
 import { ReadStream, WriteStream } from 'node:tty'
+import { hideMemory } from '../protocol/process/memory.ts'
 import { AgentError } from '../protocol/wire/errors.ts'
 import { sanitize } from '../protocol/wire/text.ts'
 import { type Console, readLine } from './line-editor.ts'
@@ -50,6 +51,8 @@ export function openTerminal(env: Io['env']): Terminal {
     throw new AgentError('no-terminal', message, { hint: HINT })
   }
   try {
+    // A secret may be typed.
+    hideMemory()
     // Twice, since each stream closes its own descriptor.
     const input = new ReadStream(openSync('/dev/tty', 'r+'))
     const output = new WriteStream(openSync('/dev/tty', 'r+'))

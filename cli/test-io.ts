@@ -15,13 +15,25 @@ export function testIo(
     /** True: stdout is a terminal. */
     readonly screen?: boolean
   } = {},
-): Io & { readonly stdout: KeptOutput; readonly stderr: KeptOutput & SanitizedOutput } {
+): Io & {
+  readonly hidden: number
+  readonly stdout: KeptOutput
+  readonly stderr: KeptOutput & SanitizedOutput
+} {
   const stderr = keptOutput(given.terminal ?? false)
+  let hidden = 0
   return {
     argv: given.argv ?? [],
     env: given.env ?? {},
     uid: process.getuid?.() ?? 0,
     now: Date.now,
+    hideMemory: () => {
+      hidden += 1
+    },
+    /** How often the memory was hidden: the process of the tests stays as it is. */
+    get hidden() {
+      return hidden
+    },
     stdout: keptOutput(given.screen ?? false),
     stderr: {
       ...sanitized(() => stderr),

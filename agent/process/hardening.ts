@@ -1,10 +1,9 @@
 import { readdirSync, readFileSync } from 'node:fs'
 import type { Socket } from 'node:net'
-import type koffi from 'koffi'
+import { forbidTracing, type Libc, loadLibc } from '../../protocol/process/memory.ts'
 import { AgentError } from '../../protocol/wire/errors.ts'
 
-/** Constants of Linux system calls that Node does not offer: prctl(2), setrlimit(2), unix(7). */
-const PR_SET_DUMPABLE = 4
+/** Constants of Linux system calls that Node does not offer: setrlimit(2), unix(7). */
 const RLIMIT_CORE = 4
 const SOL_SOCKET = 1
 const SO_PEERCRED = 17
@@ -15,8 +14,6 @@ const UID_OFFSET = 4
 const GID_OFFSET = 8
 /** Most supplementary groups of a process (NGROUPS_MAX), 32 bits each. */
 const GROUPS_BYTES = 65_536 * 4
-
-type Native = typeof koffi
 
 /** The process at the other end of a Unix socket, as the kernel knows it (unix(7), SO_PEERCRED). */
 export interface PeerCredentials {
@@ -41,18 +38,12 @@ export interface Hardening {
  * reads the uid of clients. Needs native calls. Without them (another system, no prebuilt koffi) only the
  * modes of the socket protect the agent, and `missingProtections` reports that.
  */
-export function hardenProcess(load: () => Native = loadKoffi): Hardening {
-  if (process.platform !== 'linux') return unhardened(`not on ${process.platform}`)
+export function hardenProcess(load: () => Libc = loadLibc): Hardening {
   try {
-    const native = load()
-    const libc = native.load('libc.so.6')
-    const prctl = libc.func('int prctl(int, ulong, ulong, ulong, ulong)') as (
-      ...n: number[]
-    ) => number
+    const libc = load()
     const limits = libc.func('int setrlimit(int, void *)') as (which: number, b: Buffer) => number
     const missingProtections: string[] = []
-    if (prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) !== 0)
-      missingProtections.push('prctl(PR_SET_DUMPABLE) failed')
+    if (!forbidTracing(libc)) missingProtections.push('prctl(PR_SET_DUMPABLE) failed')
     if (limits(RLIMIT_CORE, Buffer.alloc(16)) !== 0)
       missingProtections.push('setrlimit(RLIMIT_CORE) failed')
     return { readCredentials: readCredentialsBy(libc), missingProtections }
@@ -68,7 +59,7 @@ function unhardened(reason: string): Hardening {
   return { readCredentials: undefined, missingProtections }
 }
 
-function readCredentialsBy(libc: ReturnType<Native['load']>): ReadCredentials {
+function readCredentialsBy(libc: Libc): ReadCredentials {
   const getsockopt = libc.func('int getsockopt(int, int, int, void *, int *)') as (
     ...args: [number, number, number, Buffer, Buffer]
   ) => number
@@ -102,12 +93,6 @@ function readCredentialsBy(libc: ReturnType<Native['load']>): ReadCredentials {
 function descriptorOf(socket: Socket): number | undefined {
   const { _handle: handle } = socket as unknown as { _handle?: { fd?: unknown } | null }
   return typeof handle?.fd === 'number' && handle.fd >= 0 ? handle.fd : undefined
-}
-
-function loadKoffi(): Native {
-  // Loaded at run time: native code cannot be bundled, and the agent also runs without it.
-  // eslint-disable-next-line @typescript-eslint/no-require-imports -- the bundle is CommonJS
-  return require('koffi') as Native
 }
 
 /**

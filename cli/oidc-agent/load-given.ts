@@ -33,6 +33,7 @@ export async function loadGiven(
   io: Io,
 ): Promise<void> {
   const given = io.env[ACCOUNT_VARIABLE] ?? ''
+  io.hideMemory()
   if (given !== '') {
     const config = accountJson(
       given.startsWith('/') ? await textOf(given) : given,

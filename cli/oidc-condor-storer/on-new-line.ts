@@ -18,12 +18,13 @@ export function onNewLine(io: Io): Io {
     write: (text) => io.stderr.write(begun(text)),
     writeRaw: (text) => io.stderr.writeRaw(begun(text)),
   }
-  const { argv, env, uid, now } = io
+  const { argv, env, uid, now, hideMemory } = io
   return {
     argv,
     env,
     uid,
     now,
+    hideMemory,
     stderr,
     // Opened when it is first used; only --help and --version write to it.
     get stdout(): Output {

@@ -23,6 +23,8 @@ export async function generate(
 ): Promise<void> {
   const policy = promptPolicy(options)
   const plan = planOf({ options, operands }, io.env)
+  // Every plan but the list of accounts has secrets: a password, or what a login brings.
+  if (plan.kind !== 'list') io.hideMemory()
   const prompter = new Prompter(policy, host)
   const isVerbose = options.verbose || options.debug
   try {

@@ -47,7 +47,11 @@ export async function newSealing(
 ): Promise<Sealing> {
   if (save === 'agent-only') return { kind: 'none' }
   const warn = (line: string): void => void io.stderr.write(`${line}\n`)
-  const given = await sourcedPassword(sources, { env: io.env, warn })
+  const given = await sourcedPassword(sources, {
+    env: io.env,
+    hideMemory: io.hideMemory,
+    warn,
+  })
   // Opens the terminal now, so that a failure comes before the login.
   if (given === undefined) terminal()
   const password: NewPassword =

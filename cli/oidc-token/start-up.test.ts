@@ -14,6 +14,8 @@ async function partsOf(entry: string, lazy: readonly string[]): Promise<readonly
     metafile: true,
     platform: 'node',
     format: 'cjs',
+    // Loaded by hideMemory only, as in build.mjs.
+    external: ['koffi'],
     // A dynamic import is loaded only when it is needed, and does not count.
     plugins: [
       {

@@ -57,7 +57,7 @@ describe.skipIf(noMounts !== undefined)(`a client with another file system${skip
       first=$(cat "$BEARER_TOKEN_FILE"); while test "$(cat "$BEARER_TOKEN_FILE")" = "$first"; do sleep 0.1; done
       stat -c %a "$BEARER_TOKEN_FILE"; cat "$BEARER_TOKEN_FILE"`
     const finished = await elsewhere(
-      `oidc-tokensh --oidc=wlcg --verbose --minsecs=1 sh -c '${script}'; ls -A "$XDG_RUNTIME_DIR"`,
+      `oidc-tokensh --oidc=wlcg --aud=x --verbose --minsecs=1 sh -c '${script}'; ls -A "$XDG_RUNTIME_DIR"`,
     )
     const [mode, token = '', rest] = outputOf(finished).split('\n')
     expect([mode, rest]).toEqual(['600', ''])
@@ -88,7 +88,14 @@ test('over TCP to an agent that sees the same files, oidc-token --file and oidc-
 test('over a restricted socket, which writes no files, oidc-tokensh keeps the file itself', async () => {
   const path = join(sandbox.directory, 'jobs', 'agent.sock')
   await mkdir(join(sandbox.directory, 'jobs'), { mode: 0o700 })
-  outputOf(await sandbox.run('oidc-add', ['--share', path, '--allow', 'wlcg&scopes=*']))
+  outputOf(
+    await sandbox.run('oidc-add', [
+      '--share',
+      path,
+      '--allow',
+      'wlcg&scopes=*&audience=https://wlcg.cern.ch/jwt/v1/any',
+    ]),
+  )
   const env = { OIDC_SOCK: path }
   const finished = await sandbox.run('oidc-tokensh', ['sh', '-c', 'cat "$BEARER_TOKEN_FILE"'], {
     env,
