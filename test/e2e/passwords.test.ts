@@ -1,6 +1,8 @@
+import { cp } from 'node:fs/promises'
+import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { callAgent } from '../../protocol/client/call.ts'
-import { outputOf } from '../support/command.ts'
+import { outputOf, secondUser, shown } from '../support/command.ts'
 import { noTerminalReason, runInTerminal } from '../support/pseudo-terminal.ts'
 import { Sandbox, type SandboxAgent } from '../support/sandbox.ts'
 import {
@@ -30,6 +32,29 @@ async function loaded(): Promise<string> {
 }
 
 const onlyWithTerminal = noTerminalReason === undefined ? '' : ` (skipped: ${noTerminalReason})`
+
+test.skipIf(process.platform !== 'linux')(
+  'oidc-add cannot be traced by its user once it reads a password, and finds one that a pipe of the shell carries',
+  async () => {
+    await sandbox.close()
+    // Root may trace every process.
+    sandbox = await Sandbox.create(secondUser === undefined ? {} : { user: secondUser })
+    const modules = join(sandbox.directory, 'modules')
+    for (const name of ['koffi', '@koromix']) {
+      const from = join(import.meta.dirname, '..', '..', 'node_modules', name)
+      await cp(from, join(modules, name), { recursive: true, dereference: true })
+    }
+    await seedAccount(sandbox, provider, 'wlcg')
+    const file = await sandbox.file('password', `${PASSWORD}\n`)
+    const script = `
+      readable='cat /proc/$PPID/environ >/dev/null 2>&1'
+      sh -c "sh -c '$readable && echo readable'; :"
+      oidc-add --pw-cmd="$readable && exit 1; cat ${file}" -p wlcg | grep -c refresh_token
+      bash -c 'oidc-add --pw-file=<(cat ${file}) -p wlcg' | grep -c refresh_token`
+    const finished = await sandbox.sh(script, { env: { NODE_PATH: modules } })
+    expect(finished.stdout, shown(finished)).toBe('readable\n1\n1\n')
+  },
+)
 
 describe('password of an account file', () => {
   test('oidc-add with a wrong password and without a terminal fails and loads nothing', async () => {
