@@ -24,8 +24,8 @@ export interface TokenOptions {
   /** Cancels the call: the promise rejects with the code `cancelled`. */
   readonly signal?: AbortSignal | undefined
   /**
-   * Milliseconds until the call fails with the code `agent-timeout`. Default: 330,000, since the
-   * agent may be asking the person for a password.
+   * Milliseconds until the call fails with the code `agent-timeout`. Default: 330,000, since the agent
+   * may be asking the person for a password, but 60,000 if the agent does not answer a check either.
    */
   readonly timeoutMs?: number | undefined
   /** The environment with `OIDC_SOCK` and `OIDC_REMOTE_SOCK`. Default: `process.env`. */
