@@ -29,7 +29,8 @@ export async function scriptedAgent(
   const directory = await mkdtemp(join(tmpdir(), 'oidc-scripted-'))
   const requests: JsonObject[] = []
   const replyText = (text: string): string => {
-    const { nonce: _, ...request } = JSON.parse(text) as JsonObject
+    const received = Object.entries(JSON.parse(text) as JsonObject)
+    const request = Object.fromEntries(received.filter(([name]) => name !== 'nonce'))
     requests.push(request)
     const answer = reply(request)
     return typeof answer === 'string' ? answer : JSON.stringify(answer)
