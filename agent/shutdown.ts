@@ -26,7 +26,7 @@ async function saveRefreshTokens({ tokens, keyring, writer, log }: AgentContext)
       `the agent ends before the provider has answered a refresh of ${name}: if the provider replaced the refresh token, the login is lost`,
     )
   }
-  for (const loaded of keyring.all()) {
-    if (loaded.needsSaving) await writer.save(loaded)
-  }
+  // Each may wait for the lock of its file.
+  const unsaved = keyring.all().filter((loaded) => loaded.needsSaving)
+  await Promise.all(unsaved.map((loaded) => writer.save(loaded)))
 }

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import type { PasswordEntry } from '../../protocol/wire/messages.ts'
-import { filePasswords } from './account-writer.ts'
+import { filePasswords } from './file-passwords.ts'
 
 const NOW = 1_000_000
 const [MEMORY, COMMAND, FILE] = [1, 4, 16]
