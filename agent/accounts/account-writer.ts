@@ -32,13 +32,14 @@ export interface FileInUse {
   readonly save: () => Promise<void>
 }
 
+/** A save that was made ready. */
 interface Prepared {
-  readonly obstacle: string | undefined
-  readonly replacement: Replacement | undefined
+  readonly obstacle?: string
+  /** The file as it was then, with its version. */
+  readonly seen?: OpenedFile & { readonly version: string | undefined }
+  /** Until it is used. */
+  replacement?: Replacement | undefined
 }
-
-/** Hands over the replacement that was prepared, once. */
-type TakePrepared = () => Replacement | undefined
 
 interface OpenedFile {
   readonly fields: JsonObject
@@ -104,18 +105,12 @@ export class AccountWriter {
     return this.#locked(loaded, signal, async (lock) => {
       // The file of an account that has just logged in has an older login, if it has one.
       const prepared = loaded.hasFile ? await this.#prepare(loaded, lock) : undefined
-      let replacement = prepared?.replacement
-      const take = (): Replacement | undefined => {
-        const taken = replacement
-        replacement = undefined
-        return taken
-      }
       const save = (): Promise<void> =>
-        this.#saveOrNote(loaded, () => this.#save(loaded, lock, take))
+        this.#saveOrNote(loaded, () => this.#save(loaded, lock, prepared))
       try {
         return await work({ obstacle: prepared?.obstacle, save })
       } finally {
-        await replacement?.discard()
+        await prepared?.replacement?.discard()
       }
     })
   }
@@ -137,6 +132,7 @@ export class AccountWriter {
     const { name } = loaded
     try {
       const directory = this.#presentDirectory()
+      const version = await directory.version(name)
       const { fields, key } = await this.#open(await directory.read(name), loaded)
       const inFile = accountOf(fields)
       this.#compare(loaded, inFile)
@@ -154,14 +150,14 @@ export class AccountWriter {
       const text = await sealAccountFile(fieldsForFile(fields, loaded.account), key)
       const replacement = await directory.prepare(name, text + ' '.repeat(GROWTH_BYTES))
       this.#obstacles.delete(name)
-      return { obstacle: undefined, replacement }
+      return { seen: { version, fields, key }, replacement }
     } catch (error) {
       const obstacle = systemReason(error)
       if (this.#obstacles.get(name) !== obstacle) {
         this.#log.warn(`a new refresh token of ${name} could not be saved now: ${obstacle}`)
       }
       this.#obstacles.set(name, obstacle)
-      return { obstacle, replacement: undefined }
+      return { obstacle }
     }
   }
 
@@ -220,11 +216,11 @@ export class AccountWriter {
     return !loaded.holds(refused)
   }
 
-  async #save(loaded: LoadedAccount, lock: LockState, take?: TakePrepared): Promise<void> {
-    await this.#turns.run(loaded.name, () => this.#seal(loaded, lock, take))
+  async #save(loaded: LoadedAccount, lock: LockState, prepared?: Prepared): Promise<void> {
+    await this.#turns.run(loaded.name, () => this.#seal(loaded, lock, prepared))
   }
 
-  async #seal(loaded: LoadedAccount, lock: LockState, take?: TakePrepared): Promise<void> {
+  async #seal(loaded: LoadedAccount, lock: LockState, prepared?: Prepared): Promise<void> {
     const { name } = loaded
     if (!loaded.hasFile && !((await this.#directory()?.has(name)) ?? false)) {
       loaded.fileMissing()
@@ -232,12 +228,18 @@ export class AccountWriter {
     }
     // Otherwise the key came with a file: if it is missing now, its directory may not be mounted.
     const directory = this.#presentDirectory()
-    const { fields, key } = await this.#open(await directory.read(name), loaded)
+    // Other tools take no lock: the file may have changed since the save was made ready.
+    const version = prepared?.seen && (await directory.version(name))
+    const { fields, key } =
+      prepared?.seen !== undefined && prepared.seen.version === version
+        ? prepared.seen
+        : await this.#open(await directory.read(name), loaded)
     if (this.#compare(loaded, accountOf(fields))) return
     const { account } = loaded
     const text = await sealAccountFile(fieldsForFile(fields, account), key)
-    const prepared = take?.()
-    const replacement = prepared ?? (await directory.prepare(name))
+    const ready = prepared?.replacement
+    if (prepared !== undefined) prepared.replacement = undefined
+    const replacement = ready ?? (await directory.prepare(name))
     await replacement.write(text)
     await replacement.commit().catch(async (error: unknown) => {
       // It may be the only copy of the refresh token: left to be found, in place of older ones.
@@ -246,7 +248,7 @@ export class AccountWriter {
     })
     loaded.tokenSaved(account)
     // With a prepared one they were looked at a moment ago.
-    if (lock.state === 'held' && prepared === undefined) await directory.removeLeftovers(name)
+    if (lock.state === 'held' && ready === undefined) await directory.removeLeftovers(name)
   }
 
   #presentDirectory(): AccountDirectory {

@@ -71,6 +71,19 @@ export class AccountDirectory {
   }
 
   /**
+   * Tells one version of an account's file from another without reading it; undefined if there is no file
+   * to be seen.
+   */
+  async version(name: string): Promise<string | undefined> {
+    try {
+      const { dev, ino, size, mtimeNs, ctimeNs } = await stat(this.#pathOf(name), { bigint: true })
+      return [dev, ino, size, mtimeNs, ctimeNs].join(' ')
+    } catch {
+      return undefined
+    }
+  }
+
+  /**
    * Replaces or makes an account's file, mode 0600, atomically.
    * @throws AgentError `file-unwritable`
    */
