@@ -36,7 +36,7 @@ export interface FileInUse {
 interface Prepared {
   readonly obstacle?: string
   /** The file as it was then, with its version. */
-  readonly seen?: OpenedFile & { readonly version: string | undefined }
+  readonly seen?: OpenedFile & { readonly version: string }
   /** Until it is used. */
   replacement?: Replacement | undefined
 }
@@ -132,20 +132,20 @@ export class AccountWriter {
     const { name } = loaded
     try {
       const directory = this.#presentDirectory()
-      const version = await directory.version(name)
+      const version = (await directory.version(name)) ?? ''
       const { fields, key } = await this.#open(await directory.read(name), loaded)
       const inFile = accountOf(fields)
       this.#compare(loaded, inFile)
-      if (lock.state === 'held') {
-        const leftover = await directory.leftover(name, fields, key)
-        const isUnused = inFile.refreshToken !== undefined && loaded.holds(inFile.refreshToken)
-        if (leftover !== undefined && isUnused) {
-          loaded.leftoverFound(accountOf(leftover), inFile)
-          this.#log.warn(
-            `took over the newest refresh token of ${name} from a save that was cut off`,
-          )
-          await this.#saveOrNote(loaded, () => this.#save(loaded, lock))
-        }
+      const isLocked = lock.state === 'held'
+      const leftover = isLocked ? await directory.leftover(name, fields, key) : undefined
+      const isUnused = inFile.refreshToken !== undefined && loaded.holds(inFile.refreshToken)
+      if (leftover !== undefined && isUnused) {
+        loaded.leftoverFound(accountOf(leftover), inFile)
+        this.#log.warn(`took over the refresh token of ${name} from a save that was cut off`)
+      }
+      if (loaded.needsSaving) {
+        await this.#saveOrNote(loaded, () => this.#save(loaded, lock))
+        if (loaded.saved.state === 'unsaved') return { obstacle: loaded.saved.reason }
       }
       const text = await sealAccountFile(fieldsForFile(fields, loaded.account), key)
       const replacement = await directory.prepare(name, text + ' '.repeat(GROWTH_BYTES))
@@ -228,27 +228,24 @@ export class AccountWriter {
     }
     // Otherwise the key came with a file: if it is missing now, its directory may not be mounted.
     const directory = this.#presentDirectory()
-    // Other tools take no lock: the file may have changed since the save was made ready.
-    const version = prepared?.seen && (await directory.version(name))
-    const { fields, key } =
-      prepared?.seen !== undefined && prepared.seen.version === version
-        ? prepared.seen
-        : await this.#open(await directory.read(name), loaded)
+    const { fields, key } = await this.#presentFile(directory, loaded, prepared)
     if (this.#compare(loaded, accountOf(fields))) return
     const { account } = loaded
     const text = await sealAccountFile(fieldsForFile(fields, account), key)
-    const ready = prepared?.replacement
-    if (prepared !== undefined) prepared.replacement = undefined
-    const replacement = ready ?? (await directory.prepare(name))
-    await replacement.write(text)
-    await replacement.commit().catch(async (error: unknown) => {
-      // It may be the only copy of the refresh token: left to be found, in place of older ones.
-      if (lock.state === 'held') await directory.removeLeftovers(name, replacement.path)
-      throw error
-    })
+    await replaceAccountFile(directory, { name, text, lock }, prepared)
     loaded.tokenSaved(account)
-    // With a prepared one they were looked at a moment ago.
-    if (lock.state === 'held' && ready === undefined) await directory.removeLeftovers(name)
+  }
+
+  /** Other tools take no lock: the file may have changed since the save was made ready. */
+  async #presentFile(
+    directory: AccountDirectory,
+    loaded: LoadedAccount,
+    prepared?: Prepared,
+  ): Promise<OpenedFile> {
+    const { name } = loaded
+    const seen = prepared?.seen
+    if (seen !== undefined && seen.version === (await directory.version(name))) return seen
+    return this.#open(await directory.read(name), loaded)
   }
 
   #presentDirectory(): AccountDirectory {
@@ -286,6 +283,27 @@ export class AccountWriter {
       `the agent has no key to the account file of ${loaded.name}`,
     )
   }
+}
+
+/** Replaces an account's file, with the prepared replacement if there is one. @throws AgentError `file-unwritable` */
+async function replaceAccountFile(
+  directory: AccountDirectory,
+  { name, text, lock }: { readonly name: string; readonly text: string; readonly lock: LockState },
+  prepared: Prepared = {},
+): Promise<void> {
+  const ready = prepared.replacement
+  prepared.replacement = undefined
+  const replacement = ready ?? (await directory.prepare(name))
+  await replacement.write(text)
+  try {
+    await replacement.commit()
+  } catch (error) {
+    // It may be the only copy of the refresh token: left to be found, in place of older ones.
+    if (lock.state === 'held') await directory.removeLeftovers(name, replacement.path)
+    throw error
+  }
+  // With a prepared one they were removed a moment ago.
+  if (lock.state === 'held' && ready === undefined) await directory.removeLeftovers(name)
 }
 
 /** The result of `opening`; undefined if the key or password is not the file's. */
