@@ -2,10 +2,12 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import {
   chmodSync,
+  copyFileSync,
   existsSync,
   mkdtempSync,
   readdirSync,
   readFileSync,
+  renameSync,
   rmSync,
   statSync,
   utimesSync,
@@ -66,6 +68,15 @@ async function holder(): Promise<ChildProcess> {
   return child
 }
 
+/** Leaves the lock of a process that was killed. */
+async function holderThatEnded(): Promise<ChildProcess> {
+  rmSync(lockPath, { force: true })
+  const child = await holder()
+  child.kill('SIGKILL')
+  await once(child, 'exit')
+  return child
+}
+
 /** A lock file as a process on another machine writes it. */
 function foreignLock(nonce: string): void {
   const content = { host: 'other.example', boot: 'b', namespace: 'n', pid: 1, started: '1', nonce }
@@ -118,6 +129,50 @@ test('a lock whose holder lives is waited for, and the wait ends with its signal
   await expect(withFileLock(path, impatient, () => Promise.resolve())).rejects.toThrow()
   expect(existsSync(lockPath)).toBe(true)
 })
+
+test('a lock of this process that could not be removed is broken by the next work of this process', async () => {
+  const aside = join(base, 'aside')
+  await withFileLock(path, never(), () => {
+    copyFileSync(lockPath, aside)
+    return Promise.resolve()
+  })
+  renameSync(aside, lockPath)
+  const state = await withFileLock(path, never(), (lock) => Promise.resolve(lock.state))
+  expect(state).toBe('held')
+  expect(readdirSync(base)).toEqual([])
+})
+
+test('a lock that cannot be removed at first is removed later', async () => {
+  // As while a Kerberos ticket has expired.
+  const away = `${base}-away`
+  await withFileLock(
+    path,
+    never(),
+    () => {
+      renameSync(base, away)
+      writeFileSync(base, '')
+      return Promise.resolve()
+    },
+    { touchMs: 5 },
+  )
+  rmSync(base)
+  renameSync(away, base)
+  await expect.poll(() => readdirSync(base), { interval: 5 }).toEqual([])
+})
+
+test.skipIf(process.getuid?.() === 0)(
+  'an abandoned lock in a read-only directory does not keep the work from being done',
+  async () => {
+    const child = await holderThatEnded()
+    expect(existsSync(lockPath)).toBe(true)
+    chmodSync(base, 0o500)
+    const lock = await withFileLock(path, AbortSignal.timeout(5_000), (state) =>
+      Promise.resolve(state),
+    ).finally(() => chmodSync(base, 0o700))
+    expect(lock.state).toBe('unavailable')
+    expect(child.killed).toBe(true)
+  },
+)
 
 describe('a lock of another machine', () => {
   test('that is fresh is waited for', async () => {
