@@ -1,8 +1,8 @@
-import { existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs'
-import type * as FileSystem from 'node:fs/promises'
+import { existsSync, mkdtempSync, promises, readdirSync, rmSync } from 'node:fs'
+import { syncBuiltinESMExports } from 'node:module'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest'
 import { accountOf } from '../../protocol/storage/account.ts'
 import { AccountDirectory } from '../../protocol/storage/account-directory.ts'
 import { openAccountFile, sealAccountFile } from '../../protocol/storage/account-file.ts'
@@ -48,47 +48,59 @@ type Code = keyof typeof errors
 /** The steps that fail now. */
 const faults = new Map<Step, Code>()
 
-vi.mock('node:fs/promises', async (importOriginal) => {
-  const real = await importOriginal<typeof FileSystem>()
-  const fail = (step: Step): void => {
-    const code = faults.get(step)
-    if (code === undefined) return
-    const text = errors[code]
-    const message = text.startsWith('Unknown') ? `${text}: ${text}, call` : `${code}: ${text}, call`
-    throw Object.assign(new Error(message), { code })
-  }
-  const isTemporary = (path: unknown): boolean => String(path).endsWith('.tmp')
-  const stepOfOpen = (path: unknown): Step => {
-    if (isTemporary(path)) return 'open the temporary file'
-    return String(path).endsWith('wlcg') ? 'open the account file' : 'open the directory'
-  }
-  return {
-    ...real,
-    open: async (...args: Parameters<typeof real.open>) => {
-      const [path] = args
-      const isOfLock = /\.(?:lock|clock|broken)$/.test(String(path))
-      if (!isOfLock) fail(stepOfOpen(path))
-      const file = await real.open(...args)
-      if (!isTemporary(path)) return file
-      const write = file.write.bind(file) as (...rest: unknown[]) => Promise<unknown>
-      const sync = file.sync.bind(file)
-      return Object.assign(file, {
-        write: (...rest: unknown[]) => {
-          fail('write')
-          return write(...rest)
-        },
-        sync: () => {
-          fail('fsync')
-          return sync()
-        },
-      })
-    },
-    rename: async (...args: Parameters<typeof real.rename>) => {
-      if (isTemporary(args[0])) fail('rename')
-      return real.rename(...args)
-    },
-  }
-})
+const real = { open: promises.open, rename: promises.rename }
+
+function fail(step: Step): void {
+  const code = faults.get(step)
+  if (code === undefined) return
+  const text = errors[code]
+  const message = text.startsWith('Unknown') ? `${text}: ${text}, call` : `${code}: ${text}, call`
+  throw Object.assign(new Error(message), { code })
+}
+
+function isTemporary(path: unknown): boolean {
+  return String(path).endsWith('.tmp')
+}
+
+function failOpen(path: unknown): void {
+  if (/\.(?:lock|clock|broken)$/.test(String(path))) return
+  if (isTemporary(path)) fail('open the temporary file')
+  else fail(String(path).endsWith('wlcg') ? 'open the account file' : 'open the directory')
+}
+
+/** The calls of the system, which fail at the steps in `faults`. */
+const faulty: typeof real = {
+  open: async (...args) => {
+    failOpen(args[0])
+    const file = await real.open(...args)
+    if (!isTemporary(args[0])) return file
+    const write = file.write.bind(file) as (...rest: unknown[]) => Promise<unknown>
+    const sync = file.sync.bind(file)
+    return Object.assign(file, {
+      write: (...rest: unknown[]) => {
+        fail('write')
+        return write(...rest)
+      },
+      sync: () => {
+        fail('fsync')
+        return sync()
+      },
+    })
+  },
+  rename: async (...args) => {
+    if (isTemporary(args[0])) fail('rename')
+    return real.rename(...args)
+  },
+}
+
+function useCalls(calls: typeof real): void {
+  Object.assign(promises, calls)
+  // For those who have imported them by name.
+  syncBuiltinESMExports()
+}
+
+beforeAll(() => useCalls(faulty))
+afterAll(() => useCalls(real))
 
 const key = { salt: Buffer.alloc(16, 3), bytes: Buffer.alloc(64, 4) }
 const fields = {
@@ -209,7 +221,8 @@ describe('a save that fails', () => {
           'open the directory',
           'open the temporary file',
         ]).toContain(step)
-        expect(await (faults.clear(), tokenInFile())).toBe('rt-1')
+        faults.clear()
+        expect(await tokenInFile()).toBe('rt-1')
         return
       }
       expect(notes).toContain("the new refresh token of wlcg is only in the agent's memory")

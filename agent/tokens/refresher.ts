@@ -113,8 +113,8 @@ export class Refresher {
   }
 
   /**
-   * Refreshes under the lock of the account's file. The caller gets the result as soon as it is known; the
-   * lock is held until a late response has ended, too: another agent would send the same refresh token.
+   * Refreshes under the lock of the account's file. If a late response is awaited, the caller gets the result at
+   * once; the lock is held until that response has ended: another agent would send the same refresh token.
    */
   #refreshLocked(
     loaded: LoadedAccount,
@@ -123,13 +123,17 @@ export class Refresher {
   ): Promise<TokenResponse> {
     return new Promise((resolve, reject) => {
       const locked = this.#writer.refreshing(loaded, signal, async (file) => {
-        await refresh(file).then(resolve, reject)
+        const refreshed = refresh(file)
+        await Promise.allSettled([refreshed])
         const late = this.#late.get(loaded.name)
-        if (late === undefined) return
-        await late
-        if (loaded.needsSaving) await file.save()
+        if (late !== undefined) {
+          refreshed.then(resolve, reject)
+          await late
+          if (loaded.needsSaving) await file.save()
+        }
+        return refreshed
       })
-      this.#lateWork.track(locked.catch(reject))
+      this.#lateWork.track(locked.then(resolve, reject))
     })
   }
 
