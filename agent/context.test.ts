@@ -43,7 +43,7 @@ beforeEach(() => {
     log: silentLog,
     provider,
     derive: deriveKey,
-    configDirectory: () => home,
+    configDirectory: () => Promise.resolve(home),
     env: { CI_TOKEN: 'subject.token' },
   })
 })

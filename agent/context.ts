@@ -41,7 +41,7 @@ export interface AgentContext {
   readonly scratchStore: ScratchStore
   readonly restrictedSockets: RestrictedSockets
   /** Undefined where there is no config directory (yet). */
-  readonly directory: () => AccountDirectory | undefined
+  readonly directory: () => Promise<AccountDirectory | undefined>
   readonly knownIssuers: () => Promise<readonly KnownIssuer[]>
 }
 
@@ -69,7 +69,7 @@ export interface AgentParts {
   /** Where accounts of CI jobs find the token they exchange. */
   readonly env: Environment
   /** Path of the config directory, where there is one now. */
-  readonly configDirectory: () => string | undefined
+  readonly configDirectory: () => Promise<string | undefined>
   /** Starts the server of a restricted socket; an agent without sockets has none. */
   readonly listenShared?: (
     path: string,
@@ -84,8 +84,8 @@ export function createAgent(parts: AgentParts): AgentContext {
   const { listenShared = noSockets } = parts
   const knownIssuers = knownIssuersReader(configDirectory)
   const clientConfigs = new ClientConfigs({ knownIssuers, log })
-  const directory = (): AccountDirectory | undefined => {
-    const path = configDirectory()
+  const directory = async (): Promise<AccountDirectory | undefined> => {
+    const path = await configDirectory()
     return path === undefined ? undefined : new AccountDirectory(path)
   }
   const writer = new AccountWriter({ directory, derive, runtime, log })
@@ -140,7 +140,7 @@ function noSockets(): Promise<never> {
   throw new AgentError('not-implemented', 'this agent has no sockets')
 }
 
-function tokenFileRegistry(directory: () => string | undefined): TokenFileRegistry {
+function tokenFileRegistry(directory: () => Promise<string | undefined>): TokenFileRegistry {
   const self = identityOfProcess(process.pid) ?? { pid: process.pid, started: '' }
   return new TokenFileRegistry({ directory, host: hostname(), self })
 }

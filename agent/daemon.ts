@@ -14,7 +14,8 @@ import { loadSodium } from '../protocol/wire/sodium.ts'
 import { systemRuntime } from './concurrency.ts'
 import { type AgentContext, createAgent } from './context.ts'
 import { dispatch } from './dispatch.ts'
-import { createLog, fileSink, type Log, whereThrown } from './log.ts'
+import { fileAnswer } from './file-answers.ts'
+import { createLog, type Log, LogFile, whereThrown } from './log.ts'
 import { createOpenIdProvider } from './oauth/oauth-provider.ts'
 import { mainSocketPeer, type Peer } from './peers.ts'
 import { deriveInThread } from './process/argon2.ts'
@@ -32,6 +33,7 @@ import {
 } from './process/socket-location.ts'
 import {
   ConnectionTable,
+  type Crowd,
   REQUEST_TIMEOUT_MS,
   RotatingKeyPair,
   type RunningServer,
@@ -53,10 +55,10 @@ export async function run(): Promise<number> {
     ...defaultAgentOptions,
     ...(JSON.parse(process.argv[2] ?? '{}') as AgentOptions),
   }
-  const log = openLog(options)
+  const { log, last } = openLog(options)
   // A daemon has no stderr: a bug that ends it would leave no trace.
   process.on('uncaughtExceptionMonitor', (error) => {
-    log.warn(`ended by a bug: ${whereThrown(error)}`)
+    last.warn(`ended by a bug: ${whereThrown(error)}`)
   })
   try {
     await serve(options, log)
@@ -87,7 +89,7 @@ async function serve(options: AgentOptions, log: Log): Promise<void> {
     log,
     provider: createOpenIdProvider({ extraCaFiles: extraCaFiles(), env: process.env }),
     derive: deriveInThread(join(dirname(process.argv[1] ?? ''), 'argon2-worker.cjs')),
-    configDirectory: () => findConfigDirectory(process.env),
+    configDirectory: () => fileAnswer('config directory', () => findConfigDirectory(process.env)),
     env: process.env,
     listenShared: (path, share, agent) =>
       listen(path, agent, (socket) => {
@@ -122,7 +124,7 @@ type Listen = (path: string, context: AgentContext, peerOf: PeerOf) => Promise<R
 /** Starts the servers of all sockets of the agent, which have their limits in common. */
 function socketListener(log: Log): Listen {
   const keys = new RotatingKeyPair(newKeyPair, systemRuntime.now)
-  const connections = new ConnectionTable(connectionLimit(), noRoom)
+  const connections = new ConnectionTable(connectionLimit(), noRoom(log))
   return async (path, context, peerOf) => {
     // The umask sets the mode of the socket when it is bound: it never has another mode. It is bound before
     // startServer returns.
@@ -176,10 +178,24 @@ function socketLocation(options: AgentOptions, uid: number): Promise<SocketLocat
   })
 }
 
-function noRoom(): AgentError {
-  return new AgentError('agent-busy', 'the agent has no room for another connection', {
-    hint: 'Try again. Programs that hold connections without a request are the usual reason; ulimit -n raises the number of connections.',
-  })
+/** How often the log says that connections have run short, milliseconds. */
+const NO_ROOM_PAUSE_MS = 60_000
+
+/** Says what is short: to the client that has to go, and in the log, for whoever can change it. */
+function noRoom(log: Log): (crowd: Crowd) => AgentError {
+  let loggedAt = Number.NEGATIVE_INFINITY
+  return ({ limit, pid, held }) => {
+    if (performance.now() - loggedAt > NO_ROOM_PAUSE_MS) {
+      loggedAt = performance.now()
+      const holder = pid === 0 ? '' : `, ${held} of them of the process ${pid}`
+      log.warn(
+        `no room for another connection: there are ${limit}${holder}; ulimit -n at the agent's start sets how many there can be`,
+      )
+    }
+    return new AgentError('agent-busy', 'the agent has no room for another connection', {
+      hint: 'Try again. Programs that hold connections without a request are the usual reason; ulimit -n raises the number of connections.',
+    })
+  }
 }
 
 function writePidFile(path: string): void {
@@ -222,10 +238,17 @@ function report(content: DaemonReport): boolean {
   }
 }
 
-function openLog(options: AgentOptions): Log {
-  const toStderr = options.logStderr || options.console
-  const sink = toStderr
-    ? (line: string) => void process.stderr.write(line)
-    : fileSink(logDirectory(process.env))
-  return createLog(sink, options.debug)
+interface DaemonLog {
+  readonly log: Log
+  /** The same log for a last line: it is written before the process ends. */
+  readonly last: Log
+}
+
+function openLog({ logStderr, console, debug }: AgentOptions): DaemonLog {
+  if (logStderr || console) {
+    const log = createLog((line) => void process.stderr.write(line), debug)
+    return { log, last: log }
+  }
+  const file = new LogFile(logDirectory(process.env))
+  return { log: createLog(file.write, debug), last: createLog(file.writeNow, debug) }
 }

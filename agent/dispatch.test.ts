@@ -124,7 +124,7 @@ beforeEach(async () => {
     log: silentLog,
     provider,
     derive: deriveKey,
-    configDirectory: () => home,
+    configDirectory: () => Promise.resolve(home),
     env: {},
   })
   const added = await dispatch(samples.add, peers.owner, agent, new AbortController().signal)

@@ -2,7 +2,7 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from 'node:f
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
-import { createLog, fileSink } from './log.ts'
+import { createLog, LogFile } from './log.ts'
 
 test('the log writes each text as one line, without escape sequences', () => {
   const lines: string[] = []
@@ -21,12 +21,13 @@ test('a log without the debug option leaves debug lines out', () => {
   expect(lines).toEqual([])
 })
 
-test('the log file is rotated before it grows beyond its bound, with one old file, readable by its owner only', () => {
+test('the log file is rotated before it grows beyond its bound, with one old file, readable by its owner only', async () => {
   const directory = mkdtempSync(join(tmpdir(), 'log-'))
   try {
-    const sink = fileSink(directory, 100)
+    const file = new LogFile(directory, 100)
     for (let line = 0; line < 1000; line += 1) {
-      sink(`line ${line} of the log\n`)
+      file.write(`line ${line} of the log\n`)
+      await file.settled()
       for (const name of readdirSync(directory)) {
         expect(statSync(join(directory, name)).size).toBeLessThanOrEqual(100)
       }
@@ -44,13 +45,44 @@ test('the log file is rotated before it grows beyond its bound, with one old fil
   }
 })
 
-test('a line longer than the bound is written to a file of its own', () => {
+test('a line longer than the bound is written to a file of its own', async () => {
   const directory = mkdtempSync(join(tmpdir(), 'log-'))
   try {
-    const sink = fileSink(directory, 10)
-    sink('a line that is too long\n')
-    sink('short\n')
+    const file = new LogFile(directory, 10)
+    file.write('a line that is too long\n')
+    file.write('short\n')
+    await file.settled()
     expect(readFileSync(join(directory, 'agent.log'), 'utf8')).toBe('short\n')
+  } finally {
+    rmSync(directory, { recursive: true })
+  }
+})
+
+test('the last line of a process is written at once, after the lines that wait', () => {
+  const directory = mkdtempSync(join(tmpdir(), 'log-'))
+  try {
+    const state = join(directory, 'state', 'oidc-agent')
+    const file = new LogFile(state)
+    for (const line of ['being written\n', 'waiting\n', 'waiting too\n']) file.write(line)
+    file.writeNow('last\n')
+    expect(readFileSync(join(state, 'agent.log'), 'utf8')).toMatch(/waiting\nwaiting too\nlast\n$/)
+  } finally {
+    rmSync(directory, { recursive: true })
+  }
+})
+
+test('lines that a file system does not take in time are counted', async () => {
+  const directory = mkdtempSync(join(tmpdir(), 'log-'))
+  try {
+    const file = new LogFile(directory)
+    for (let line = 0; line < 600; line += 1) file.write(`${line}\n`)
+    await file.settled()
+    const lines = readFileSync(join(directory, 'agent.log'), 'utf8').split('\n')
+    expect(lines.slice(-3)).toEqual([
+      '500',
+      '99 lines were left out: the file system did not answer',
+      '',
+    ])
   } finally {
     rmSync(directory, { recursive: true })
   }

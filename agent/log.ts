@@ -1,6 +1,8 @@
-import { appendFileSync, renameSync, statSync } from 'node:fs'
+import { appendFileSync } from 'node:fs'
+import { appendFile, rename, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { makeDirectories } from '../protocol/storage/files.ts'
+import { systemCode } from '../protocol/wire/errors.ts'
 import { sanitize } from '../protocol/wire/text.ts'
 
 /**
@@ -45,22 +47,76 @@ export const silentLog: Log = {
 /** Largest log file, bytes. With the one old file, the log takes at most twice as much. */
 const MAX_LOG_BYTES = 1_000_000
 
+/** Most lines that wait for the file system, which may not answer; later ones are only counted. */
+const MAX_WAITING_LINES = 500
+
 /**
- * A sink that appends to `agent.log` in `directory`, which is made with the first line. Node has no
- * access to syslog, and the stderr of a daemon is lost: without this file its warnings would be, too.
- * A file of `maxBytes` becomes `agent.log.1`, in place of the one before.
+ * `agent.log` in a directory, which is made with the first line. Node has no access to syslog, and the
+ * stderr of a daemon is lost: without this file its warnings would be, too. A file of `maxBytes` becomes
+ * `agent.log.1`, in place of the one before. Nobody waits for a line: a home that hangs must not stop the agent.
  */
-export function fileSink(directory: string, maxBytes: number = MAX_LOG_BYTES): LogSink {
-  const path = join(directory, 'agent.log')
-  let made = false
-  return (line) => {
+export class LogFile {
+  readonly #directory: string
+  readonly #path: string
+  readonly #maxBytes: number
+  readonly #waiting: string[] = []
+  #left = 0
+  #writing: Promise<void> | undefined
+
+  constructor(directory: string, maxBytes: number = MAX_LOG_BYTES) {
+    this.#directory = directory
+    this.#path = join(directory, 'agent.log')
+    this.#maxBytes = maxBytes
+  }
+
+  /** Appends a line, after those before it. */
+  readonly write: LogSink = (line) => {
+    if (this.#waiting.length < MAX_WAITING_LINES) this.#waiting.push(line)
+    else this.#left += 1
+    this.#writing ??= this.#writeAll()
+  }
+
+  /** Appends the lines that wait and a last one before it returns, for a process that ends now. */
+  readonly writeNow: LogSink = (line) => {
     try {
-      if (!made) makeDirectories(directory)
-      made = true
+      makeDirectories(this.#directory)
+      appendFileSync(this.#path, [...this.#waiting.splice(0), line].join(''), { mode: 0o600 })
+    } catch {
+      // As for every line: there is no other place for it.
+    }
+  }
+
+  /** Resolves when no line waits any more. */
+  async settled(): Promise<void> {
+    await this.#writing
+  }
+
+  async #writeAll(): Promise<void> {
+    for (let line = this.#waiting.shift(); line !== undefined; line = this.#waiting.shift()) {
+      await this.#append(line)
+      if (this.#left > 0 && this.#waiting.length === 0) {
+        this.#waiting.push(`${this.#left} lines were left out: the file system did not answer\n`)
+        this.#left = 0
+      }
+    }
+    this.#writing = undefined
+  }
+
+  async #append(line: string): Promise<void> {
+    try {
       // Looked up each time: all agents of the user write to this file, and each may rotate it.
-      const size = statSync(path, { throwIfNoEntry: false })?.size ?? 0
-      if (size > 0 && size + Buffer.byteLength(line) > maxBytes) renameSync(path, `${path}.1`)
-      appendFileSync(path, line, { mode: 0o600 })
+      const size = await stat(this.#path).then(
+        (stats) => stats.size,
+        () => 0,
+      )
+      if (size > 0 && size + Buffer.byteLength(line) > this.#maxBytes) {
+        await rename(this.#path, `${this.#path}.1`)
+      }
+      await appendFile(this.#path, line, { mode: 0o600 }).catch((error: unknown) => {
+        if (systemCode(error) !== 'ENOENT') throw error
+        makeDirectories(this.#directory)
+        return appendFile(this.#path, line, { mode: 0o600 })
+      })
     } catch {
       // A full or missing disk must not end the agent, and there is no other place for the line.
     }

@@ -38,7 +38,7 @@ beforeEach(async () => {
     log: silentLog,
     provider,
     derive: deriveKey,
-    configDirectory: () => home,
+    configDirectory: () => Promise.resolve(home),
     env: {},
     listenShared: (at, share, context) =>
       startServer(at, {

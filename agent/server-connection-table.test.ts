@@ -1,6 +1,6 @@
 import { beforeEach, expect, test } from 'vitest'
 import { AgentError } from '../protocol/wire/errors.ts'
-import { ConnectionTable, type TableEntry } from './server.ts'
+import { ConnectionTable, type Crowd, type TableEntry } from './server.ts'
 
 let stopped: string[]
 
@@ -49,6 +49,16 @@ test('a process with fewer connections gives way where the largest has no idle o
   held.add(entry('idle', 2))
   held.add(entry('new', 3, true))
   expect(stopped).toEqual(['idle: full'])
+})
+
+test('who is told that there is no room learns which process holds how many', () => {
+  const crowds: Crowd[] = []
+  const held = new ConnectionTable(2, (crowd) => {
+    crowds.push(crowd)
+    return new AgentError('agent-busy', 'full')
+  })
+  for (const name of ['a', 'b', 'c']) held.add(entry(name, 7))
+  expect(crowds).toEqual([{ limit: 2, pid: 7, held: 2 }])
 })
 
 test('a connection that has ended makes room', () => {

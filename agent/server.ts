@@ -281,6 +281,14 @@ export interface TableEntry {
   refuse(reason: AgentError): void
 }
 
+/** A table that is full. */
+export interface Crowd {
+  readonly limit: number
+  /** The process that gives up a connection, and how many it keeps; pid 0 where the kernel does not tell. */
+  readonly pid: number
+  readonly held: number
+}
+
 /**
  * The connections that the agent holds, at most `limit`. When there is one too many, the process that
  * holds the most gives up its oldest connection without a whole request. There is no bound for each process:
@@ -288,13 +296,13 @@ export interface TableEntry {
  */
 export class ConnectionTable {
   readonly #limit: number
-  readonly #full: () => AgentError
+  readonly #full: (crowd: Crowd) => AgentError
   /** By pid, each in the order in which they came. */
   readonly #held = new Map<number, Set<TableEntry>>()
   #size = 0
 
   /** @param full makes the reply for a connection that has to go */
-  constructor(limit: number, full: () => AgentError) {
+  constructor(limit: number, full: (crowd: Crowd) => AgentError) {
     this.#limit = limit
     this.#full = full
   }
@@ -312,7 +320,9 @@ export class ConnectionTable {
     const last = this.#oldestIdle() ?? entry
     // Out of the table at once: its end takes a moment, in which more may come.
     this.delete(last)
-    last.refuse(this.#full())
+    const { pid } = last
+    const left = this.#held.get(pid)?.size ?? 0
+    last.refuse(this.#full({ limit: this.#limit, pid, held: left }))
   }
 
   delete(entry: TableEntry): void {

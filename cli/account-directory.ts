@@ -8,15 +8,15 @@ import type { Io } from './run.ts'
  * The directory of the account files.
  * @throws AgentError `file-not-found` if it does not exist
  */
-export function accountDirectory(env: Io['env']): AccountDirectory {
-  const path = findConfigDirectory(env)
+export async function accountDirectory(env: Io['env']): Promise<AccountDirectory> {
+  const path = await findConfigDirectory(env)
   if (path !== undefined) return new AccountDirectory(path)
   throw new AgentError('file-not-found', 'oidc-dir does not exist. Run oidc-gen to create it.')
 }
 
 /** Prints the names of the accounts that have a file: `oidc-add -l` and `oidc-gen -l`. */
 export async function listAccounts(io: Io): Promise<void> {
-  const path = findConfigDirectory(io.env)
+  const path = await findConfigDirectory(io.env)
   const names = path === undefined ? [] : await new AccountDirectory(path).list()
   printNames(io, names, {
     heading: 'The following account configurations are usable: ',

@@ -25,7 +25,7 @@ const PROMPT = 8
  */
 export async function loadFromDisk(loading: Loading, notLoaded: AgentError): Promise<void> {
   const { account, agent, env } = loading
-  const path = findConfigDirectory(env)
+  const path = await findConfigDirectory(env)
   if (path === undefined) throw notLoaded
   const directory = new AccountDirectory(path)
   if (!(await directory.has(account))) throw notLoaded

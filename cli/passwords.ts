@@ -282,6 +282,6 @@ export async function storesPassword(
   env: Io['env'],
   systemDirectory: string | undefined,
 ): Promise<boolean> {
-  const known = await readKnownIssuers(findConfigDirectory(env), systemDirectory)
+  const known = await readKnownIssuers(await findConfigDirectory(env), systemDirectory)
   return known.find((one) => sameIssuer(one.issuer, issuer))?.storePassword ?? false
 }

@@ -141,7 +141,7 @@ interface OneAgent {
 async function startAgent(): Promise<OneAgent> {
   const runtime = { now: () => Date.now(), random: () => 0.5 }
   const writer = new AccountWriter({
-    directory: () => directory,
+    directory: () => Promise.resolve(directory),
     derive: () => Promise.reject(new Error('no password is known here')),
     runtime,
     log: silentLog,

@@ -52,7 +52,7 @@ interface OpenedFile {
  * is asked for, and other readers of the file go on as before.
  */
 export class AccountWriter {
-  readonly #directory: () => AccountDirectory | undefined
+  readonly #directory: () => Promise<AccountDirectory | undefined>
   readonly #derive: DeriveKey
   readonly #runtime: Runtime
   readonly #log: Log
@@ -65,7 +65,7 @@ export class AccountWriter {
 
   constructor(parts: {
     /** Looked up at each use: oidc-gen may create the directory after the agent has started. */
-    readonly directory: () => AccountDirectory | undefined
+    readonly directory: () => Promise<AccountDirectory | undefined>
     readonly derive: DeriveKey
     readonly runtime: Runtime
     readonly log: Log
@@ -131,7 +131,7 @@ export class AccountWriter {
   async #prepare(loaded: LoadedAccount, lock: LockState): Promise<Prepared> {
     const { name } = loaded
     try {
-      const directory = this.#presentDirectory()
+      const directory = await this.#presentDirectory()
       const version = (await directory.version(name)) ?? ''
       const { fields, key } = await this.#open(await directory.read(name), loaded)
       const inFile = accountOf(fields)
@@ -180,7 +180,7 @@ export class AccountWriter {
     signal: AbortSignal,
     work: (lock: LockState) => Promise<T>,
   ): Promise<T> {
-    const directory = this.#directory()
+    const directory = await this.#directory()
     if (directory === undefined || !isAccountName(name)) {
       return work({ state: 'unavailable', reason: NO_DIRECTORY })
     }
@@ -195,9 +195,9 @@ export class AccountWriter {
 
   /** The account as its file has it; undefined if the agent has no file or no key to it. */
   async read(loaded: LoadedAccount): Promise<Account | undefined> {
-    const directory = this.#directory()
-    if (directory === undefined) return undefined
     try {
+      const directory = await this.#directory()
+      if (directory === undefined) return undefined
       return accountOf((await this.#open(await directory.read(loaded.name), loaded)).fields)
     } catch (error) {
       if (error instanceof AgentError) return undefined
@@ -222,12 +222,12 @@ export class AccountWriter {
 
   async #seal(loaded: LoadedAccount, lock: LockState, prepared?: Prepared): Promise<void> {
     const { name } = loaded
-    if (!loaded.hasFile && !((await this.#directory()?.has(name)) ?? false)) {
+    if (!loaded.hasFile && !((await (await this.#directory())?.has(name)) ?? false)) {
       loaded.fileMissing()
       return
     }
     // Otherwise the key came with a file: if it is missing now, its directory may not be mounted.
-    const directory = this.#presentDirectory()
+    const directory = await this.#presentDirectory()
     const { fields, key } = await this.#presentFile(directory, loaded, prepared)
     if (this.#compare(loaded, accountOf(fields))) return
     const { account } = loaded
@@ -248,8 +248,8 @@ export class AccountWriter {
     return this.#open(await directory.read(name), loaded)
   }
 
-  #presentDirectory(): AccountDirectory {
-    const directory = this.#directory()
+  async #presentDirectory(): Promise<AccountDirectory> {
+    const directory = await this.#directory()
     if (directory === undefined) throw new AgentError('file-not-found', NO_DIRECTORY)
     return directory
   }

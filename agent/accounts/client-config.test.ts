@@ -24,7 +24,7 @@ function write(entries: unknown): Promise<void> {
 
 function configs(): ClientConfigs {
   return new ClientConfigs({
-    knownIssuers: knownIssuersReader(() => directory, join(directory, 'etc')),
+    knownIssuers: knownIssuersReader(() => Promise.resolve(directory), join(directory, 'etc')),
     log: { ...silentLog, warn: (line: string) => void warnings.push(line) },
   })
 }
@@ -98,7 +98,7 @@ test('a client without a configured method and without key file authenticates au
 })
 
 test('the issuer files are read again when one has changed, and only then', async () => {
-  const read = knownIssuersReader(() => directory, join(directory, 'etc'))
+  const read = knownIssuersReader(() => Promise.resolve(directory), join(directory, 'etc'))
   const first = await read()
   expect(first).toEqual([])
   expect(await read()).toBe(first)

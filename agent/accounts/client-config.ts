@@ -11,6 +11,7 @@ import {
   readKnownIssuers,
 } from '../../protocol/storage/issuer-config.ts'
 import { AgentError } from '../../protocol/wire/errors.ts'
+import { fileAnswer, NoFileAnswer } from '../file-answers.ts'
 import type { Log } from '../log.ts'
 import type { Client, ClientAuthentication } from '../oauth/provider.ts'
 import { profileNamed } from '../providers/products.ts'
@@ -115,20 +116,29 @@ function authenticationOf({ authenticationMethod, privateKeyFile }: Account): Cl
 
 /**
  * Reads the issuer files, and reads them again only after one of them has changed, as every request to a
- * provider needs them.
+ * provider needs them. While a file system does not answer, what was read last is still known.
  * @throws AgentError `file-unreadable` or `file-malformed`, with the name of the file, from the returned function.
  */
 export function knownIssuersReader(
-  directory: () => string | undefined,
+  directory: () => Promise<string | undefined>,
   systemDirectory?: string,
 ): () => Promise<readonly KnownIssuer[]> {
   let last: { readonly state: string; readonly issuers: readonly KnownIssuer[] } | undefined
-  return async () => {
-    const path = directory()
+  const read = async (path: string | undefined): Promise<readonly KnownIssuer[]> => {
     const state = await issuerFilesState(path, systemDirectory)
     if (last?.state === state) return last.issuers
     const issuers = await readKnownIssuers(path, systemDirectory)
     last = { state, issuers }
     return issuers
+  }
+  return async () => {
+    try {
+      const path = await directory()
+      return await fileAnswer(`issuers ${path ?? ''} ${systemDirectory ?? ''}`, () => read(path))
+    } catch (error) {
+      if (!(error instanceof NoFileAnswer)) throw error
+      if (last !== undefined) return last.issuers
+      throw new AgentError('file-unreadable', `the issuer files cannot be read: ${error.message}`)
+    }
   }
 }

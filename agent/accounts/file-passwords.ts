@@ -1,7 +1,8 @@
 import { execFile } from 'node:child_process'
-import { readFile } from 'node:fs/promises'
 import { promisify } from 'node:util'
+import { readRegularFile } from '../../protocol/storage/regular-file.ts'
 import type { PasswordEntry } from '../../protocol/wire/messages.ts'
+import { fileAnswer } from '../file-answers.ts'
 
 const run = promisify(execFile)
 
@@ -44,9 +45,15 @@ async function outputOf(command: string): Promise<string | undefined> {
   }
 }
 
+/** A password is its first line; a sanity bound. */
+const MAX_PASSWORD_FILE_BYTES = 64 * 1024
+
 async function firstLineOf(path: string): Promise<string | undefined> {
   try {
-    return (await readFile(path, 'utf8')).split(/\r?\n/, 1)[0]
+    const text = await fileAnswer(`password ${path}`, () =>
+      readRegularFile(path, MAX_PASSWORD_FILE_BYTES),
+    )
+    return text.split(/\r?\n/, 1)[0]
   } catch {
     return undefined
   }

@@ -126,7 +126,7 @@ async function byIssuer(issuer: string, context: AgentContext): Promise<LoadedAc
 
 async function isOnDisk(name: string, context: AgentContext): Promise<boolean> {
   try {
-    return (await context.directory()?.has(name)) ?? false
+    return (await (await context.directory())?.has(name)) ?? false
   } catch (error) {
     // A name that no file can have is not the name of an account.
     if (error instanceof AgentError) return false

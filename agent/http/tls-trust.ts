@@ -9,8 +9,9 @@ import {
   rootCertificates,
   type SecureContext,
 } from 'node:tls'
+import { readRegularFile } from '../../protocol/storage/regular-file.ts'
 import { AgentError, errorCodes } from '../../protocol/wire/errors.ts'
-import { readRegularFile } from './regular-file.ts'
+import { fileAnswer, NoFileAnswer } from '../file-answers.ts'
 
 /** Where operating systems keep their CA bundle (protocol.md §3.2). */
 export const SYSTEM_CA_FILES: readonly string[] = [
@@ -37,7 +38,7 @@ export interface CaFiles {
 /**
  * Finds the CA bundles for an account. An account written by oidc-gen 4.x names the system bundle of the
  * machine on which it was created; if that file does not exist here, this machine's bundle is used.
- * @throws AgentError `tls` if the account's own bundle cannot be read.
+ * @throws AgentError `tls` if the account's own bundle cannot be read, or if a file system does not answer.
  */
 export async function findCaFiles(
   certPath: string | undefined,
@@ -73,8 +74,11 @@ const MAX_CA_FILES = 2000
 
 /** The certificates of a CA directory, as OpenSSL's CApath and grid sites keep them; undefined for a file. */
 async function caDirectory(path: string): Promise<CaFiles | undefined> {
-  if (!(await stat(path)).isDirectory()) return undefined
-  const names = (await readdir(path)).filter((name) => /\.(?:pem|0)$/.test(name)).sort()
+  const listed = await answerAbout(path, 'list', async () =>
+    (await stat(path)).isDirectory() ? readdir(path) : undefined,
+  )
+  if (listed === undefined) return undefined
+  const names = listed.filter((name) => /\.(?:pem|0)$/.test(name)).sort()
   if (names.length > MAX_CA_FILES) throw unreadable(path, `it has more than ${MAX_CA_FILES} files`)
   const paths = names.map((name) => join(path, name))
   const stamps: string[] = []
@@ -113,8 +117,10 @@ async function certificatesOf(
   try {
     return certificatesIn(await textOf(path), path)
   } catch (error) {
-    if (directory !== undefined && error instanceof AgentError) return []
-    throw error
+    if (directory === undefined || !(error instanceof AgentError)) throw error
+    // The next of its files would not be read either.
+    if (error.cause instanceof NoFileAnswer) throw error
+    return []
   }
 }
 
@@ -138,26 +144,39 @@ const MAX_BUNDLE_BYTES = 8 << 20
 
 async function textOf(path: string): Promise<string> {
   try {
-    return await readRegularFile(path, MAX_BUNDLE_BYTES)
+    return await answerAbout(path, 'read', () => readRegularFile(path, MAX_BUNDLE_BYTES))
   } catch (error) {
+    if (error instanceof AgentError) throw error
     throw unreadable(path, error instanceof Error ? error.message : 'unknown reason', error)
   }
 }
 
+/** Undefined if the file cannot be looked at. @throws AgentError `tls` if its file system does not answer */
 async function stampOf(path: string): Promise<string | undefined> {
   try {
-    const { mtimeMs, size, ino } = await stat(path)
+    const { mtimeMs, size, ino } = await answerAbout(path, 'stat', () => stat(path))
     return `${path}:${ino}:${size}:${mtimeMs}`
-  } catch {
+  } catch (error) {
+    if (error instanceof AgentError) throw error
     return undefined
+  }
+}
+
+/** @throws what `ask` throws; AgentError `tls` if the file system does not answer */
+async function answerAbout<T>(path: string, what: string, ask: () => Promise<T>): Promise<T> {
+  try {
+    return await fileAnswer(`${what} ${path}`, ask)
+  } catch (error) {
+    throw error instanceof NoFileAnswer ? unreadable(path, error.message, error) : error
   }
 }
 
 /** Why a file has no stamp: it does not exist, or this user may not read it. */
 async function absence(path: string): Promise<string> {
   try {
-    await stat(path)
+    await answerAbout(path, 'stat', () => stat(path))
   } catch (error) {
+    if (error instanceof AgentError) throw error
     if (error instanceof Error && !error.message.startsWith('ENOENT')) return error.message
   }
   return 'it does not exist'

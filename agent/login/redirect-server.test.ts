@@ -157,22 +157,47 @@ describe('the requests of the redirect server', () => {
 })
 
 describe('hostile clients of the redirect server', () => {
-  test('the redirect server withstands a flood of silent connections', async () => {
-    const { port } = await listen()
-    const sockets = Array.from({ length: 100 }, () => connect(port, '127.0.0.1'))
-    for (const socket of sockets) socket.on('error', () => undefined)
-    // Beyond its bound they are refused: 68 of them at once, the others have to time out.
-    let ended = 0
-    await new Promise<void>((resolve) => {
+  test.each([
+    ['are silent', ''],
+    ['have sent half a request', 'GET / HTTP/1.1\r\nhost: '],
+  ])(
+    'a browser is served while 100 connections %s, of which the oldest are closed',
+    async (_, sent) => {
+      const { port } = await listen()
+      const sockets = Array.from({ length: 100 }, () => connect(port, '127.0.0.1'))
+      const open = new Set(sockets)
       for (const socket of sockets) {
-        socket.resume().once('close', () => {
-          ended += 1
-          if (ended === 68) resolve()
-        })
+        socket.on('error', () => undefined)
+        socket.resume().once('close', () => open.delete(socket))
+        if (sent !== '') socket.write(sent)
       }
+      await expect.poll(() => open.size).toBe(16)
+      expect((await ask(port)).status).toBe(200)
+      expect([...open].every((socket) => sockets.indexOf(socket) >= 84)).toBe(true)
+      for (const socket of sockets) socket.destroy()
+    },
+  )
+
+  test('a connection whose request is being answered is not closed for others', async () => {
+    let answer: () => void = () => undefined
+    let asked: () => void = () => undefined
+    const arrived = new Promise<void>((resolve) => {
+      asked = resolve
     })
+    const { port } = await listen(() => {
+      asked()
+      return new Promise((resolve) => {
+        answer = () => resolve(success)
+      })
+    })
+    const heard = ask(port)
+    await arrived
+    const sockets = Array.from({ length: 40 }, () => connect(port, '127.0.0.1'))
+    for (const socket of sockets) socket.on('error', () => undefined).resume()
+    await Promise.all(sockets.slice(0, 20).map((socket) => once(socket, 'close')))
+    answer()
+    expect((await heard).status).toBe(200)
     for (const socket of sockets) socket.destroy()
-    await expect.poll(async () => (await ask(port).catch(() => undefined))?.status).toBe(200)
   })
 
   test('the redirect server answers many requests at once', async () => {

@@ -1,9 +1,13 @@
 import { randomInt } from 'node:crypto'
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
+import type { Socket } from 'node:net'
 import type { ResultPage } from './result-page.ts'
 
-/** Open connections, at most: a browser opens a handful. More are refused. */
-const MAX_CONNECTIONS = 32
+/**
+ * Open connections of one server, at most: a browser opens a handful. With one more, the oldest without a
+ * request is closed: any program of this machine can open connections and send nothing.
+ */
+const MAX_CONNECTIONS = 16
 /** Time for a connection to send a whole request; then it is closed. */
 const REQUEST_TIMEOUT_MS = 10_000
 /** A URL with a long code and state has some kilobytes. */
@@ -33,20 +37,49 @@ export async function startRedirectServer(
   port: number,
   handler: RedirectHandler,
 ): Promise<RedirectServer | undefined> {
-  const first = await listen(port, '127.0.0.1', handler)
+  const room = new Room()
+  const first = await listen(port, '127.0.0.1', handler, room)
   if (typeof first === 'string') return undefined
   const bound = portOf(first)
-  const second = await listen(bound, '::1', handler)
+  const second = await listen(bound, '::1', handler, room)
   if (typeof second !== 'string') return { port: bound, close: () => closeAll([first, second]) }
   if (second === 'no such address') return { port: bound, close: () => closeAll([first]) }
   await closeAll([first])
   return undefined
 }
 
+/** The open connections of one server, on both addresses. */
+class Room {
+  /** Without a request so far, the oldest first. */
+  readonly #idle = new Set<Socket>()
+  readonly #busy = new Set<Socket>()
+
+  enter(socket: Socket): void {
+    if (this.#idle.size + this.#busy.size >= MAX_CONNECTIONS) {
+      const [oldest = socket] = this.#idle
+      oldest.destroy()
+      // Not only when its end is reported: until then more may come.
+      this.#idle.delete(oldest)
+      if (oldest === socket) return
+    }
+    this.#idle.add(socket)
+    socket.once('close', () => {
+      this.#idle.delete(socket)
+      this.#busy.delete(socket)
+    })
+  }
+
+  /** A whole request has arrived: from now on the connection is served to its end. */
+  serves(socket: Socket): void {
+    if (this.#idle.delete(socket)) this.#busy.add(socket)
+  }
+}
+
 function listen(
   port: number,
   host: string,
   handler: RedirectHandler,
+  room: Room,
 ): Promise<Server | 'busy' | 'no such address'> {
   const server = createServer(
     {
@@ -56,11 +89,16 @@ function listen(
       connectionsCheckingInterval: REQUEST_TIMEOUT_MS / 5,
       keepAlive: false,
     },
-    (request, response) => void serve(request, response, handler),
+    (request, response) => {
+      room.serves(request.socket)
+      void serve(request, response, handler)
+    },
   )
-  server.maxConnections = MAX_CONNECTIONS
-  // A login that waits must not keep an agent running that has to end.
-  server.on('connection', (socket) => socket.unref())
+  server.on('connection', (socket) => {
+    // A login that waits must not keep an agent running that has to end.
+    socket.unref()
+    room.enter(socket)
+  })
   server.unref()
   return new Promise((resolve) => {
     server.once('error', (error: NodeJS.ErrnoException) => {

@@ -1,10 +1,11 @@
 import { createPrivateKey, type JsonWebKey, type KeyObject, type webcrypto } from 'node:crypto'
 import type * as openid from 'openid-client'
-import { AgentError } from '../../protocol/wire/errors.ts'
+import { readRegularFile } from '../../protocol/storage/regular-file.ts'
+import { AgentError, systemCode } from '../../protocol/wire/errors.ts'
 import { isJsonObject } from '../../protocol/wire/json.ts'
 import type { JsonObject } from '../../protocol/wire/messages.ts'
+import { fileAnswer } from '../file-answers.ts'
 import { type HttpResponse, type ResponseRecovery, trustFor } from '../http/http-client.ts'
-import { readRegularFile } from '../http/regular-file.ts'
 import type { RetryingHttpClient } from '../http/retry.ts'
 import { checkStatus, type RequestContext, successBody } from '../providers/error-response.ts'
 import type { Discovery, DiscoveryDocument } from './discovery.ts'
@@ -279,9 +280,9 @@ const MAX_KEY_BYTES = 64 * 1024
 
 async function readText(path: string): Promise<string> {
   try {
-    return await readRegularFile(path, MAX_KEY_BYTES)
+    return await fileAnswer(`key ${path}`, () => readRegularFile(path, MAX_KEY_BYTES))
   } catch (error) {
-    const why = error instanceof Error && 'code' in error ? String(error.code) : messageOf(error)
+    const why = systemCode(error) ?? messageOf(error)
     throw new AgentError('file-unreadable', `private key ${path} cannot be read: ${why}`)
   }
 }

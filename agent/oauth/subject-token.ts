@@ -1,10 +1,11 @@
 import type { Account } from '../../protocol/storage/account.ts'
+import { readRegularFile } from '../../protocol/storage/regular-file.ts'
 import type { Environment } from '../../protocol/wire/agent-options.ts'
 import { AgentError } from '../../protocol/wire/errors.ts'
 import { isJsonObject, parseTolerantJson } from '../../protocol/wire/json.ts'
 import { Secret } from '../../protocol/wire/secret.ts'
+import { fileAnswer, NoFileAnswer } from '../file-answers.ts'
 import { urlOf } from '../http/http-client.ts'
-import { readRegularFile } from '../http/regular-file.ts'
 import type { ProviderContext } from './client-authentication.ts'
 import type { CiTokenRequest, OpenIdProvider } from './provider.ts'
 
@@ -56,9 +57,10 @@ function jobOf(name: string, env: Environment): { readonly url: string; readonly
 async function fromFile(name: string, path: string): Promise<Secret> {
   let text: string
   try {
-    text = await readRegularFile(path, MAX_FILE_BYTES)
+    text = await fileAnswer(`token ${path}`, () => readRegularFile(path, MAX_FILE_BYTES))
   } catch (cause) {
-    throw missing(name, path, cause)
+    const why = cause instanceof NoFileAnswer ? `: ${cause.message}` : ''
+    throw missing(name, `${path}${why}`, cause)
   }
   if (text.trim() === '') throw missing(name, path)
   return checkedToken(name, text.trim(), path)

@@ -131,8 +131,8 @@ export function groupId(group: string): number {
 
 /** Most connections that the agent ever holds. A sanity bound: each takes some 15 kB. */
 const MAX_CONNECTIONS = 8192
-/** Descriptors that are kept for providers, files and the redirects of logins. */
-const RESERVED_DESCRIPTORS = 24
+/** Descriptors that are kept: 16 for the redirects of a login, 8 for refused clients, and for providers and files. */
+const RESERVED_DESCRIPTORS = 32
 const FEWEST_CONNECTIONS = 4
 
 /**

@@ -67,7 +67,7 @@ function compose(options: Partial<AgentOptions> = {}): AgentContext {
     provider,
     derive: deriveKey,
     env: {},
-    configDirectory: () => join(home, 'config'),
+    configDirectory: () => Promise.resolve(join(home, 'config')),
   })
 }
 

@@ -38,13 +38,13 @@ const DIRECTORY = '.token-files'
  * other's records. Its name contains the host: machines share home directories, but not /run.
  */
 export class TokenFileRegistry {
-  readonly #directory: () => string | undefined
+  readonly #directory: () => Promise<string | undefined>
   readonly #host: string
   readonly #self: ProcessIdentity
 
   constructor(parts: {
     /** The config directory; undefined if there is none (yet). */
-    readonly directory: () => string | undefined
+    readonly directory: () => Promise<string | undefined>
     readonly host: string
     readonly self: ProcessIdentity
   }) {
@@ -55,7 +55,7 @@ export class TokenFileRegistry {
 
   /** Records a file as kept by this agent. @throws AgentError `file-unwritable` */
   async save(record: Omit<TokenFileRecord, 'keeper'>): Promise<void> {
-    const directory = this.#registryDirectory()
+    const directory = await this.#registryDirectory()
     if (directory === undefined) return
     await mkdir(directory, { mode: 0o700 }).catch((error: unknown) => {
       if (systemCode(error) === undefined) throw error
@@ -75,14 +75,14 @@ export class TokenFileRegistry {
   }
 
   async remove(path: string): Promise<void> {
-    const directory = this.#registryDirectory()
+    const directory = await this.#registryDirectory()
     if (directory === undefined) return
     await rm(join(directory, this.#nameOf(path)), { force: true })
   }
 
   /** Whether another running agent has taken the file over. */
   async isTaken(path: string): Promise<boolean> {
-    const directory = this.#registryDirectory()
+    const directory = await this.#registryDirectory()
     if (directory === undefined) return false
     const record = await readRecord(join(directory, this.#nameOf(path)))
     return record !== undefined && this.#isOthers(record)
@@ -90,7 +90,7 @@ export class TokenFileRegistry {
 
   /** The recorded files of an account that no other running agent on this host keeps. */
   async ofAccount(account: string): Promise<readonly TokenFileRecord[]> {
-    const directory = this.#registryDirectory()
+    const directory = await this.#registryDirectory()
     if (directory === undefined) return []
     const names = await readdir(directory).catch(() => [])
     const mine = names.filter((name) => name.startsWith(this.#prefix()))
@@ -104,8 +104,8 @@ export class TokenFileRegistry {
     return keeper.pid !== this.#self.pid && isAlive(keeper)
   }
 
-  #registryDirectory(): string | undefined {
-    const directory = this.#directory()
+  async #registryDirectory(): Promise<string | undefined> {
+    const directory = await this.#directory()
     return directory === undefined ? undefined : join(directory, DIRECTORY)
   }
 

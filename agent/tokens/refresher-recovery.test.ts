@@ -55,7 +55,7 @@ async function rigWith(answers: readonly Answer[], totalMs = 10_000): Promise<Ri
     provider,
     clientConfigs: withoutIssuerFiles,
     writer: new AccountWriter({
-      directory: () => undefined,
+      directory: () => Promise.resolve(undefined),
       derive: () => Promise.reject(new Error('no password is known here')),
       runtime: { now: Date.now, random: () => 0 },
       log: silentLog,

@@ -37,7 +37,7 @@ beforeEach(() => {
 
 function refresh(...answers: (() => Promise<TokenResponse>)[]): Promise<TokenResponse> {
   const writer = new AccountWriter({
-    directory: () => undefined,
+    directory: () => Promise.resolve(undefined),
     derive: () => Promise.reject(new Error('no password is known here')),
     runtime: { now: Date.now, random: () => 0 },
     log: silentLog,

@@ -32,6 +32,10 @@ export class Refresher {
   /** Responses that are awaited although their refresh has failed, by account. */
   readonly #late = new Map<string, Promise<void>>()
   readonly #lateWork = new RunningWork()
+  /** Refresh tokens that are with their provider now, by account. */
+  readonly #sent = new Map<string, number>()
+  readonly #exchanges = new RunningWork()
+  #closed = false
 
   constructor(parts: {
     readonly provider: OpenIdProvider
@@ -89,9 +93,19 @@ export class Refresher {
     await this.#lateWork.settled()
   }
 
-  /** The accounts for which a late response is awaited. */
+  /** To be called when the agent ends: no refresh token is sent from now on. */
+  close(): void {
+    this.#closed = true
+  }
+
+  /** Resolves when no response is awaited any more, late ones included; some may still have to be saved. */
+  async answered(): Promise<void> {
+    await this.#exchanges.settled()
+  }
+
+  /** The accounts for which a response is awaited. */
   awaited(): readonly string[] {
-    return [...this.#late.keys()]
+    return [...new Set([...this.#sent.keys(), ...this.#late.keys()])]
   }
 
   /** Waits for a late response, which may bring the only valid refresh token. @throws AgentError `cancelled` */
@@ -110,6 +124,7 @@ export class Refresher {
       this.#late.delete(name)
     })
     this.#late.set(name, ended)
+    this.#exchanges.track(ended)
   }
 
   /**
@@ -197,9 +212,23 @@ export class Refresher {
     const scope = listOf(requested.scopes)
     const audience = listOf(requested.audiences)
     const grant = { refreshToken, scope, audience, recovery }
-    const response = await this.#provider.refreshTokenGrant(client, grant, signal)
-    loaded.refreshSucceeded(refreshToken, response)
-    return response
+    if (this.#closed) throw new AgentError('agent-unreachable', 'the agent is shutting down')
+    const exchange = this.#provider.refreshTokenGrant(client, grant, signal)
+    this.#exchanges.track(exchange)
+    this.#count(loaded.name, 1)
+    try {
+      const response = await exchange
+      loaded.refreshSucceeded(refreshToken, response)
+      return response
+    } finally {
+      this.#count(loaded.name, -1)
+    }
+  }
+
+  #count(name: string, change: 1 | -1): void {
+    const sent = (this.#sent.get(name) ?? 0) + change
+    if (sent === 0) this.#sent.delete(name)
+    else this.#sent.set(name, sent)
   }
 }
 

@@ -19,7 +19,7 @@ afterEach(() => {
 function serviceOf(provider: ScriptedProvider, runtime: Runtime): TokenService {
   const parts = { provider, clientConfigs: withoutIssuerFiles, runtime, log: silentLog }
   const writer = new AccountWriter({
-    directory: () => undefined,
+    directory: () => Promise.resolve(undefined),
     derive: () => Promise.reject(new Error('no password is known here')),
     ...parts,
   })

@@ -49,7 +49,7 @@ beforeEach(() => {
 /** The tokens of one agent: each has its own, with the same files and the same provider. */
 function newService(): TokenService {
   const writer = new AccountWriter({
-    directory: () => directory,
+    directory: () => Promise.resolve(directory),
     derive: () => Promise.reject(new Error('no password is known here')),
     runtime,
     log: silentLog,

@@ -15,6 +15,7 @@ import {
   startDeadline,
   steadyNow,
 } from '../concurrency.ts'
+import { NoFileAnswer } from '../file-answers.ts'
 import type { Log } from '../log.ts'
 import type { OpenIdProvider, TokenResponse } from '../oauth/provider.ts'
 import {
@@ -113,7 +114,17 @@ export class TokenService {
     end.end()
   }
 
-  /** The accounts for which a late response is awaited. */
+  /** To be called when the agent ends: no refresh token is sent from now on. */
+  close(): void {
+    this.#refresher.close()
+  }
+
+  /** Resolves when no provider's response is awaited any more; {@link settled} when what came is saved. */
+  async answered(): Promise<void> {
+    await this.#refresher.answered()
+  }
+
+  /** The accounts for which a response is awaited. */
   awaited(): readonly string[] {
     return this.#refresher.awaited()
   }
@@ -255,6 +266,7 @@ function isCancelled(error: unknown): boolean {
 
 /** The account's file was in the way, not the provider. */
 function isNotSent(error: unknown): error is AgentError {
+  if (error instanceof NoFileAnswer) return true
   return error instanceof AgentError && error.code === 'file-unwritable'
 }
 

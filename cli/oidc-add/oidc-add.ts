@@ -90,7 +90,7 @@ async function perform(
 async function accountNamed(operand: string, { io, host }: AddContext): Promise<string> {
   // As with the C tool, only the literal beginning makes it an issuer.
   if (!operand.startsWith('https://')) return operand
-  const issuers = await readKnownIssuers(findConfigDirectory(io.env), host.systemDirectory)
+  const issuers = await readKnownIssuers(await findConfigDirectory(io.env), host.systemDirectory)
   const account = defaultAccountOf(issuers.find(({ issuer }) => sameIssuer(issuer, operand)))
   if (account !== undefined) return account
   throw new AgentError('unknown-account', `No account configured for the issuer ${operand}`, {
@@ -110,7 +110,7 @@ async function load(account: string, context: AddContext): Promise<void> {
       hint: 'Leave out --pw-prompt to be asked on the terminal.',
     })
   }
-  const directory = accountDirectory(io.env)
+  const directory = await accountDirectory(io.env)
   if (!(await directory.has(account))) throw noSuchAccount(account)
 
   const { info: loaded } = await callAgent(agent, { request: 'loaded_accounts' })
@@ -183,7 +183,7 @@ async function unlock({ agent, io, terminal }: AddContext): Promise<void> {
 
 /** Prints the content of an account file, including secrets. */
 async function printFile(account: string, { io, options, terminal }: AddContext): Promise<void> {
-  const text = await accountDirectory(io.env).read(account)
+  const text = await (await accountDirectory(io.env)).read(account)
   const ways = { sources: passwordSources(options), io, terminal }
   const { fields } = await unlockAccount(account, text, ways)
   io.stdout.write(`${printedAccount(fields)}\n`)

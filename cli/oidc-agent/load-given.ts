@@ -67,7 +67,7 @@ async function loadNamed(
 }
 
 async function accountFile(name: string, env: Io['env']): Promise<string> {
-  const directory = accountDirectory(env)
+  const directory = await accountDirectory(env)
   if (await directory.has(name)) return directory.read(name)
   throw new AgentError('unknown-account', `there is no account file '${name}' to load`, {
     hint: `oidc-agent looked in ${directory.path}${env[CREDENTIALS_VARIABLE] === undefined ? '' : ` and $${CREDENTIALS_VARIABLE}`}`,

@@ -45,7 +45,7 @@ import { chooseScope } from './scopes.ts'
 export async function createAccount(plan: CreatePlan, gen: GenIo): Promise<void> {
   const { io, host, agent, prompter, passwords } = gen
   await callAgent(agent, { request: 'check' })
-  const path = findConfigDirectory(io.env)
+  const path = await findConfigDirectory(io.env)
   const directory = path === undefined ? undefined : new AccountDirectory(path)
   const name = await newAccountName(plan.account, directory, prompter)
   const known = await readKnownIssuers(path, host.systemDirectory)
@@ -121,7 +121,7 @@ export async function existingAccount(
   env: Io['env'],
   passwords: PasswordAccess,
 ): Promise<UnlockedAccount | undefined> {
-  const path = findConfigDirectory(env)
+  const path = await findConfigDirectory(env)
   if (path === undefined) return undefined
   const directory = new AccountDirectory(path)
   if (!(await directory.has(name))) return undefined
@@ -139,7 +139,7 @@ async function configured(
   const file = plan.file === undefined ? {} : await readConfiguration(plan.file, io.env, passwords)
   const stored = { ...old, ...file }
   await checkExtensionFields({ ...stored, ...extension }, required)
-  const known = await readKnownIssuers(findConfigDirectory(io.env), host.systemDirectory)
+  const known = await readKnownIssuers(await findConfigDirectory(io.env), host.systemDirectory)
   const givenIssuer =
     plan.provider.issuer ?? fieldText(stored, 'issuer_url') ?? fieldText(stored, 'issuer')
   const issuer = await chooseIssuer(name, givenIssuer, known, prompter)
@@ -184,7 +184,7 @@ async function existingClient(
 export async function reauthenticate(plan: ReauthenticatePlan, gen: GenIo): Promise<void> {
   const { io, agent, passwords } = gen
   await callAgent(agent, { request: 'check' })
-  const directory = accountDirectory(io.env)
+  const directory = await accountDirectory(io.env)
   if (!(await directory.has(plan.account))) throw noSuchAccount()
   const text = await directory.read(plan.account)
   const { fields, key } = await unlockAccount(plan.account, text, passwords)

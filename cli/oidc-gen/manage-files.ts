@@ -35,7 +35,7 @@ export async function printFile(
   { env, stdout }: Io,
   passwords: PasswordAccess,
 ): Promise<void> {
-  const named = namedFile(file, env)
+  const named = await namedFile(file, env)
   const { fields } = await unlockAccount(named.name, await named.read(), passwords)
   stdout.write(`${printedAccount(fields)}\n`)
 }
@@ -49,7 +49,7 @@ export async function updateFile(
   { env, stdout }: Io,
   passwords: PasswordAccess,
 ): Promise<void> {
-  const named = namedFile(file, env)
+  const named = await namedFile(file, env)
   const text = await named.read()
   const unlocked = await unlockAccount(named.name, text, passwords)
   await named.locked(async () => {
@@ -70,7 +70,7 @@ export async function renameAccount(
   passwords: PasswordAccess,
 ): Promise<void> {
   checkAccountName(to)
-  const directory = accountDirectory(io.env)
+  const directory = await accountDirectory(io.env)
   if (!(await directory.has(from))) throw noSuchAccount()
   if (await directory.has(to)) throw nameTaken(to)
   const text = await directory.read(from)
@@ -151,9 +151,9 @@ interface NamedFile {
 }
 
 /** The file that FILE of -p, -u and -f means: a path, or an account's name (cli.md §1.4). */
-function namedFile(file: string, env: Io['env']): NamedFile {
+async function namedFile(file: string, env: Io['env']): Promise<NamedFile> {
   if (!file.includes('/')) {
-    const directory = accountDirectory(env)
+    const directory = await accountDirectory(env)
     return {
       name: file,
       read: () => directory.read(file),
@@ -187,7 +187,7 @@ export async function readConfiguration(
   env: Io['env'],
   passwords: PasswordAccess,
 ): Promise<JsonObject> {
-  const named = namedFile(file, env)
+  const named = await namedFile(file, env)
   const text = await named.read()
   if (!text.trimStart().startsWith('{')) {
     return (await unlockAccount(named.name, text, passwords)).fields

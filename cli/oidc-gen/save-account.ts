@@ -122,7 +122,7 @@ async function writeUntilSaved(
 ): Promise<void> {
   for (;;) {
     try {
-      const directory = new AccountDirectory(createConfigDirectory(io.env))
+      const directory = new AccountDirectory(await createConfigDirectory(io.env))
       await directory.locked(name, commandWait(), async ({ state }) => {
         await directory.write(name, text)
         // Of the login before.
@@ -161,7 +161,7 @@ async function introduceFile(fields: JsonObject, sealed: Sealed, saving: Saving)
     io.stderr.write(`${lines.join('\n')}\n`)
   }
   await introduceToAgent(fields, sealed, saving).catch(warn)
-  await addIssuerAccount(createConfigDirectory(io.env), issuer, name).catch(warn)
+  await addIssuerAccount(await createConfigDirectory(io.env), issuer, name).catch(warn)
 }
 
 /** With the key, the agent saves refresh tokens that rotate. */

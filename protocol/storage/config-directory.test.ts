@@ -31,11 +31,11 @@ function make(...names: readonly string[]): string {
 }
 
 describe('the config directory', () => {
-  test('is none where there is none', () => {
-    expect(findConfigDirectory({ HOME: home })).toBeUndefined()
+  test('is none where there is none', async () => {
+    expect(await findConfigDirectory({ HOME: home })).toBeUndefined()
   })
 
-  test('is the first of the candidates that exists', () => {
+  test('is the first of the candidates that exists', async () => {
     const env = {
       HOME: home,
       OIDC_CONFIG_DIR: join(home, 'chosen'),
@@ -44,35 +44,35 @@ describe('the config directory', () => {
     // From the last candidate to the first: each wins over those that are there already.
     for (const path of ['.oidc-agent', '.config/oidc-agent', 'xdg/oidc-agent', 'chosen']) {
       const made = make(path)
-      expect(findConfigDirectory(env)).toBe(made)
-      expect(createConfigDirectory(env)).toBe(made)
+      expect(await findConfigDirectory(env)).toBe(made)
+      expect(await createConfigDirectory(env)).toBe(made)
     }
-    expect(findConfigDirectory({ HOME: home })).toBe(join(home, '.config/oidc-agent'))
-    expect(findConfigDirectory({ HOME: home, OIDC_CONFIG_DIR: '', XDG_CONFIG_HOME: '' })).toBe(
-      join(home, '.config/oidc-agent'),
-    )
+    expect(await findConfigDirectory({ HOME: home })).toBe(join(home, '.config/oidc-agent'))
+    expect(
+      await findConfigDirectory({ HOME: home, OIDC_CONFIG_DIR: '', XDG_CONFIG_HOME: '' }),
+    ).toBe(join(home, '.config/oidc-agent'))
   })
 
-  test('may be a link to one, and is no file', () => {
+  test('may be a link to one, and is no file', async () => {
     const there = make('there')
     symlinkSync(there, join(home, '.oidc-agent'))
     writeFileSync(join(home, 'file'), '')
     const env = { HOME: home, OIDC_CONFIG_DIR: join(home, 'file') }
-    expect(findConfigDirectory(env)).toBe(join(home, '.oidc-agent'))
+    expect(await findConfigDirectory(env)).toBe(join(home, '.oidc-agent'))
   })
 
-  test('that is in the way of the search is an error', () => {
+  test('that is in the way of the search is an error', async () => {
     symlinkSync('.oidc-agent', join(home, '.oidc-agent'))
-    expect(() => findConfigDirectory({ HOME: home })).toThrow(
+    await expect(findConfigDirectory({ HOME: home })).rejects.toThrow(
       expect.objectContaining({ code: 'file-unreadable' }),
     )
   })
 
-  test("does not come from the process's own environment", () => {
+  test("does not come from the process's own environment", async () => {
     vi.stubEnv('XDG_CONFIG_HOME', join(tmpdir(), 'other'))
     vi.stubEnv('XDG_STATE_HOME', join(tmpdir(), 'other'))
     const made = make('.config/oidc-agent')
-    expect(findConfigDirectory({ HOME: home })).toBe(made)
+    expect(await findConfigDirectory({ HOME: home })).toBe(made)
     expect(logDirectory({ HOME: home })).toBe(join(home, '.local/state/oidc-agent'))
   })
 
@@ -94,18 +94,18 @@ describe('making the config directory', () => {
       { OIDC_CONFIG_DIR: 'a/b', XDG_CONFIG_HOME: 'xdg' },
       '.config/oidc-agent',
     ],
-  ])('takes %s, with mode 0700', (_, there, variables, made) => {
+  ])('takes %s, with mode 0700', async (_, there, variables, made) => {
     for (const path of there) make(path)
     const absolute = Object.entries(variables).map(([name, value]) => [name, join(home, value)])
     const env = { HOME: home, ...(Object.fromEntries(absolute) as Record<string, string>) }
-    expect(createConfigDirectory(env)).toBe(join(home, made))
+    expect(await createConfigDirectory(env)).toBe(join(home, made))
     expect(statSync(join(home, made)).mode & 0o777).toBe(0o700)
-    expect(findConfigDirectory(env)).toBe(join(home, made))
+    expect(await findConfigDirectory(env)).toBe(join(home, made))
   })
 
-  test('fails where there is no home', () => {
+  test('fails where there is no home', async () => {
     const env = { HOME: join(home, 'no') }
-    expect(() => createConfigDirectory(env)).toThrow(
+    await expect(createConfigDirectory(env)).rejects.toThrow(
       expect.objectContaining({
         code: 'file-unwritable',
         message: `there is no home directory ${join(home, 'no')}`,
@@ -114,9 +114,9 @@ describe('making the config directory', () => {
     )
   })
 
-  test('fails where something is in its place', () => {
+  test('fails where something is in its place', async () => {
     writeFileSync(join(home, '.oidc-agent'), '')
-    expect(() => createConfigDirectory({ HOME: home })).toThrow(
+    await expect(createConfigDirectory({ HOME: home })).rejects.toThrow(
       expect.objectContaining({
         code: 'file-unwritable',
         message: `cannot write ${join(home, '.oidc-agent')}: file already exists`,
@@ -124,10 +124,10 @@ describe('making the config directory', () => {
     )
   })
 
-  test('does not mind one that is there but not ours to list', () => {
+  test('does not mind one that is there but not ours to list', async () => {
     const made = make('.oidc-agent')
     chmodSync(made, 0o300)
-    expect(createConfigDirectory({ HOME: home })).toBe(made)
+    expect(await createConfigDirectory({ HOME: home })).toBe(made)
     chmodSync(made, 0o700)
   })
 })

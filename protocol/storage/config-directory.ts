@@ -1,4 +1,4 @@
-import { closeSync, constants, openSync } from 'node:fs'
+import { constants, open } from 'node:fs/promises'
 import { homedir } from 'node:os'
 import { dirname, join, relative } from 'node:path'
 import envPaths from 'env-paths'
@@ -16,18 +16,19 @@ const baseVariable = { config: 'XDG_CONFIG_HOME', log: 'XDG_STATE_HOME' } as con
  * the one by the platform's convention, before them but after `OIDC_CONFIG_DIR`.
  * @throws AgentError `file-unreadable` where something else than absence or permission is in the way
  */
-export function findConfigDirectory(env: Environment): string | undefined {
-  return candidates(env).find(isDirectory)
+export async function findConfigDirectory(env: Environment): Promise<string | undefined> {
+  for (const path of candidates(env)) if (await isDirectory(path)) return path
+  return undefined
 }
 
 /**
  * The config directory, made where there is none: mode 0700, at the first place whose parent exists.
  * @throws AgentError `file-unwritable`
  */
-export function createConfigDirectory(env: Environment): string {
-  const found = findConfigDirectory(env)
+export async function createConfigDirectory(env: Environment): Promise<string> {
+  const found = await findConfigDirectory(env)
   if (found !== undefined) return found
-  const place = candidates(env).find((path) => isDirectory(dirname(path)))
+  const place = await firstPlace(env)
   if (place === undefined) throw homeless(homeOf(env))
   try {
     makeDirectories(place)
@@ -35,6 +36,11 @@ export function createConfigDirectory(env: Environment): string {
   } catch (error) {
     throw unwritable(place, error)
   }
+}
+
+async function firstPlace(env: Environment): Promise<string | undefined> {
+  for (const path of candidates(env)) if (await isDirectory(dirname(path))) return path
+  return undefined
 }
 
 function homeless(home: string): AgentError {
@@ -77,9 +83,10 @@ function homeOf(env: Environment): string {
 }
 
 /** Whether a directory is there and lets us list it. */
-function isDirectory(path: string): boolean {
+async function isDirectory(path: string): Promise<boolean> {
   try {
-    closeSync(openSync(path, constants.O_RDONLY | constants.O_DIRECTORY))
+    const directory = await open(path, constants.O_RDONLY | constants.O_DIRECTORY)
+    await directory.close()
     return true
   } catch (error) {
     const code = systemCode(error)

@@ -107,7 +107,7 @@ function compose(options: Partial<AgentOptions> = {}, derive: DeriveKey = derive
     log: silentLog,
     provider,
     derive,
-    configDirectory: () => configDirectory,
+    configDirectory: () => Promise.resolve(configDirectory),
     env: { CI_TOKEN: 'platform.token' },
   })
   return {

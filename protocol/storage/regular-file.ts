@@ -1,29 +1,12 @@
 import { constants } from 'node:fs'
 import { open } from 'node:fs/promises'
-import { raceAbort, startDeadline } from '../concurrency.ts'
-
-/** How long one file may take, in milliseconds. */
-const READ_MS = 5000
 
 /**
- * The text of a file that an account names. Opened without blocking and only if it is a regular file: the
+ * The text of a file that somebody names. Opened without blocking and only if it is a regular file: the
  * open of a FIFO would wait for its writer, and a device may have no end.
- * @throws Error with the reason, also if the file has more than `maxBytes` or is not read within 5 s
+ * @throws Error with the reason, also if the file has more than `maxBytes`
  */
 export async function readRegularFile(path: string, maxBytes: number): Promise<string> {
-  const deadline = startDeadline(READ_MS, new AbortController().signal)
-  try {
-    return await raceAbort(readAll(path, maxBytes), deadline.signal)
-  } catch (error) {
-    throw deadline.passed()
-      ? new Error(`it was not read within ${READ_MS / 1000} s`, { cause: error })
-      : error
-  } finally {
-    deadline.end()
-  }
-}
-
-async function readAll(path: string, maxBytes: number): Promise<string> {
   const file = await open(path, constants.O_RDONLY | constants.O_NONBLOCK)
   try {
     if (!(await file.stat()).isFile()) throw new Error('it is not a regular file')
