@@ -103,8 +103,8 @@ async function tryToLock(path: string, touchMs: number): Promise<Attempt | undef
   }
 }
 
-/** The nonces of the locks that this process holds. */
-const held = new Set<string>()
+/** The nonces of locks that this process does not hold any more, but could not remove. */
+const leftBehind = new Set<string>()
 
 class HeldLock {
   readonly #path: string
@@ -129,13 +129,11 @@ class HeldLock {
 
   static async create(path: string, nonce: string, touchMs: number): Promise<HeldLock> {
     const file = await createPrivate(path)
-    held.add(nonce)
     try {
       await file.write(`${JSON.stringify({ ...thisProcess(), nonce })}\n`, 0)
       const { ino: inode } = await file.stat({ bigint: true })
       return new HeldLock(path, nonce, { file, inode, touchMs })
     } catch (error) {
-      held.delete(nonce)
       await file.close()
       await rm(path, { force: true })
       throw error
@@ -145,7 +143,6 @@ class HeldLock {
   async release(): Promise<void> {
     clearInterval(this.#timer)
     if (!(await this.#isRemoved())) this.#removeLater()
-    held.delete(this.#nonce)
     await this.#file.close().catch(() => undefined)
   }
 
@@ -164,10 +161,13 @@ class HeldLock {
    * breaks a lock of its own that it does not hold any more; others would wait until it is stale.
    */
   #removeLater(): void {
+    leftBehind.add(this.#nonce)
     const until = performance.now() + STALE_MS
     this.#timer = setInterval(() => {
       void this.#isRemoved().then((isRemoved) => {
-        if (isRemoved || performance.now() > until) clearInterval(this.#timer)
+        if (!isRemoved && performance.now() <= until) return
+        clearInterval(this.#timer)
+        leftBehind.delete(this.#nonce)
       })
     }, this.#touchMs).unref()
   }
@@ -243,7 +243,7 @@ function hasEnded(holder: Holder | undefined): boolean {
   const { host, boot, namespace, pid, started } = thisProcess()
   if (holder.host !== host || holder.namespace !== namespace || boot === '') return false
   const isOwn = holder.boot === boot && holder.pid === pid && holder.started === started
-  if (isOwn) return !held.has(holder.nonce)
+  if (isOwn) return leftBehind.has(holder.nonce)
   return holder.boot !== boot || !isAlive(holder)
 }
 
