@@ -64,7 +64,7 @@ function bundleShared([name, file]) {
   })
 }
 
-/** Bundles what `npm run demo` and `npm run bench` run: our own source only, in this checkout only. */
+/** Bundles what `npm run demo`, `bench` and `endurance` run: our own source only, in this checkout only. */
 function bundleDev(name) {
   return build({
     ...common,
@@ -132,6 +132,7 @@ await Promise.all([
   bundleLibrary(),
   bundleDev('demo'),
   bundleDev('bench'),
+  bundleDev('endurance'),
 ])
 writeLibraryTypes()
 for (const name of commands) chmodSync(`dist/bin/${name}`, 0o755)

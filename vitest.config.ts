@@ -28,6 +28,8 @@ export default defineConfig({
       {
         test: {
           name: 'e2e',
+          // As above: the provider's packages alone take a second to load.
+          isolate: false,
           include: ['test/e2e/**/*.test.ts'],
           retry,
           // Each test starts several processes; on a small machine each takes a second to come up.

@@ -56,7 +56,7 @@ describe('guesses over many connections', () => {
     const keepGuessing = async (): Promise<void> => {
       while (Date.now() < until) {
         await guess('wrong')
-        await new Promise((resolve) => setTimeout(resolve, 100))
+        await new Promise((resolve) => setTimeout(resolve, 1000))
       }
     }
     const connections = Array.from({ length: 100 }, keepGuessing)

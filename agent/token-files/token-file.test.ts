@@ -195,7 +195,8 @@ test('a writer that is killed at any point leaves a whole token, and the next wr
   mkdirSync(place)
   path = join(place, 'bt_u0')
   let litter = 0
-  for (let round = 0; round < 25; round += 1) {
+  // Until some were killed between the temporary file and its rename, which is what this is about.
+  for (let round = 0; round < 6 || (litter === 0 && round < 50); round += 1) {
     const child = startNode(script, path, old, fresh)
     await once(child.stdout ?? child, 'data')
     // Anywhere in the write that goes on then: it takes some milliseconds.
@@ -207,12 +208,10 @@ test('a writer that is killed at any point leaves a whole token, and the next wr
     await checkTokenFile(path, uid)
     expect(readdirSync(place)).toEqual(['bt_u0'])
   }
-  // Some were killed between the temporary file and its rename: that is what this is about.
   expect(litter).toBeGreaterThan(0)
-  // 25 processes, one after the other.
 }, 120_000)
 
-test('readers never see an empty, partial or missing file while it is renewed 1,000 times', async () => {
+test('readers never see an empty, partial or missing file while it is renewed 250 times', async () => {
   // As XRootD's client reads: as many bytes as the file's size was a moment before.
   const reader = `
     const fs = require('node:fs')
@@ -253,7 +252,7 @@ test('readers never see an empty, partial or missing file while it is renewed 1,
     output += chunk.toString()
   })
   await once(child.stdout ?? child, 'data')
-  for (let round = 1; round <= 1000; round += 1) await writeTokenFile(path, numbered(round), uid)
+  for (let round = 1; round <= 250; round += 1) await writeTokenFile(path, numbered(round), uid)
   child.kill('SIGTERM')
   expect(await once(child, 'close')).toEqual([0, null])
   const { reads, seen } = JSON.parse(output.split('\n')[1] ?? '') as { reads: number; seen: number }

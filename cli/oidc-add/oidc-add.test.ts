@@ -14,6 +14,8 @@ import { addAccounts } from './oidc-add.ts'
 import { oidcAdd } from './options.ts'
 
 const ok = { status: 'success' } as const
+/** Of the password `pw`: derived once, since each derivation takes a fifth of a second. */
+const fileKey = newFileKey('pw')
 const account = { name: 'acc', issuer_url: 'https://op.example/', refresh_token: 'RT' }
 const decrypt = "Enter decryption password for account config 'acc'"
 
@@ -30,7 +32,7 @@ beforeEach(async () => {
   home = await mkdtemp(join(tmpdir(), 'oidc-add-'))
   const path = join(home, '.oidc-agent')
   await mkdir(path)
-  const text = await sealAccountFile(account, await newFileKey('pw'))
+  const text = await sealAccountFile(account, await fileKey)
   await new AccountDirectory(path).write('acc', text)
 })
 

@@ -5,6 +5,8 @@ import { newFileKey, sealAccountFile } from '../../protocol/storage/account-file
 import { GenSession } from '../../test/support/gen-session.ts'
 
 const ok = { status: 'success' } as const
+/** Of the password `pw`: derived once, since each derivation takes a fifth of a second. */
+const fileKey = newFileKey('pw')
 const issuer = 'https://op.example/'
 const decrypt = "Enter decryption password for account config 'acc'"
 const encrypt = "Enter encryption password for account configuration 'acc'"
@@ -141,7 +143,7 @@ describe('An existing account', () => {
   }
 
   beforeEach(async () => {
-    await session.accounts.write('acc', await sealAccountFile(stored, await newFileKey('pw')))
+    await session.accounts.write('acc', await sealAccountFile(stored, await fileKey))
   })
 
   test('values of an existing account are the defaults of the questions, and an empty answer keeps its password', async () => {

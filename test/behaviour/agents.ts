@@ -1,6 +1,7 @@
 import { mkdirSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import type { Runtime } from '../../agent/concurrency.ts'
 import { createAgent } from '../../agent/context.ts'
 import { dispatch } from '../../agent/dispatch.ts'
 import { silentLog } from '../../agent/log.ts'
@@ -28,7 +29,11 @@ export interface AgentUnderTest {
 export type StartAgent = (
   options?: Partial<AgentOptions>,
   derive?: DeriveKey,
+  clock?: Clock,
 ) => Promise<AgentUnderTest>
+
+/** The clocks of a {@link Runtime}; by default those of the system. */
+type Clock = Pick<Runtime, 'now' | 'uptime'>
 
 type Call = (address: AgentAddress, request: Request) => Promise<unknown>
 
@@ -41,8 +46,8 @@ function typed(send: (request: Request) => Promise<unknown>): AgentUnderTest['ca
 /** The peer that may ask everything. */
 const OWNER = { role: 'owner' } as const
 
-export const inProcess: StartAgent = (options, derive) => {
-  const { context, provider, directory, remove } = compose(options, derive)
+export const inProcess: StartAgent = (options, derive, clock) => {
+  const { context, provider, directory, remove } = compose(options, derive, clock)
   const { signal } = new AbortController()
   return Promise.resolve({
     provider,
@@ -63,8 +68,8 @@ export const overPlainSocket: StartAgent = overSocket(callAgent)
 export const overSealedSocket: StartAgent = overSocket(callAgentSealed)
 
 function overSocket(call: Call): StartAgent {
-  return async (options, derive) => {
-    const { context, provider, directory, home, remove } = compose(options, derive)
+  return async (options, derive, clock) => {
+    const { context, provider, directory, home, remove } = compose(options, derive, clock)
     const sodium = await loadSodium()
     const path = join(home, 'agent.sock')
     const server = await startServer(path, {
@@ -96,14 +101,19 @@ interface Composed {
   readonly remove: () => void
 }
 
-function compose(options: Partial<AgentOptions> = {}, derive: DeriveKey = deriveKey): Composed {
+function compose(
+  options: Partial<AgentOptions> = {},
+  derive: DeriveKey = deriveKey,
+  clock: Clock = { now: () => Date.now() },
+): Composed {
   const home = mkdtempSync(join(tmpdir(), 'behaviour-'))
   const configDirectory = join(home, 'config')
   mkdirSync(configDirectory, { mode: 0o700 })
   const provider = new ScriptedProvider()
+  provider.now = clock.now
   const context = createAgent({
     options: { ...defaultAgentOptions, ...options },
-    runtime: { now: () => Date.now(), random: () => 0.5 },
+    runtime: { ...clock, random: () => 0.5 },
     log: silentLog,
     provider,
     derive,

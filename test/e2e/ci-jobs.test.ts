@@ -1,7 +1,7 @@
 import { mkdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import { newFileKey, sealAccountFile } from '../../protocol/storage/account-file.ts'
+import { sealAccountFile } from '../../protocol/storage/account-file.ts'
 import type { JsonObject } from '../../protocol/wire/messages.ts'
 import { type Issuer, startIssuer } from '../issuer/start-issuer.ts'
 import { payloadOf } from '../support/access-token.ts'
@@ -10,7 +10,7 @@ import { type LoopbackServer, startLoopbackServer } from '../support/loopback-se
 import { isRunning } from '../support/process-table.ts'
 import { noTerminalReason, runInTerminal } from '../support/pseudo-terminal.ts'
 import { Sandbox } from '../support/sandbox.ts'
-import { PASSWORD } from '../support/seed-account.ts'
+import { fileKey, PASSWORD } from '../support/seed-account.ts'
 
 let issuer: Issuer
 let sandbox: Sandbox
@@ -185,7 +185,7 @@ describe('account made by oidc-gen for a job elsewhere', () => {
 
 describe('account from a file', () => {
   async function sealed(): Promise<string> {
-    return sealAccountFile(account({ grant: 'client_credentials' }), await newFileKey(PASSWORD))
+    return sealAccountFile(account({ grant: 'client_credentials' }), await fileKey())
   }
 
   test('oidc-agent --load loads an account with the password of --pw-file', async () => {
@@ -283,7 +283,7 @@ describe('exit statuses with --non-interactive', () => {
 test.skipIf(noTerminalReason !== undefined)(
   'oidc-token under --non-interactive asks no question, even in a terminal',
   async () => {
-    const text = await sealAccountFile(account({}), await newFileKey(PASSWORD))
+    const text = await sealAccountFile(account({}), await fileKey())
     await sandbox.file('home/.config/oidc-agent/ci', text)
     const out = join(sandbox.directory, 'out')
     const script = `oidc-agent --non-interactive -- sh -c 'oidc-token ci' >${out} 2>&1; echo "status $?"`

@@ -72,7 +72,7 @@ const bySelf = ['--pw-env', '--prompt=none', `--scope=${SCOPE}`]
 const given = ['-m', '--client-id=given', '--client-secret=of the person']
 
 async function files(): Promise<string[]> {
-  return (await readdir(sandbox.configDirectory)).filter((name) => !name.endsWith('.config'))
+  return (await readdir(sandbox.configDirectory)).filter((name) => !/^\.|\.config$/.test(name))
 }
 
 async function loaded(): Promise<string> {

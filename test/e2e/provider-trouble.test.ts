@@ -1,11 +1,11 @@
 import { writeFile } from 'node:fs/promises'
 import type { ServerResponse } from 'node:http'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import { newFileKey, sealAccountFile } from '../../protocol/storage/account-file.ts'
+import { sealAccountFile } from '../../protocol/storage/account-file.ts'
 import { createAuthority } from '../support/certificates.ts'
 import { outputOf } from '../support/command.ts'
 import { Sandbox } from '../support/sandbox.ts'
-import { PASSWORD, seedAccount, startLoaded } from '../support/seed-account.ts'
+import { fileKey, PASSWORD, seedAccount, startLoaded } from '../support/seed-account.ts'
 import { startWlcgProvider, type WlcgProvider } from '../support/wlcg-provider.ts'
 
 const TOKEN_PATH = '/token'
@@ -166,7 +166,7 @@ describe('certificates', () => {
       }
       const ca = await sandbox.file('ca.pem', authority.pem)
       const fields = { ...account, refresh_token: 'x', cert_path: ca }
-      const text = await sealAccountFile(fields, await newFileKey(PASSWORD))
+      const text = await sealAccountFile(fields, await fileKey())
       await sandbox.file('home/.config/oidc-agent/wlcg', text)
       expect(await refusal()).toMatch(/expired/)
     } finally {

@@ -19,7 +19,7 @@ let sandbox: Sandbox
 
 beforeEach(async () => {
   // A second use of any refresh token revokes the grant: one mistake fails the test.
-  provider = await startWlcgProvider({ rotate: true })
+  provider = await startWlcgProvider({ rotate: true, pollSeconds: 1 })
   sandbox = await Sandbox.create()
 })
 

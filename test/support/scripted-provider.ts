@@ -34,6 +34,8 @@ export class ScriptedProvider implements OpenIdProvider {
   /** The provider of the last call, by method. */
   readonly providers = new Map<string, ProviderConfig>()
   mostAtOnce = 0
+  /** The clock, milliseconds since 1970. */
+  now = (): number => Date.now()
   /** Seconds; undefined: unknown. */
   lifetime: number | undefined = 3600
   rotates = false
@@ -203,7 +205,7 @@ export class ScriptedProvider implements OpenIdProvider {
   #respond(grant: TokenParameters, refreshToken: Secret | undefined): TokenResponse {
     return {
       accessToken: this.accessToken ?? `at-${this.refreshes.length}`,
-      expiresAt: this.lifetime === undefined ? undefined : Date.now() / 1000 + this.lifetime,
+      expiresAt: this.lifetime === undefined ? undefined : this.now() / 1000 + this.lifetime,
       scope: this.grantedScope ?? grant.scope,
       audience: undefined,
       refreshToken,

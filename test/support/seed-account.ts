@@ -1,7 +1,8 @@
 import { Agent, fetch } from 'undici'
 import { callAgent } from '../../protocol/client/call.ts'
-import { newFileKey, sealAccountFile } from '../../protocol/storage/account-file.ts'
+import { type FileKey, newFileKey, sealAccountFile } from '../../protocol/storage/account-file.ts'
 import type { AccessTokenReply, JsonObject } from '../../protocol/wire/messages.ts'
+import { encodeBase64 } from '../../protocol/wire/text.ts'
 import { approveDevice } from './approve.ts'
 import { outputOf } from './command.ts'
 import type { Sandbox, SandboxAgent } from './sandbox.ts'
@@ -45,9 +46,17 @@ export async function seedAccount(
   name: string,
 ): Promise<JsonObject> {
   const fields = await newAccount(provider, name)
-  const text = await sealAccountFile(fields, await newFileKey(PASSWORD))
+  const text = await sealAccountFile(fields, await fileKey())
   await sandbox.file(`home/.config/oidc-agent/${name}`, text)
   return fields
+}
+
+let derived: Promise<FileKey> | undefined
+
+/** What {@link PASSWORD} becomes: derived once, since each derivation takes a fifth of a second. */
+export function fileKey(): Promise<FileKey> {
+  derived ??= newFileKey(PASSWORD)
+  return derived
 }
 
 /** Registers a client and runs the device flow without oidc-gen, which takes longer. */
@@ -100,6 +109,13 @@ export async function addAccount(
   outputOf(await sandbox.run('oidc-add', ['--pw-env', ...options, name], { env }))
 }
 
+/** Loads an account of {@link seedAccount} as `oidc-add` does, without its process and its derivation. */
+async function loadAccount({ socketPath }: SandboxAgent, config: JsonObject): Promise<void> {
+  const { salt, bytes } = await fileKey()
+  const file_key = { salt: encodeBase64(salt), key: encodeBase64(bytes) }
+  await callAgent({ kind: 'unix', path: socketPath }, { request: 'add', config, file_key })
+}
+
 /** Starts an agent with one loaded account. Returns the account JSON too. */
 export async function startLoaded(
   sandbox: Sandbox,
@@ -108,7 +124,7 @@ export async function startLoaded(
 ): Promise<{ agent: SandboxAgent; account: JsonObject }> {
   const account = await seedAccount(sandbox, provider, name)
   const agent = await sandbox.startAgent()
-  await addAccount(sandbox, name)
+  await loadAccount(agent, account)
   return { agent, account }
 }
 
