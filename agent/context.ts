@@ -97,7 +97,11 @@ export function createAgent(parts: AgentParts): AgentContext {
   const refresher = new Refresher({ provider, clientConfigs, writer, readSubjectToken })
   const tokens = new TokenService({ refresher, provider, clientConfigs, runtime, log })
   const keyring = new Keyring(runtime, {
-    added: ({ name }) => tokenFiles.accountLoaded(name),
+    added: (loaded) => {
+      // It was unlocked, and its refresh token is still to be saved.
+      writer.saveLater(loaded)
+      tokenFiles.accountLoaded(loaded.name)
+    },
     removed: ({ name }) => tokenFiles.accountLeft(name),
   })
   const tokenFiles = new ManagedTokenFiles({

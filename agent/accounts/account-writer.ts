@@ -1,6 +1,4 @@
-import { execFile } from 'node:child_process'
-import { promisify } from 'node:util'
-import { type Account, accountOf, changedFields } from '../../protocol/storage/account.ts'
+import { type Account, accountOf } from '../../protocol/storage/account.ts'
 import { type AccountDirectory, isAccountName } from '../../protocol/storage/account-directory.ts'
 import {
   type DeriveKey,
@@ -9,17 +7,39 @@ import {
   sealAccountFile,
   unlockAccountFile,
 } from '../../protocol/storage/account-file.ts'
-import { readRegularFile } from '../../protocol/storage/regular-file.ts'
+import type { LockState } from '../../protocol/storage/file-lock.ts'
+import type { Replacement } from '../../protocol/storage/files.ts'
+import { fieldsForFile } from '../../protocol/storage/refresh-token-members.ts'
 import { AgentError, systemReason } from '../../protocol/wire/errors.ts'
-import type { JsonObject, PasswordEntry } from '../../protocol/wire/messages.ts'
+import type { JsonObject } from '../../protocol/wire/messages.ts'
 import type { Secret } from '../../protocol/wire/secret.ts'
 import { KeyedMutex, type Runtime } from '../concurrency.ts'
-import { fileAnswer } from '../file-answers.ts'
 import type { Log } from '../log.ts'
+import { filePasswords } from './file-passwords.ts'
 import type { LoadedAccount } from './loaded-account.ts'
 
 /** Longest wait of a save for the lock of the account file, milliseconds. */
 const SAVE_WAIT_MS = 20_000
+/** Room for a new refresh token that is longer than the one before, bytes. */
+const GROWTH_BYTES = 1024
+const NO_DIRECTORY = 'the config directory is missing or cannot be opened'
+
+/** An account's file while its token is refreshed. */
+export interface FileInUse {
+  /** Why a new refresh token could not be saved; undefined if nothing is known to be in the way. */
+  readonly obstacle: string | undefined
+  /** Saves the account's refresh token. Never throws: a failure is kept in the account. */
+  readonly save: () => Promise<void>
+}
+
+/** A save that was made ready. */
+interface Prepared {
+  readonly obstacle?: string
+  /** The file as it was then, with its version. */
+  readonly seen?: OpenedFile & { readonly version: string }
+  /** Until it is used. */
+  replacement?: Replacement | undefined
+}
 
 interface OpenedFile {
   readonly fields: JsonObject
@@ -38,6 +58,8 @@ export class AccountWriter {
   readonly #log: Log
   // Two saves of one account at a time could leave the older token in the file.
   readonly #turns = new KeyedMutex(1)
+  /** Why new refresh tokens could not be saved when that was last looked at, by account. */
+  readonly #obstacles = new Map<string, string>()
   /** Accounts whose missing lock was logged. */
   readonly #unlocked = new Set<string>()
 
@@ -60,13 +82,14 @@ export class AccountWriter {
    */
   async save(loaded: LoadedAccount): Promise<void> {
     await this.#saveOrNote(loaded, () =>
-      this.#locked(loaded, AbortSignal.timeout(SAVE_WAIT_MS), () => this.#save(loaded)),
+      this.#locked(loaded, AbortSignal.timeout(SAVE_WAIT_MS), (lock) => this.#save(loaded, lock)),
     )
   }
 
   /**
    * Does `work`, which refreshes the account's token, while no other agent and no command changes its
-   * file. Takes over a newer login of the file first; `work` saves with the function that it is given.
+   * file. Takes over a newer login of the file first, and does all that can be done for the save before it:
+   * a refresh token is lost if the agent is killed between the provider's response and the rename.
    * Without a file or a key to it there is nothing to lock.
    * @param signal ends the wait for the lock, not the work
    * @throws what `work` throws; AgentError `file-unwritable` if the wait ended
@@ -74,19 +97,68 @@ export class AccountWriter {
   async refreshing<T>(
     loaded: LoadedAccount,
     signal: AbortSignal,
-    work: (save: () => Promise<void>) => Promise<T>,
+    work: (file: FileInUse) => Promise<T>,
   ): Promise<T> {
     if (loaded.fileKey === undefined && loaded.passwordEntry === undefined) {
-      return work(() => this.save(loaded))
+      return work({ obstacle: undefined, save: () => this.save(loaded) })
     }
-    return this.#locked(loaded, signal, async () => {
+    return this.#locked(loaded, signal, async (lock) => {
       // The file of an account that has just logged in has an older login, if it has one.
-      if (loaded.saved.state !== 'no-file') {
-        const inFile = await this.read(loaded)
-        if (inFile !== undefined) this.#compare(loaded, inFile)
+      const prepared = loaded.hasFile ? await this.#prepare(loaded, lock) : undefined
+      const save = (): Promise<void> =>
+        this.#saveOrNote(loaded, () => this.#save(loaded, lock, prepared))
+      try {
+        return await work({ obstacle: prepared?.obstacle, save })
+      } finally {
+        await prepared?.replacement?.discard()
       }
-      return work(() => this.#saveOrNote(loaded, () => this.#save(loaded)))
     })
+  }
+
+  /** Plans the next save of an account whose refresh token could not be saved. */
+  saveLater(loaded: LoadedAccount): void {
+    if (loaded.saved.state !== 'unsaved') return
+    loaded.saveLater(this.#runtime, () => {
+      if (loaded.needsSaving) void this.save(loaded)
+    })
+  }
+
+  /**
+   * Brings account and file together, and makes the next save ready: libsodium is loaded, the text is sealed
+   * once, and the temporary file has the space for it. So a full disk, a used up quota or a read-only
+   * directory are known now.
+   */
+  async #prepare(loaded: LoadedAccount, lock: LockState): Promise<Prepared> {
+    const { name } = loaded
+    try {
+      const directory = await this.#presentDirectory()
+      const version = (await directory.version(name)) ?? ''
+      const { fields, key } = await this.#open(await directory.read(name), loaded)
+      const inFile = accountOf(fields)
+      this.#compare(loaded, inFile)
+      const isLocked = lock.state === 'held'
+      const leftover = isLocked ? await directory.leftover(name, fields, key) : undefined
+      const isUnused = inFile.refreshToken !== undefined && loaded.holds(inFile.refreshToken)
+      if (leftover !== undefined && isUnused) {
+        loaded.leftoverFound(accountOf(leftover), inFile)
+        this.#log.warn(`took over the refresh token of ${name} from a save that was cut off`)
+      }
+      if (loaded.needsSaving) {
+        await this.#saveOrNote(loaded, () => this.#save(loaded, lock))
+        if (loaded.saved.state === 'unsaved') return { obstacle: loaded.saved.reason }
+      }
+      const text = await sealAccountFile(fieldsForFile(fields, loaded.account), key)
+      const replacement = await directory.prepare(name, text + ' '.repeat(GROWTH_BYTES))
+      this.#obstacles.delete(name)
+      return { seen: { version, fields, key }, replacement }
+    } catch (error) {
+      const obstacle = systemReason(error)
+      if (this.#obstacles.get(name) !== obstacle) {
+        this.#log.warn(`a new refresh token of ${name} could not be saved now: ${obstacle}`)
+      }
+      this.#obstacles.set(name, obstacle)
+      return { obstacle }
+    }
   }
 
   async #saveOrNote(loaded: LoadedAccount, save: () => Promise<void>): Promise<void> {
@@ -94,7 +166,10 @@ export class AccountWriter {
       await save()
     } catch (error) {
       const reason = systemReason(error)
+      const { saved } = loaded
       loaded.saveFailed(reason)
+      this.saveLater(loaded)
+      if (saved.state === 'unsaved' && saved.reason === reason) return
       this.#log.warn(`the new refresh token of ${loaded.name} is kept in memory only: ${reason}`)
     }
   }
@@ -103,16 +178,18 @@ export class AccountWriter {
   async #locked<T>(
     { name }: LoadedAccount,
     signal: AbortSignal,
-    work: () => Promise<T>,
+    work: (lock: LockState) => Promise<T>,
   ): Promise<T> {
     const directory = await this.#directory()
-    if (directory === undefined || !isAccountName(name)) return work()
+    if (directory === undefined || !isAccountName(name)) {
+      return work({ state: 'unavailable', reason: NO_DIRECTORY })
+    }
     return directory.locked(name, signal, (lock) => {
       if (lock.state === 'unavailable' && !this.#unlocked.has(name)) {
         this.#unlocked.add(name)
         this.#log.warn(`the account file of ${name} is used without a lock: ${lock.reason}`)
       }
-      return work()
+      return work(lock)
     })
   }
 
@@ -139,23 +216,42 @@ export class AccountWriter {
     return !loaded.holds(refused)
   }
 
-  async #save(loaded: LoadedAccount): Promise<void> {
-    await this.#turns.run(loaded.name, () => this.#seal(loaded))
+  async #save(loaded: LoadedAccount, lock: LockState, prepared?: Prepared): Promise<void> {
+    await this.#turns.run(loaded.name, () => this.#seal(loaded, lock, prepared))
   }
 
-  async #seal(loaded: LoadedAccount): Promise<void> {
-    const directory = await this.#directory()
-    if (directory === undefined || !(await directory.has(loaded.name))) {
-      // The key came with a file. It is missing now, as when its directory is not mounted.
-      if (loaded.hasFile) throw noFile(loaded.name, directory)
+  async #seal(loaded: LoadedAccount, lock: LockState, prepared?: Prepared): Promise<void> {
+    const { name } = loaded
+    if (!loaded.hasFile && !((await (await this.#directory())?.has(name)) ?? false)) {
       loaded.fileMissing()
       return
     }
-    const { fields, key } = await this.#open(await directory.read(loaded.name), loaded)
+    // Otherwise the key came with a file: if it is missing now, its directory may not be mounted.
+    const directory = await this.#presentDirectory()
+    const { fields, key } = await this.#presentFile(directory, loaded, prepared)
     if (this.#compare(loaded, accountOf(fields))) return
     const { account } = loaded
-    await directory.write(loaded.name, await sealAccountFile(changedFields(fields, account), key))
+    const text = await sealAccountFile(fieldsForFile(fields, account), key)
+    await replaceAccountFile(directory, { name, text, lock }, prepared)
     loaded.tokenSaved(account)
+  }
+
+  /** Other tools take no lock: the file may have changed since the save was made ready. */
+  async #presentFile(
+    directory: AccountDirectory,
+    loaded: LoadedAccount,
+    prepared?: Prepared,
+  ): Promise<OpenedFile> {
+    const { name } = loaded
+    const seen = prepared?.seen
+    if (seen !== undefined && seen.version === (await directory.version(name))) return seen
+    return this.#open(await directory.read(name), loaded)
+  }
+
+  async #presentDirectory(): Promise<AccountDirectory> {
+    const directory = await this.#directory()
+    if (directory === undefined) throw new AgentError('file-not-found', NO_DIRECTORY)
+    return directory
   }
 
   /** Whether the file's refresh token is the newest; the account has taken it then. */
@@ -189,12 +285,25 @@ export class AccountWriter {
   }
 }
 
-function noFile(name: string, directory: AccountDirectory | undefined): AgentError {
-  const reason =
-    directory === undefined
-      ? 'the config directory is missing or cannot be opened'
-      : `there is no account file ${name} in ${directory.path}`
-  return new AgentError('file-not-found', reason)
+/** Replaces an account's file, with the prepared replacement if there is one. @throws AgentError `file-unwritable` */
+async function replaceAccountFile(
+  directory: AccountDirectory,
+  { name, text, lock }: { readonly name: string; readonly text: string; readonly lock: LockState },
+  prepared: Prepared = {},
+): Promise<void> {
+  const ready = prepared.replacement
+  prepared.replacement = undefined
+  const replacement = ready ?? (await directory.prepare(name))
+  await replacement.write(text)
+  try {
+    await replacement.commit()
+  } catch (error) {
+    // It may be the only copy of the refresh token: left to be found, in place of older ones.
+    if (lock.state === 'held') await directory.removeLeftovers(name, replacement.path)
+    throw error
+  }
+  // With a prepared one they were removed a moment ago.
+  if (lock.state === 'held' && ready === undefined) await directory.removeLeftovers(name)
 }
 
 /** The result of `opening`; undefined if the key or password is not the file's. */
@@ -204,60 +313,5 @@ async function unlessWrongPassword<T>(opening: Promise<T>): Promise<T | undefine
   } catch (error) {
     if (error instanceof AgentError && error.code === 'wrong-password') return undefined
     throw error
-  }
-}
-
-const run = promisify(execFile)
-
-/** A password command that takes longer has no keyring to ask, or waits for a user. */
-const COMMAND_TIMEOUT_MS = 30_000
-/** Bits of `pw_entry.type`, protocol.md §2.4. */
-const MEMORY = 1
-const COMMAND = 4
-const FILE = 16
-
-/**
- * The passwords of a `pw_entry`, in the C agent's order: memory, command, file. A source that fails is
- * left out. `now` in milliseconds since 1970.
- */
-export async function* filePasswords(entry: PasswordEntry, now: number): AsyncGenerator<string> {
-  if ((entry.type & MEMORY) !== 0 && entry.password !== undefined && !hasExpired(entry, now)) {
-    yield entry.password
-  }
-  if ((entry.type & COMMAND) !== 0 && entry.command !== undefined) {
-    const password = await outputOf(entry.command)
-    if (password !== undefined) yield password
-  }
-  if ((entry.type & FILE) !== 0 && entry.pw_file !== undefined) {
-    const password = await firstLineOf(entry.pw_file)
-    if (password !== undefined) yield password
-  }
-}
-
-function hasExpired(entry: PasswordEntry, now: number): boolean {
-  return entry.expires_at !== undefined && entry.expires_at > 0 && entry.expires_at * 1000 <= now
-}
-
-async function outputOf(command: string): Promise<string | undefined> {
-  try {
-    // The command is the user's own, from oidc-add --pw-cmd: a shell command line by definition.
-    const { stdout } = await run('/bin/sh', ['-c', command], { timeout: COMMAND_TIMEOUT_MS })
-    return stdout.replace(/\r?\n$/, '')
-  } catch {
-    return undefined
-  }
-}
-
-/** A password is its first line; a sanity bound. */
-const MAX_PASSWORD_FILE_BYTES = 64 * 1024
-
-async function firstLineOf(path: string): Promise<string | undefined> {
-  try {
-    const text = await fileAnswer(`password ${path}`, () =>
-      readRegularFile(path, MAX_PASSWORD_FILE_BYTES),
-    )
-    return text.split(/\r?\n/, 1)[0]
-  } catch {
-    return undefined
   }
 }

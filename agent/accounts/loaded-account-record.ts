@@ -7,7 +7,7 @@ import {
   type PasswordEntry,
   passwordEntryOf,
 } from '../../protocol/wire/messages.ts'
-import { Secret, secretOf } from '../../protocol/wire/secret.ts'
+import { Secret } from '../../protocol/wire/secret.ts'
 
 /**
  * What is known of how the provider treats refresh tokens. Until the first response an account is
@@ -31,8 +31,6 @@ export interface LoadedState {
   readonly saved: Saved
   /** SHA-256 of the refresh tokens that rotation replaced, the last one at the end. */
   readonly replaced: readonly string[]
-  /** The refresh token before one that came with a failed refresh; kept until that one has worked once. */
-  readonly formerRefreshToken: Secret | undefined
   /** The issuer as its discovery document publishes it, once known. */
   readonly publishedIssuer: string | undefined
   /** Whether the provider refused the refresh token for good. */
@@ -48,11 +46,10 @@ export type LoadedAccountRecord = { readonly [Member in keyof LoadedState]: Json
 
 /** The record of a state. */
 export function recordOf(state: LoadedState): LoadedAccountRecord {
-  const { account, formerRefreshToken, fileKey, passwordEntry, ...plain } = state
+  const { account, fileKey, passwordEntry, ...plain } = state
   return {
     ...plain,
     account: account.fields.reveal(),
-    formerRefreshToken: formerRefreshToken?.reveal() ?? null,
     publishedIssuer: plain.publishedIssuer ?? null,
     fileKey: fileKey === undefined ? null : keyJson(fileKey.reveal()),
     passwordEntry: passwordEntry === undefined ? null : plainJson(passwordEntry.reveal()),
@@ -61,15 +58,13 @@ export function recordOf(state: LoadedState): LoadedAccountRecord {
 
 /** The state in a record of {@link recordOf}; `account` is its account. */
 export function stateOf(record: JsonObject, account: Account): LoadedState {
-  const { publishedIssuer, replaced, formerRefreshToken } = record
+  const { publishedIssuer, replaced } = record
   const passwordEntry = passwordEntryOf(record['passwordEntry'])
   return {
     account,
     rotation: rotationOf(record['rotation']),
     saved: savedOf(record['saved']),
     replaced: Array.isArray(replaced) ? replaced.filter((one) => typeof one === 'string') : [],
-    formerRefreshToken:
-      typeof formerRefreshToken === 'string' ? secretOf(formerRefreshToken) : undefined,
     publishedIssuer: typeof publishedIssuer === 'string' ? publishedIssuer : undefined,
     loginExpired: record['loginExpired'] === true,
     fileKey: fileKeyOf(record['fileKey']),

@@ -1,7 +1,8 @@
 import { inspect } from 'node:util'
 import fc from 'fast-check'
-import { expect, test } from 'vitest'
+import { expect, test, vi } from 'vitest'
 import { type Account, accountOf } from '../../protocol/storage/account.ts'
+import { fieldsForFile } from '../../protocol/storage/refresh-token-members.ts'
 import { isJsonObject, parseTolerantJson } from '../../protocol/wire/json.ts'
 import type { JsonObject } from '../../protocol/wire/messages.ts'
 import { Secret, secretOf } from '../../protocol/wire/secret.ts'
@@ -240,4 +241,59 @@ test('a newer login of the account file forgets the refresh token of before', ()
   loaded.refreshTokenRecovered(new Secret('rt-0'), new Secret('rt-1'))
   loaded.restored(account('rt-new'))
   expect(loaded.formerTokenRestored(new Secret('rt-new'))).toBe(false)
+})
+
+test('a save that failed is repeated after 5 s, then after longer and longer pauses of at most 5 min', async () => {
+  vi.useFakeTimers()
+  const loaded = loadedWith('rt-0')
+  const clock = { now: () => Date.now(), random: () => 0 }
+  const pauses: number[] = []
+  let since = Date.now()
+  const fail = (): void => {
+    loaded.saveFailed('no space left on device')
+    loaded.saveLater(clock, () => {
+      pauses.push((Date.now() - since) / 1000)
+      since = Date.now()
+      fail()
+    })
+    // A refresh that fails to save as well does not put the next try off.
+    loaded.saveLater(clock, () => pauses.push(-1))
+  }
+  fail()
+  await vi.advanceTimersByTimeAsync(1_300_000)
+  expect(pauses).toEqual([5, 10, 20, 40, 80, 160, 300, 300, 300])
+  loaded.tokenSaved(loaded.account)
+  since = Date.now()
+  fail()
+  await vi.advanceTimersByTimeAsync(5_000)
+  expect(pauses.at(-1)).toBe(5)
+  loaded.dispose()
+  await vi.advanceTimersByTimeAsync(1_000_000)
+  expect(pauses).toHaveLength(10)
+  vi.useRealTimers()
+})
+
+test('a refresh token of a failed refresh and the one before survive a restart', () => {
+  const loaded = loadedWith('rt-0')
+  const inFile = loaded.account.fields.reveal()
+  loaded.refreshTokenRecovered(new Secret('rt-0'), new Secret('rt-1'))
+  const saved = fieldsForFile(inFile, loaded.account)
+  const restarted = new LoadedAccount(accountOf(saved))
+  expect(held(restarted)).toBe('rt-1')
+  expect(restarted.formerTokenRestored(new Secret('rt-1'))).toBe(true)
+  expect(held(restarted)).toBe('rt-0')
+  expect(restarted.needsSaving).toBe(true)
+})
+
+test('the refresh token before is taken out of the file once the new one has worked', () => {
+  const loaded = loadedWith('rt-0')
+  const inFile = loaded.account.fields.reveal()
+  loaded.refreshTokenRecovered(new Secret('rt-0'), new Secret('rt-1'))
+  const saved = fieldsForFile(inFile, loaded.account)
+  const restarted = new LoadedAccount(accountOf(saved))
+  respond(restarted, 'rt-1')
+  expect(restarted.needsSaving).toBe(true)
+  const next = fieldsForFile(saved, restarted.account)
+  expect(next).not.toHaveProperty('former_refresh_token')
+  expect(next['refresh_token']).toBe('rt-1')
 })

@@ -1,10 +1,14 @@
-import { createHash } from 'node:crypto'
 import { type Account, accountOf, changedAccount } from '../../protocol/storage/account.ts'
 import type { FileKey } from '../../protocol/storage/account-file.ts'
+import {
+  tokenDigest,
+  withoutFormerToken,
+  withReplacedToken,
+} from '../../protocol/storage/refresh-token-members.ts'
 import { isJsonObject } from '../../protocol/wire/json.ts'
 import type { JsonObject, PasswordEntry } from '../../protocol/wire/messages.ts'
 import { Secret } from '../../protocol/wire/secret.ts'
-import { SingleFlight } from '../concurrency.ts'
+import { type CancelTimer, type Runtime, SingleFlight, startTimer } from '../concurrency.ts'
 import type { TokenResponse } from '../oauth/provider.ts'
 import {
   type LoadedAccountRecord,
@@ -14,53 +18,8 @@ import {
   type Saved,
   stateOf,
 } from './loaded-account-record.ts'
+import { isSameToken, type NewestToken, newestToken, type OtherTokens } from './newest-token.ts'
 import { type IssuedToken, TokenCache } from './token-cache.ts'
-
-/** What the agent knows of the refresh token in its memory. */
-export interface TokenInMemory {
-  readonly token: Secret | undefined
-  /** Whether the provider refused it for good. */
-  readonly isDead: boolean
-  /** Whether it is newer than the file's but could not be saved yet. */
-  readonly isUnsaved: boolean
-  /** Whether rotation replaced that token by this one. */
-  readonly hasReplaced: (token: Secret) => boolean
-}
-
-/** Refresh tokens of the same account in other places; undefined if there is none or it is unknown. */
-export interface OtherTokens {
-  readonly file?: Secret | undefined
-  /** In an `add` request: what its sender read from the file a moment ago. */
-  readonly offered?: Secret | undefined
-}
-
-export type NewestToken = 'memory' | 'file' | 'offered'
-
-/**
- * Which refresh token of an account is the newest: the file's, unless memory holds one that could not
- * be saved, or one that replaced the file's. The offered one stands for the file's if the agent cannot
- * open the file; if it is the one in memory, or an older one, client and agent know the same login. A
- * dead token is the newest only if there is no other.
- */
-export function newestToken(memory: TokenInMemory, { file, offered }: OtherTokens): NewestToken {
-  const isOther = (token: Secret | undefined): token is Secret =>
-    token !== undefined && !isSameToken(token, memory.token)
-  if (memory.isDead) {
-    if (isOther(file)) return 'file'
-    return isOther(offered) ? 'offered' : 'memory'
-  }
-  if (memory.isUnsaved) return 'memory'
-  const isNewer = (token: Secret | undefined): boolean =>
-    isOther(token) && !memory.hasReplaced(token)
-  if (offered !== undefined && !isNewer(offered)) return 'memory'
-  if (!isNewer(file ?? offered)) return 'memory'
-  return file === undefined ? 'offered' : 'file'
-}
-
-/** Whether two refresh tokens are the same, or both absent. */
-function isSameToken(one: Secret | undefined, other: Secret | undefined): boolean {
-  return one?.reveal() === other?.reveal()
-}
 
 /** How an account is to be used, as the request that loads it says. */
 export interface LoadOptions {
@@ -69,6 +28,10 @@ export interface LoadOptions {
   readonly confirm?: boolean | undefined
   readonly alwaysAllowIdToken?: boolean | undefined
 }
+
+/** Pauses before a refresh token that could not be saved is saved again, milliseconds: from the first to the longest. */
+const FIRST_SAVE_PAUSE_MS = 5_000
+const LONGEST_SAVE_PAUSE_MS = 300_000
 
 /** Replaced refresh tokens that are remembered. A sanity bound: only the last few are ever met again. */
 const MAX_REPLACED = 100
@@ -84,6 +47,8 @@ export class LoadedAccount {
   readonly flights = new SingleFlight<IssuedToken>()
   #state: LoadedState
   #isDisposed = false
+  #cancelSaving: CancelTimer | undefined
+  #savePause = FIRST_SAVE_PAUSE_MS
 
   constructor(account: Account, options: LoadOptions = {}) {
     this.#state = {
@@ -91,7 +56,6 @@ export class LoadedAccount {
       rotation: 'unknown',
       saved: { state: 'saved' },
       replaced: [],
-      formerRefreshToken: undefined,
       publishedIssuer: undefined,
       loginExpired: false,
       fileKey: options.fileKey,
@@ -168,9 +132,10 @@ export class LoadedAccount {
     return saved.state === 'no-file' ? replaced.length > 0 : saved.state !== 'saved'
   }
 
-  /** Whether the account came from a file that the agent has the key to. */
+  /** Whether the account came from a file that the agent has the key to, or may have a password of. */
   get hasFile(): boolean {
-    return this.fileKey !== undefined && this.saved.state !== 'no-file'
+    const canOpen = this.fileKey !== undefined || this.passwordEntry !== undefined
+    return canOpen && this.saved.state !== 'no-file'
   }
 
   /** Whether the account was removed, locked or replaced: no refresh of it starts any more. */
@@ -189,7 +154,7 @@ export class LoadedAccount {
       token: account.refreshToken,
       isDead: loginExpired || (refused !== undefined && this.holds(refused)),
       isUnsaved: this.needsSaving && saved.state !== 'rotated',
-      hasReplaced: (token: Secret) => replaced.includes(digest(token)),
+      hasReplaced: (token: Secret) => replaced.includes(tokenDigest(token)),
     }
     return newestToken(memory, others)
   }
@@ -206,10 +171,12 @@ export class LoadedAccount {
     sent: Secret,
     response: Pick<TokenResponse, 'refreshToken' | 'refreshTokenExpiresAt'>,
   ): void {
-    if (!this.holds(sent) && this.#state.replaced.at(-1) !== digest(sent)) return
+    if (!this.holds(sent) && this.#state.replaced.at(-1) !== tokenDigest(sent)) return
     const { refreshToken, refreshTokenExpiresAt } = response
     this.#change({ loginExpired: false })
-    if (this.holds(sent)) this.#change({ formerRefreshToken: undefined })
+    if (this.holds(sent) && this.account.formerRefreshToken !== undefined) {
+      this.#change({ account: withoutFormerToken(this.account), saved: this.#outdated() })
+    }
     // In memory only: if each response moves the end, a write for each would be too much.
     if (refreshTokenExpiresAt !== undefined) {
       this.#change({ account: changedAccount(this.account, { refreshTokenExpiresAt }) })
@@ -225,8 +192,7 @@ export class LoadedAccount {
    */
   refreshTokenRecovered(sent: Secret, refreshToken: Secret): void {
     if (!this.holds(sent) || isSameToken(refreshToken, sent)) return
-    this.#rotated(sent, refreshToken)
-    this.#change({ formerRefreshToken: sent })
+    this.#rotated(sent, refreshToken, sent)
   }
 
   /**
@@ -234,23 +200,40 @@ export class LoadedAccount {
    * Returns false if there is none.
    */
   formerTokenRestored(refused: Secret): boolean {
-    const { formerRefreshToken } = this.#state
+    const { formerRefreshToken } = this.account
     if (formerRefreshToken === undefined || !this.holds(refused)) return false
     this.#rotated(refused, formerRefreshToken)
-    this.#change({ formerRefreshToken: undefined })
     return true
   }
 
-  #rotated(sent: Secret, refreshToken: Secret): void {
-    const { account, saved, replaced } = this.#state
-    const before = account.refreshToken === undefined ? [] : [digest(account.refreshToken)]
-    const others = [...replaced, ...before].filter((one) => one !== digest(sent))
+  /**
+   * A killed agent has left a version of the account that was to replace the one in its file: uses that from
+   * now on. It is still to be saved.
+   */
+  leftoverFound(leftover: Account, inFile: Account): void {
+    this.restored(leftover)
+    const { refreshToken } = inFile
+    const replaced = refreshToken === undefined ? [] : [tokenDigest(refreshToken)]
+    this.#change({ rotation: 'rotates', replaced: [...this.#state.replaced, ...replaced] })
+    this.#change({ saved: this.#outdated() })
+  }
+
+  #rotated(sent: Secret, refreshToken: Secret, formerRefreshToken?: Secret): void {
+    const { account, replaced } = this.#state
+    const before = account.refreshToken === undefined ? [] : [tokenDigest(account.refreshToken)]
+    const others = [...replaced, ...before].filter((one) => one !== tokenDigest(sent))
     this.#change({
       rotation: 'rotates',
-      account: changedAccount(account, { refreshToken }),
-      replaced: [...others, digest(sent)].slice(-MAX_REPLACED),
-      saved: saved.state === 'saved' ? { state: 'rotated' } : saved,
+      account: withReplacedToken(account, { refreshToken, formerRefreshToken }),
+      replaced: [...others, tokenDigest(sent)].slice(-MAX_REPLACED),
+      saved: this.#outdated(),
     })
+  }
+
+  /** The account has changed since it was saved. */
+  #outdated(): Saved {
+    const { saved } = this.#state
+    return saved.state === 'saved' ? { state: 'rotated' } : saved
   }
 
   /** The provider refused `refused` for good, and no newer refresh token was found. */
@@ -269,6 +252,19 @@ export class LoadedAccount {
     this.#change({ saved: { state: 'unsaved', reason } })
   }
 
+  /**
+   * Calls `save` after a pause, which grows from 5 s to 5 min, unless that is planned already or the refresh
+   * token has been saved by then.
+   */
+  saveLater(runtime: Runtime, save: () => void): void {
+    if (this.#isDisposed || this.#cancelSaving !== undefined) return
+    this.#cancelSaving = startTimer(runtime, runtime.now() + this.#savePause, () => {
+      this.#cancelSaving = undefined
+      save()
+    })
+    this.#savePause = Math.min(2 * this.#savePause, LONGEST_SAVE_PAUSE_MS)
+  }
+
   /** There is no account file to save the refresh token in. */
   fileMissing(): void {
     this.#change({ saved: { state: 'no-file' } })
@@ -282,7 +278,6 @@ export class LoadedAccount {
   /** The account file has a newer login, which is used from now on. */
   restored(account: Account): void {
     this.#change({ account, loginExpired: false, saved: { state: 'saved' } })
-    this.#change({ formerRefreshToken: undefined })
   }
 
   /** The account was added again with the same login: takes over what the request says. */
@@ -303,6 +298,7 @@ export class LoadedAccount {
    */
   dispose(): void {
     this.#isDisposed = true
+    this.#cancelSaving?.()
     this.tokens.close()
   }
 
@@ -318,9 +314,9 @@ export class LoadedAccount {
 
   #change(change: Partial<LoadedState>): void {
     this.#state = { ...this.#state, ...change }
+    if (this.#state.saved.state !== 'saved') return
+    this.#cancelSaving?.()
+    this.#cancelSaving = undefined
+    this.#savePause = FIRST_SAVE_PAUSE_MS
   }
-}
-
-function digest(token: Secret): string {
-  return createHash('sha256').update(token.reveal()).digest('base64')
 }

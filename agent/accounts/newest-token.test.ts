@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
 import { secretOf } from '../../protocol/wire/secret.ts'
-import { newestToken } from './loaded-account.ts'
+import { newestToken } from './newest-token.ts'
 
 type Standing = 'saved' | 'unsaved' | 'dead'
 type Row = readonly [

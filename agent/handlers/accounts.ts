@@ -129,7 +129,10 @@ export const accountInfo: Handler<'account_info'> = async (_request, { keyring, 
   return { status: 'success', info }
 }
 
-export const remove: Handler<'remove'> = async ({ account }, { keyring, tokenFiles }) => {
+export const remove: Handler<'remove'> = async ({ account }, { keyring, tokenFiles, writer }) => {
+  const loaded = keyring.get(account)
+  // The last chance of a refresh token that could not be saved yet.
+  if (loaded?.needsSaving === true) await writer.save(loaded)
   if (!keyring.remove(account)) {
     throw peerError('account-not-loaded', {
       hint: 'To list the loaded accounts:\n\t$ oidc-add -a',
@@ -139,7 +142,10 @@ export const remove: Handler<'remove'> = async ({ account }, { keyring, tokenFil
   return { status: 'success' }
 }
 
-export const removeAll: Handler<'remove_all'> = async (_request, { keyring, tokenFiles }) => {
+export const removeAll: Handler<'remove_all'> = async (_request, context) => {
+  const { keyring, tokenFiles, writer } = context
+  const unsaved = keyring.all().filter((loaded) => loaded.needsSaving)
+  await Promise.all(unsaved.map((loaded) => writer.save(loaded)))
   const names = keyring.names()
   keyring.removeAll()
   for (const name of names) await tokenFiles.forget(name)

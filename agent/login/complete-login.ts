@@ -1,4 +1,5 @@
 import { type Account, accountOf } from '../../protocol/storage/account.ts'
+import { fieldsOfNewLogin } from '../../protocol/storage/refresh-token-members.ts'
 import type { AgentOptions } from '../../protocol/wire/agent-options.ts'
 import { AgentError } from '../../protocol/wire/errors.ts'
 import type {
@@ -80,7 +81,7 @@ async function loggedInFields(
   context: LoginContext,
 ): Promise<JsonObject> {
   const fields: Record<string, JsonValue> = {
-    ...account.fields.reveal(),
+    ...fieldsOfNewLogin(account),
     username: '',
     password: '',
   }

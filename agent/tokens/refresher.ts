@@ -1,7 +1,7 @@
 import type { Account } from '../../protocol/storage/account.ts'
 import { AgentError, peerError } from '../../protocol/wire/errors.ts'
 import type { Secret } from '../../protocol/wire/secret.ts'
-import type { AccountWriter } from '../accounts/account-writer.ts'
+import type { AccountWriter, FileInUse } from '../accounts/account-writer.ts'
 import type { ClientConfigs } from '../accounts/client-config.ts'
 import type { LoadedAccount } from '../accounts/loaded-account.ts'
 import { KeyedMutex, RunningWork, raceAbort } from '../concurrency.ts'
@@ -52,18 +52,22 @@ export class Refresher {
   /**
    * A new token for `requested`, by the account's grant. If the provider rotates refresh tokens, or may,
    * refreshes of one account run one at a time, and no other agent refreshes it; otherwise in parallel.
-   * @throws AgentError of the provider's error response, with a hint that names the account
+   * @param options.canWait the refresh is not sent if a new refresh token could not be saved
+   * @throws AgentError of the provider's error response, with a hint that names the account;
+   *   `file-unwritable` if the refresh was not sent
    */
   async refresh(
     loaded: LoadedAccount,
     requested: RequestedToken,
     signal: AbortSignal,
+    { canWait = false }: { readonly canWait?: boolean } = {},
   ): Promise<TokenResponse> {
     const { issuer, grant } = loaded.account
     if (grant !== 'refresh_token') {
       return this.#ofIssuer.run(issuer, () => this.#repeatGrant(loaded, requested, signal))
     }
-    const one = async (save: () => Promise<void>): Promise<TokenResponse> => {
+    const one = async ({ obstacle, save }: FileInUse): Promise<TokenResponse> => {
+      if (canWait && obstacle !== undefined) throw notSent(loaded, obstacle)
       try {
         return await this.#ofIssuer.run(issuer, () =>
           this.#refreshOrRecover(loaded, requested, signal),
@@ -81,7 +85,7 @@ export class Refresher {
       })
       if (response !== undefined) return response
     }
-    return one(() => this.#writer.save(loaded))
+    return one({ obstacle: undefined, save: () => this.#writer.save(loaded) })
   }
 
   /** Resolves when no late response is awaited any more and its refresh token is saved. */
@@ -124,23 +128,27 @@ export class Refresher {
   }
 
   /**
-   * Refreshes under the lock of the account's file. The caller gets the result as soon as it is known; the
-   * lock is held until a late response has ended, too: another agent would send the same refresh token.
+   * Refreshes under the lock of the account's file. If a late response is awaited, the caller gets the result at
+   * once; the lock is held until that response has ended: another agent would send the same refresh token.
    */
   #refreshLocked(
     loaded: LoadedAccount,
     signal: AbortSignal,
-    refresh: (save: () => Promise<void>) => Promise<TokenResponse>,
+    refresh: (file: FileInUse) => Promise<TokenResponse>,
   ): Promise<TokenResponse> {
     return new Promise((resolve, reject) => {
-      const locked = this.#writer.refreshing(loaded, signal, async (save) => {
-        await refresh(save).then(resolve, reject)
+      const locked = this.#writer.refreshing(loaded, signal, async (file) => {
+        const refreshed = refresh(file)
+        await Promise.allSettled([refreshed])
         const late = this.#late.get(loaded.name)
-        if (late === undefined) return
-        await late
-        if (loaded.needsSaving) await save()
+        if (late !== undefined) {
+          refreshed.then(resolve, reject)
+          await late
+          if (loaded.needsSaving) await file.save()
+        }
+        return refreshed
       })
-      this.#lateWork.track(locked.catch(reject))
+      this.#lateWork.track(locked.then(resolve, reject))
     })
   }
 
@@ -222,6 +230,14 @@ export class Refresher {
     if (sent === 0) this.#sent.delete(name)
     else this.#sent.set(name, sent)
   }
+}
+
+/** The old refresh token would be spent, and the new one exist in memory only. */
+function notSent({ name }: LoadedAccount, obstacle: string): AgentError {
+  return new AgentError(
+    'file-unwritable',
+    `no new token was requested, as a new refresh token of ${name} could not be saved: ${obstacle}`,
+  )
 }
 
 /** The error of a refresh with `sent`, with its hint; a dead refresh token has ended the login. */

@@ -290,7 +290,7 @@ test('a new refresh token that cannot be saved is kept, used, reported, and save
 test('a new refresh token is reported as unsaved with each token while its account file is missing', async () => {
   provider.rotates = true
   const loaded = load()
-  const note = `the new refresh token of wlcg is only in the agent's memory: there is no account file wlcg in ${home}`
+  const note = `the new refresh token of wlcg is only in the agent's memory: there is no file ${home}/wlcg`
   expect((await service.accessToken(loaded, defaultRequest, 0, patient)).notes).toBe(note)
   expect((await service.accessToken(loaded, defaultRequest, 0, patient)).notes).toBe(note)
   await directory.write('wlcg', await sealAccountFile(fields, key))

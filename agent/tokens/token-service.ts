@@ -2,7 +2,11 @@ import { AgentError, peerError, systemReason } from '../../protocol/wire/errors.
 import type { AccessTokenReply, UnixSeconds } from '../../protocol/wire/messages.ts'
 import type { ClientConfigs } from '../accounts/client-config.ts'
 import type { LoadedAccount } from '../accounts/loaded-account.ts'
-import type { CachedToken, IssuedToken } from '../accounts/token-cache.ts'
+import {
+  type CachedToken,
+  type IssuedToken,
+  SHORTEST_USEFUL_SECONDS,
+} from '../accounts/token-cache.ts'
 import {
   momentOf,
   RunningWork,
@@ -11,6 +15,7 @@ import {
   startDeadline,
   steadyNow,
 } from '../concurrency.ts'
+import { NoFileAnswer } from '../file-answers.ts'
 import type { Log } from '../log.ts'
 import type { OpenIdProvider, TokenResponse } from '../oauth/provider.ts'
 import {
@@ -85,7 +90,8 @@ export class TokenService {
     requested: RequestedToken,
     signal: AbortSignal,
   ): Promise<IssuedToken> {
-    return this.#refreshOnce(loaded, requested, signal)
+    // Not the flight of an access token, which may end with a token from memory.
+    return this.#refreshOnce(loaded, requested, signal, 'id')
   }
 
   /** Takes a token that came with a login, not by refresh. @throws AgentError of the discovery */
@@ -127,26 +133,43 @@ export class TokenService {
     loaded: LoadedAccount,
     requested: RequestedToken,
     signal: AbortSignal,
+    kind: 'access' | 'id' = 'access',
   ): Promise<IssuedToken> {
     // Its refresh token may be sealed by now: it must not rotate any more.
     if (loaded.isDisposed) throw peerError('account-not-loaded')
-    const flight = loaded.flights.run(requested.key, () => {
-      const refresh = this.#refresh(loaded, requested)
+    const flight = loaded.flights.run(`${kind} ${requested.key}`, () => {
+      const refresh = this.#refresh(loaded, requested, kind)
       this.#refreshes.track(refresh)
       return refresh
     })
     return raceAbort(flight, signal)
   }
 
-  async #refresh(loaded: LoadedAccount, requested: RequestedToken): Promise<IssuedToken> {
+  async #refresh(
+    loaded: LoadedAccount,
+    requested: RequestedToken,
+    kind: 'access' | 'id',
+  ): Promise<IssuedToken> {
     const deadline = AbortSignal.timeout(REFRESH_DEADLINE_MS)
+    const living = kind === 'access' ? this.#living(loaded, requested) : undefined
     try {
       const issuer = await this.#issuer(loaded, deadline)
-      const response = await this.#refresher.refresh(loaded, requested, deadline)
+      const options = { canWait: living !== undefined }
+      const response = await this.#refresher.refresh(loaded, requested, deadline, options)
       return this.#store(loaded, requested, response, issuer)
     } catch (error) {
+      if (living !== undefined && isNotSent(error)) {
+        return this.#issued(loaded, living, undefined, error.message)
+      }
       throw deadline.aborted && isCancelled(error) ? tookTooLong(loaded, error) : error
     }
+  }
+
+  /** The token in memory, whatever life was asked for, if it lives long enough to be used. */
+  #living(loaded: LoadedAccount, requested: RequestedToken): CachedToken | undefined {
+    const token = loaded.tokens.peek(requested.key)
+    const left = (token?.expiresAt ?? 0) - steadyNow(this.#runtime, token?.since)
+    return left > SHORTEST_USEFUL_SECONDS ? token : undefined
   }
 
   #store(
@@ -195,7 +218,12 @@ export class TokenService {
     )
   }
 
-  #issued(loaded: LoadedAccount, token: CachedToken, extra: string | undefined): IssuedToken {
+  #issued(
+    loaded: LoadedAccount,
+    token: CachedToken,
+    extra: string | undefined,
+    note?: string,
+  ): IssuedToken {
     return {
       accessToken: token.accessToken,
       issuer: loaded.publishedIssuer ?? loaded.account.issuer,
@@ -205,7 +233,7 @@ export class TokenService {
       scope: token.scope,
       idToken: undefined,
       differences: joinedLines(token.differences, extra),
-      notes: unsavedInfo(loaded),
+      notes: joinedLines(note, unsavedInfo(loaded)),
     }
   }
 
@@ -234,6 +262,12 @@ function shortLife(lifetime: number, minValidSeconds: number): string {
 
 function isCancelled(error: unknown): boolean {
   return error instanceof AgentError && error.code === 'cancelled'
+}
+
+/** The account's file was in the way, not the provider. */
+function isNotSent(error: unknown): error is AgentError {
+  if (error instanceof NoFileAnswer) return true
+  return error instanceof AgentError && error.code === 'file-unwritable'
 }
 
 /** The deadline of one HTTP request is shorter; this one includes the wait for other refreshes. */

@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs'
 import { mkdir, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
@@ -122,6 +123,20 @@ describe('Account files without an agent', () => {
     expect(status).toBe(64)
     expect(stderr).toMatch(/^oidc-gen: /)
   })
+})
+
+test('--rename waits while another program makes an account of the new name, and leaves both alone', async () => {
+  await begin(stored)
+  let renamed: Promise<{ readonly stderr: string }> | undefined
+  await session.accounts.locked('new', AbortSignal.timeout(10_000), async () => {
+    renamed = session.run(['--pw-env', '--rename', 'new', 'acc'], { env })
+    // The old name is locked first.
+    await expect.poll(() => existsSync(join(session.accounts.path, '.acc.lock'))).toBe(true)
+    await session.accounts.write('new', 'of another program')
+  })
+  expect((await renamed)?.stderr).toContain("Account configuration 'new' already exists")
+  expect(await session.accounts.list()).toEqual(['acc', 'new'])
+  expect(await session.accounts.read('new')).toBe('of another program')
 })
 
 test('--rename unloads the account by its old name, by which a new refresh token could not be saved', async () => {

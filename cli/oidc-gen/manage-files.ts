@@ -4,6 +4,7 @@ import { basename, join } from 'node:path'
 import { type AgentAddress, callAgent } from '../../protocol/client/call.ts'
 import { accountOf } from '../../protocol/storage/account.ts'
 import {
+  type AccountDirectory,
   checkAccountName,
   commandWait,
   withAccountLock,
@@ -71,20 +72,35 @@ export async function renameAccount(
   checkAccountName(to)
   const directory = await accountDirectory(io.env)
   if (!(await directory.has(from))) throw noSuchAccount()
-  if (await directory.has(to)) {
-    throw new AgentError('bad-request', `Account configuration '${to}' already exists`)
-  }
+  if (await directory.has(to)) throw nameTaken(to)
   const text = await directory.read(from)
   const unlocked = await unlockAccount(from, text, passwords)
   const { issuer } = accountOf(unlocked.fields)
-  await directory.locked(from, commandWait(), async () => {
-    const fields = await presentFields(unlocked, text, await directory.read(from))
+  await bothLocked(directory, [from, to], async () => {
+    if (await directory.has(to)) throw nameTaken(to)
+    const inFile = await presentFields(unlocked, text, await directory.read(from))
+    const fields = (await directory.leftover(from, inFile, unlocked.key)) ?? inFile
     await directory.write(to, await sealAccountFile({ ...fields, name: to }, unlocked.key))
     await directory.remove(from)
   })
   await removeIssuerAccount(directory.path, from)
   await addIssuerAccount(directory.path, issuer, to)
   await unloadOldName(from, to, agent, io)
+}
+
+/** Locks two names, always in the same order: two commands that lock the same ones never wait for each other. */
+async function bothLocked(
+  directory: AccountDirectory,
+  names: readonly [string, string],
+  work: () => Promise<void>,
+): Promise<void> {
+  const [first, second] = [...names].sort()
+  if (first === undefined || second === undefined) return
+  await directory.locked(first, commandWait(), () => directory.locked(second, commandWait(), work))
+}
+
+function nameTaken(name: string): AgentError {
+  return new AgentError('bad-request', `Account configuration '${name}' already exists`)
 }
 
 /**

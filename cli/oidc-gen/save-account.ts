@@ -127,7 +127,11 @@ async function writeUntilSaved(
   for (;;) {
     try {
       const directory = new AccountDirectory(await createConfigDirectory(io.env))
-      await directory.locked(name, commandWait(), () => directory.write(name, text))
+      await directory.locked(name, commandWait(), async ({ state }) => {
+        await directory.write(name, text)
+        // Of the login before.
+        if (state === 'held') await directory.removeLeftovers(name)
+      })
       explain(`saved in ${directory.path}`)
       return
     } catch (error) {

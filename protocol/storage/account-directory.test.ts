@@ -230,34 +230,6 @@ describe('removing', () => {
   })
 })
 
-describe('renaming', () => {
-  test('moves the file', async () => {
-    put('one')
-    await directory.rename('one', 'two')
-    expect(readdirSync(path)).toEqual(['two'])
-  })
-
-  test('never over another account', async () => {
-    put('one')
-    put('two', 'other')
-    await expect(directory.rename('one', 'two')).rejects.toMatchObject({
-      code: 'file-unwritable',
-      message: `there is a file ${join(path, 'two')} already`,
-    })
-    expect(readFileSync(join(path, 'two'), 'utf8')).toBe('other')
-  })
-
-  test('of no file is told', async () => {
-    await expect(directory.rename('one', 'two')).rejects.toMatchObject({ code: 'file-not-found' })
-  })
-
-  test('over a directory fails', async () => {
-    put('one')
-    mkdirSync(join(path, 'two'))
-    await expect(directory.rename('one', 'two')).rejects.toMatchObject({ code: 'file-unwritable' })
-  })
-})
-
 describe('a name', () => {
   test.each(['wlcg', 'a b', 'é', '-x', 'a.b', 'x'.repeat(255)])('may be %j', (name) => {
     expect(() => {
@@ -286,6 +258,5 @@ describe('a name', () => {
     await expect(directory.read(name)).rejects.toMatchObject(refusal)
     await expect(directory.write(name, 'x')).rejects.toMatchObject(refusal)
     await expect(directory.remove(name)).rejects.toMatchObject(refusal)
-    await expect(directory.rename('x', name)).rejects.toMatchObject(refusal)
   })
 })

@@ -1,9 +1,13 @@
-import { constants, type FileHandle, open, readdir, rename, stat, unlink } from 'node:fs/promises'
+import { constants, type FileHandle, open, readdir, rm, stat, unlink } from 'node:fs/promises'
 import { join } from 'node:path'
 import { getuid } from 'node:process'
 import { AgentError, systemCode, unreadable, unwritable } from '../wire/errors.ts'
+import type { JsonObject } from '../wire/messages.ts'
+import { accountOf } from './account.ts'
+import { type FileKey, openAccountFile } from './account-file.ts'
 import { type LockState, withFileLock } from './file-lock.ts'
-import { replaceFile } from './files.ts'
+import { leftoversOf, prepareReplacement, type Replacement, replaceFile } from './files.ts'
+import { supersedes } from './refresh-token-members.ts'
 
 /** Largest account file read. A sanity bound: real ones have a few kilobytes. */
 const MAX_FILE_BYTES = 1 << 20
@@ -67,6 +71,19 @@ export class AccountDirectory {
   }
 
   /**
+   * Tells one version of an account's file from another without reading it; undefined if there is no file
+   * to be seen.
+   */
+  async version(name: string): Promise<string | undefined> {
+    try {
+      const { dev, ino, size, mtimeNs, ctimeNs } = await stat(this.#pathOf(name), { bigint: true })
+      return [dev, ino, size, mtimeNs, ctimeNs].join(' ')
+    } catch {
+      return undefined
+    }
+  }
+
+  /**
    * Replaces or makes an account's file, mode 0600, atomically.
    * @throws AgentError `file-unwritable`
    */
@@ -82,26 +99,55 @@ export class AccountDirectory {
     return withAccountLock(this.#pathOf(name), signal, work)
   }
 
-  /** @throws AgentError `file-not-found` or `file-unwritable` */
+  /**
+   * Opens the next version of an account's file: see {@link prepareReplacement}.
+   * @throws AgentError `file-unwritable`
+   */
+  prepare(name: string, reserve?: string): Promise<Replacement> {
+    return prepareReplacement(this.#pathOf(name), reserve)
+  }
+
+  /**
+   * The JSON of an account as a killed writer has left it beside the file, which has the JSON `inFile`;
+   * undefined if nothing newer is there. What is older or cannot be opened is removed. Only for the
+   * holder of the file's lock.
+   */
+  async leftover(name: string, inFile: JsonObject, key: FileKey): Promise<JsonObject | undefined> {
+    const paths = await this.#leftovers(name)
+    let newest: { readonly path: string; readonly fields: JsonObject } | undefined
+    for (const path of paths) {
+      const fields = await openedLeftover(path, key)
+      if (fields === undefined || !supersedes(fields, inFile)) continue
+      if (newest === undefined || counterOf(fields) > counterOf(newest.fields))
+        newest = { path, fields }
+    }
+    await removeAll(paths.filter((path) => path !== newest?.path))
+    return newest?.fields
+  }
+
+  /**
+   * Removes what killed writers of an account's file have left, except the file `keep`. Only for the holder
+   * of the file's lock, when a newer version is safe. Never throws.
+   */
+  async removeLeftovers(name: string, keep?: string): Promise<void> {
+    await removeAll((await this.#leftovers(name)).filter((path) => path !== keep))
+  }
+
+  /** None where the directory cannot be listed. */
+  #leftovers(name: string): Promise<readonly string[]> {
+    return leftoversOf(this.#pathOf(name)).catch(() => [])
+  }
+
+  /** Removes an account's file and its left-overs. @throws AgentError `file-not-found` or `file-unwritable` */
   async remove(name: string): Promise<void> {
     const path = this.#pathOf(name)
+    const leftovers = await this.#leftovers(name)
     try {
       await unlink(path)
     } catch (error) {
       throw systemCode(error) === 'ENOENT' ? unreadable(path, error) : unwritable(path, error)
     }
-  }
-
-  /** @throws AgentError `file-not-found` or `file-unwritable`, also where `to` exists */
-  async rename(from: string, to: string): Promise<void> {
-    const [source, target] = [this.#pathOf(from), this.#pathOf(to)]
-    if (await this.has(to))
-      throw new AgentError('file-unwritable', `there is a file ${target} already`)
-    try {
-      await rename(source, target)
-    } catch (error) {
-      throw systemCode(error) === 'ENOENT' ? unreadable(source, error) : unwritable(target, error)
-    }
+    await removeAll(leftovers)
   }
 
   #pathOf(name: string): string {
@@ -117,6 +163,31 @@ export class AccountDirectory {
     if (stats.size > MAX_FILE_BYTES)
       throw refused(path, `it is larger than ${MAX_FILE_BYTES} bytes`)
     return file.readFile('utf8')
+  }
+}
+
+function counterOf(fields: JsonObject): number {
+  return accountOf(fields).refreshTokenCounter
+}
+
+async function removeAll(paths: readonly string[]): Promise<void> {
+  for (const path of paths) await rm(path, { force: true }).catch(() => undefined)
+}
+
+/** Undefined: not readable, not complete, or sealed with another key. */
+async function openedLeftover(path: string, key: FileKey): Promise<JsonObject | undefined> {
+  try {
+    const file = await open(path, constants.O_RDONLY | constants.O_NONBLOCK | constants.O_NOFOLLOW)
+    try {
+      if ((await file.stat()).size > MAX_FILE_BYTES) return undefined
+      const fields = await openAccountFile((await file.readFile('utf8')).trimEnd(), key)
+      accountOf(fields)
+      return fields
+    } finally {
+      await file.close()
+    }
+  } catch {
+    return undefined
   }
 }
 

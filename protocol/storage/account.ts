@@ -37,6 +37,10 @@ export interface Account {
   readonly audienceParameter: AudienceParameter | undefined
   /** When the refresh token expires, if that is known or can be estimated. */
   readonly refreshTokenExpiresAt: UnixSeconds | undefined
+  /** How often the refresh token was replaced (ours): of two versions of one file, the higher one is newer. */
+  readonly refreshTokenCounter: number
+  /** The refresh token before one that came with a failed refresh (ours); kept until that one has worked once. */
+  readonly formerRefreshToken: Secret | undefined
   /** The whole JSON object as it was read: members we do not know survive every rewrite. */
   readonly fields: Secret<JsonObject>
 }
@@ -110,6 +114,8 @@ export function accountOf(fields: JsonObject): Account {
     privateKeyFile: text('private_key_file'),
     audienceParameter: audienceParameterOf(text('audience_parameter')),
     refreshTokenExpiresAt: secondsOf(fields['refresh_token_expires_at']),
+    refreshTokenCounter: counterOf(fields['refresh_token_counter']),
+    formerRefreshToken: secretOf(text('former_refresh_token')),
     fields: new Secret(fields),
   }
 }
@@ -187,6 +193,10 @@ function subjectTokenOf(text: (key: string) => string | undefined): SubjectToken
   const audience = text('subject_token_audience')
   const type = text('subject_token_type') ?? DEFAULT_SUBJECT_TOKEN_TYPE
   return { platform, audience, variable, file, type }
+}
+
+function counterOf(value: JsonValue | undefined): number {
+  return typeof value === 'number' && Number.isSafeInteger(value) && value > 0 ? value : 0
 }
 
 function secondsOf(value: JsonValue | undefined): UnixSeconds | undefined {

@@ -6,6 +6,7 @@ import {
   mkdtempSync,
   readdirSync,
   readFileSync,
+  renameSync,
   rmSync,
   statSync,
   utimesSync,
@@ -66,6 +67,15 @@ async function holder(): Promise<ChildProcess> {
   return child
 }
 
+/** Leaves the lock of a process that was killed. */
+async function holderThatEnded(): Promise<ChildProcess> {
+  rmSync(lockPath, { force: true })
+  const child = await holder()
+  child.kill('SIGKILL')
+  await once(child, 'exit')
+  return child
+}
+
 /** A lock file as a process on another machine writes it. */
 function foreignLock(nonce: string): void {
   const content = { host: 'other.example', boot: 'b', namespace: 'n', pid: 1, started: '1', nonce }
@@ -118,6 +128,46 @@ test('a lock whose holder lives is waited for, and the wait ends with its signal
   await expect(withFileLock(path, impatient, () => Promise.resolve())).rejects.toThrow()
   expect(existsSync(lockPath)).toBe(true)
 })
+
+/** Work during which the directory goes away, as when a Kerberos ticket expires: its lock stays. */
+async function leaveLock(touchMs: number): Promise<void> {
+  const away = `${base}-away`
+  const work = (): Promise<void> => {
+    renameSync(base, away)
+    writeFileSync(base, '')
+    return Promise.resolve()
+  }
+  await withFileLock(path, never(), work, { touchMs })
+  rmSync(base)
+  renameSync(away, base)
+}
+
+test('a lock of this process that could not be removed is broken by the next work of this process', async () => {
+  await leaveLock(60_000)
+  expect(existsSync(lockPath)).toBe(true)
+  const state = await withFileLock(path, never(), (lock) => Promise.resolve(lock.state))
+  expect(state).toBe('held')
+  expect(readdirSync(base)).toEqual([])
+})
+
+test('a lock that could not be removed is removed later', async () => {
+  await leaveLock(5)
+  await expect.poll(() => readdirSync(base), { interval: 5 }).toEqual([])
+})
+
+test.skipIf(process.getuid?.() === 0)(
+  'an abandoned lock in a read-only directory does not keep the work from being done',
+  async () => {
+    const child = await holderThatEnded()
+    expect(existsSync(lockPath)).toBe(true)
+    chmodSync(base, 0o500)
+    const lock = await withFileLock(path, AbortSignal.timeout(5_000), (state) =>
+      Promise.resolve(state),
+    ).finally(() => chmodSync(base, 0o700))
+    expect(lock.state).toBe('unavailable')
+    expect(child.killed).toBe(true)
+  },
+)
 
 describe('a lock of another machine', () => {
   test('that is fresh is waited for', async () => {

@@ -81,7 +81,11 @@ async function acquire(
     if (attempt !== undefined) return attempt
     const asksClock = performance.now() - clockAskedAt >= clockMs
     if (asksClock) clockAskedAt = performance.now()
-    if (await isAbandoned(path, asksClock ? staleMs : undefined)) continue
+    try {
+      if (await isAbandoned(path, asksClock ? staleMs : undefined)) continue
+    } catch (error) {
+      return { reason: systemReason(error) }
+    }
     // Waiters of one lock do not look at the same moments.
     await sleep(pause * (0.5 + Math.random()), undefined, { signal })
   }
@@ -99,26 +103,36 @@ async function tryToLock(path: string, touchMs: number): Promise<Attempt | undef
   }
 }
 
+/** The nonces of locks that this process does not hold any more, but could not remove. */
+const leftBehind = new Set<string>()
+
 class HeldLock {
   readonly #path: string
+  readonly #nonce: string
   readonly #file: FileHandle
   readonly #inode: bigint
-  readonly #timer: NodeJS.Timeout
+  readonly #touchMs: number
+  #timer: NodeJS.Timeout
 
-  private constructor(path: string, file: FileHandle, inode: bigint, touchMs: number) {
+  private constructor(
+    path: string,
+    nonce: string,
+    { file, inode, touchMs }: { file: FileHandle; inode: bigint; touchMs: number },
+  ) {
     this.#path = path
+    this.#nonce = nonce
     this.#file = file
     this.#inode = inode
-    this.#timer = setInterval(() => void this.#touch(), touchMs)
-    this.#timer.unref()
+    this.#touchMs = touchMs
+    this.#timer = setInterval(() => void this.#touch(), touchMs).unref()
   }
 
   static async create(path: string, nonce: string, touchMs: number): Promise<HeldLock> {
     const file = await createPrivate(path)
     try {
       await file.write(`${JSON.stringify({ ...thisProcess(), nonce })}\n`, 0)
-      const { ino } = await file.stat({ bigint: true })
-      return new HeldLock(path, file, ino, touchMs)
+      const { ino: inode } = await file.stat({ bigint: true })
+      return new HeldLock(path, nonce, { file, inode, touchMs })
     } catch (error) {
       await file.close()
       await rm(path, { force: true })
@@ -128,14 +142,34 @@ class HeldLock {
 
   async release(): Promise<void> {
     clearInterval(this.#timer)
+    if (!(await this.#isRemoved())) this.#removeLater()
+    await this.#file.close().catch(() => undefined)
+  }
+
+  async #isRemoved(): Promise<boolean> {
     try {
       // Broken by a waiter, as after a suspended machine: the lock that is there is another one's.
       if ((await lstat(this.#path, { bigint: true })).ino === this.#inode) await rm(this.#path)
-    } catch {
-      // Gone with its directory, or on a file system that fails: it gets stale.
-    } finally {
-      await this.#file.close().catch(() => undefined)
+      return true
+    } catch (error) {
+      return systemCode(error) === 'ENOENT'
     }
+  }
+
+  /**
+   * The directory could not be reached, as when a Kerberos ticket expired during the work. This process
+   * breaks a lock of its own that it does not hold any more; others would wait until it is stale.
+   */
+  #removeLater(): void {
+    leftBehind.add(this.#nonce)
+    const until = performance.now() + STALE_MS
+    this.#timer = setInterval(() => {
+      void this.#isRemoved().then((isRemoved) => {
+        if (!isRemoved && performance.now() <= until) return
+        clearInterval(this.#timer)
+        leftBehind.delete(this.#nonce)
+      })
+    }, this.#touchMs).unref()
   }
 
   /** A write, since the server then sets the time by its own clock; utimes would set it by ours. */
@@ -188,13 +222,15 @@ async function serverTime(lockPath: string): Promise<number> {
 /**
  * Takes the lock away under a name of its own and looks whether it is the one that was to be broken: two
  * waiters may come to the same end at the same time, and the second must not break the lock of the first.
+ * @throws the system's error if nothing may be renamed here: the lock would stay for ever
  */
 async function breakLock(path: string, nonce: string | undefined): Promise<boolean> {
   const taken = `${path}.${randomBytes(8).toString('hex')}.broken`
   try {
     await rename(path, taken)
   } catch (error) {
-    return systemCode(error) === 'ENOENT'
+    if (systemCode(error) === 'ENOENT') return true
+    throw error
   }
   const found = holderIn(await readFile(taken, 'utf8').catch(() => ''))
   if (found?.nonce !== nonce) await link(taken, path).catch(() => undefined)
@@ -204,8 +240,10 @@ async function breakLock(path: string, nonce: string | undefined): Promise<boole
 
 function hasEnded(holder: Holder | undefined): boolean {
   if (holder === undefined) return false
-  const { host, boot, namespace } = thisProcess()
+  const { host, boot, namespace, pid, started } = thisProcess()
   if (holder.host !== host || holder.namespace !== namespace || boot === '') return false
+  const isOwn = holder.boot === boot && holder.pid === pid && holder.started === started
+  if (isOwn) return leftBehind.has(holder.nonce)
   return holder.boot !== boot || !isAlive(holder)
 }
 

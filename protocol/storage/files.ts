@@ -26,6 +26,8 @@ export async function replaceFile(path: string, text: string): Promise<void> {
 
 /** The next version of a file, in a temporary file beside it. */
 export interface Replacement {
+  /** Of the temporary file. */
+  readonly path: string
   /**
    * Writes the new text and makes it outlast a crash.
    * @throws AgentError `file-unwritable`; the temporary file is removed then
@@ -55,7 +57,7 @@ export async function prepareReplacement(path: string, reserve = ''): Promise<Re
     try {
       const file = await createPrivate(temporary)
       const replacement = new OpenReplacement(path, { target, temporary, directory, file })
-      if (reserve !== '') await replacement.write(reserve)
+      if (reserve !== '') await replacement.reserve(reserve)
       return replacement
     } catch (error) {
       await directory?.close()
@@ -67,14 +69,15 @@ export async function prepareReplacement(path: string, reserve = ''): Promise<Re
 }
 
 class OpenReplacement implements Replacement {
-  readonly #path: string
+  readonly path: string
+  readonly #finalPath: string
   readonly #target: string
-  readonly #temporary: string
   readonly #directory: FileHandle | undefined
   readonly #file: FileHandle
+  #reservedBytes = 0
 
   constructor(
-    path: string,
+    finalPath: string,
     parts: {
       readonly target: string
       readonly temporary: string
@@ -82,31 +85,39 @@ class OpenReplacement implements Replacement {
       readonly file: FileHandle
     },
   ) {
-    this.#path = path
+    this.path = parts.temporary
+    this.#finalPath = finalPath
     this.#target = parts.target
-    this.#temporary = parts.temporary
     this.#directory = parts.directory
     this.#file = parts.file
+  }
+
+  async reserve(text: string): Promise<void> {
+    await this.write(text)
+    this.#reservedBytes = Buffer.byteLength(text)
   }
 
   async write(text: string): Promise<void> {
     try {
       const bytes = Buffer.from(text)
-      // Over what was reserved: truncated first, the space could be taken by another file.
-      await this.#file.write(bytes, 0, bytes.length, 0)
-      await this.#file.truncate(bytes.length)
+      // Over what was reserved: truncated first, the space could be taken by another file. With spaces over
+      // the rest, so that a process that is killed before the truncation leaves a text that can be read.
+      const padded = Buffer.alloc(Math.max(bytes.length, this.#reservedBytes), ' ')
+      bytes.copy(padded)
+      await writeAll(this.#file, padded)
+      if (padded.length > bytes.length) await this.#file.truncate(bytes.length)
       await syncIfPossible(this.#file)
     } catch (error) {
       await this.discard()
-      throw asUnwritable(this.#path, error)
+      throw asUnwritable(this.#finalPath, error)
     }
   }
 
   async commit(): Promise<void> {
     try {
-      await rename(this.#temporary, this.#target)
+      await rename(this.path, this.#target)
     } catch (error) {
-      throw asUnwritable(this.#path, error)
+      throw asUnwritable(this.#finalPath, error)
     } finally {
       await this.#file.close()
       // Makes the rename outlast a crash of the machine, where the file system can.
@@ -116,7 +127,7 @@ class OpenReplacement implements Replacement {
   }
 
   async discard(): Promise<void> {
-    await rm(this.#temporary, { force: true }).catch(() => undefined)
+    await rm(this.path, { force: true }).catch(() => undefined)
     await this.#file.close().catch(() => undefined)
     await this.#directory?.close().catch(() => undefined)
   }
@@ -193,6 +204,14 @@ async function openDirectory(path: string): Promise<FileHandle | undefined> {
   } catch (error) {
     if (systemCode(error) === 'EACCES') return undefined
     throw error
+  }
+}
+
+/** The write of a limited file size, or of a disk that fills up, may be shorter than asked for. */
+async function writeAll(file: FileHandle, bytes: Buffer): Promise<void> {
+  let done = 0
+  while (done < bytes.length) {
+    done += (await file.write(bytes, done, bytes.length - done, done)).bytesWritten
   }
 }
 

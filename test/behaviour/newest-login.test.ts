@@ -172,3 +172,20 @@ test('a token that rotated while it could not be saved outlives a lock', async (
   await add('rt-0')
   expect(await tokenInFile()).toBe(agent.provider.valid)
 })
+
+test.each([{ request: 'remove', account: 'wlcg' }, { request: 'remove_all' }] as const)(
+  'a refresh token that could not be saved is saved when its account is unloaded: $request',
+  async (request) => {
+    await writeFile('rt-0')
+    const before = await agent.directory.read('wlcg')
+    // Too short to be given out again while the file is missing.
+    agent.provider.lifetime = 5
+    await add('rt-0', { plain_add: true })
+    await agent.directory.remove('wlcg')
+    agent.provider.rotates = true
+    await agent.call(forced)
+    await agent.directory.write('wlcg', before)
+    await agent.call<'remove' | 'remove_all'>(request)
+    expect(await tokenInFile()).toBe(agent.provider.valid)
+  },
+)

@@ -95,7 +95,7 @@ describe('unusable account file', () => {
   })
 })
 
-describe('new refresh token that cannot be saved', () => {
+describe('new refresh token that could not be saved', () => {
   beforeEach(() => {
     provider.settings.rotate = true
   })
@@ -114,14 +114,12 @@ describe('new refresh token that cannot be saved', () => {
   }
 
   test.skipIf(secondUser === undefined && process.getuid?.() === 0)(
-    'a refresh token that cannot be saved for lack of permission is reported with the access token and saved by the next request',
+    'a refresh whose new refresh token could not be saved for lack of permission is not sent while a token lives',
     async () => {
       await startLoaded(sandbox, provider)
       const before = await readFile(path, 'utf8')
       await chmod(sandbox.configDirectory, 0o500)
-      expect(await forceNew()).toMatch(
-        /refresh token of wlcg is only in the agent's memory.*permission/i,
-      )
+      expect(await forceNew()).toMatch(/new refresh token of wlcg could not be saved.*permission/i)
       expect(await readFile(path, 'utf8')).toBe(before)
       await chmod(sandbox.configDirectory, 0o700)
       expect(await forceNew()).toBe('')

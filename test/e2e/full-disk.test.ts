@@ -23,7 +23,7 @@ afterEach(async () => {
 })
 
 test.skipIf(reason !== undefined)(
-  `a refresh token that cannot be saved on a full disk is reported with the access token and saved by the next request${reason === undefined ? '' : ` (skipped: ${reason})`}`,
+  `a refresh whose new refresh token could not be saved on a full disk is not sent while a token lives, which is reported with that token${reason === undefined ? '' : ` (skipped: ${reason})`}`,
   async () => {
     await seedAccount(sandbox, provider, 'wlcg')
     const disk = join(sandbox.directory, 'disk')
@@ -50,7 +50,7 @@ test.skipIf(reason !== undefined)(
     const env = { OIDC_CONFIG_DIR: disk, OIDC_ENCRYPTION_PW: PASSWORD }
     const finished = await sandbox.run('unshare', ['-m', 'sh', '-c', script], { env })
     expect(outputOf(finished)).toMatch(
-      /^success\nfull: 0\nfile as before\nspace again: 0\nfile rewritten\nsuccess\n.*refresh token of wlcg is only in the agent's memory: .*no space left on device/s,
+      /^success\nfull: 0\nfile as before\nspace again: 0\nfile rewritten\nsuccess\n.*a new refresh token of wlcg could not be saved: .*no space left on device/s,
     )
     expect(finished.stderr).toBe('')
   },
