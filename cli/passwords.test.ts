@@ -37,7 +37,7 @@ describe('The sources of a password', () => {
 
   test('password sources are tried in the order variable, command, file', async () => {
     const file = join(directory, 'pw')
-    await writeFile(file, 'from file\n')
+    await writeFile(file, 'from file\n', { mode: 0o600 })
     const all = { variable: 'PW', command: 'echo from command', file }
     expect(await ask(all, { PW: 'from env' })).toEqual({ password: 'from env', warnings: [] })
     expect(await ask(all)).toEqual({
@@ -74,7 +74,7 @@ describe('The sources of a password', () => {
 
   test('a source without a password is reported and skipped', async () => {
     const empty = join(directory, 'empty')
-    await writeFile(empty, '')
+    await writeFile(empty, '', { mode: 0o600 })
     expect(await ask({ file: empty })).toEqual({
       password: undefined,
       warnings: [`--pw-file: ${empty} is empty`],

@@ -116,10 +116,10 @@ describe('reading', () => {
     const own = getuid?.() ?? 0
     // Root owns files that everybody trusts: as root, give the file away.
     if (own === 0) chownSync(file, 4711, 4711)
-    const stranger = new AccountDirectory(path, own + 1)
+    const stranger = new AccountDirectory(path, { uid: own + 1 })
     await expect(stranger.read('wlcg')).rejects.toMatchObject({
       code: 'file-unreadable',
-      message: `will not read ${file}: it belongs to another user`,
+      message: `will not read ${file}: it belongs to another user (uid ${own === 0 ? 4711 : own})`,
     })
   })
 
