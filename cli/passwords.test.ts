@@ -1,4 +1,4 @@
-import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { chmod, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
@@ -48,6 +48,17 @@ describe('The sources of a password', () => {
       password: 'from file',
       warnings: ['--pw-env: PW is not set', '--pw-cmd: the command failed (3)'],
     })
+  })
+
+  test('a password file that others can read is used, and said with the chmod to type', async () => {
+    const file = join(directory, 'pw')
+    await writeFile(file, 'from file\n')
+    await chmod(file, 0o644)
+    const { password, warnings } = await ask({ file })
+    expect(password).toBe('from file')
+    expect(warnings).toEqual([
+      `Warning: others can read ${file}, which holds secrets. To prevent it: chmod go-rwx ${file}`,
+    ])
   })
 
   test.each([

@@ -111,6 +111,18 @@ describe('reading', () => {
     }
   })
 
+  test('reports a file that others can read once, and reads it', async () => {
+    const file = put('wlcg')
+    chmodSync(file, 0o604)
+    const lines: string[] = []
+    const watched = new AccountDirectory(path, { warn: (line) => lines.push(line) })
+    expect(await watched.read('wlcg')).toBe('text')
+    await watched.read('wlcg')
+    expect(lines).toEqual([
+      `Warning: others can read ${file}, which holds secrets. To prevent it: chmod go-rwx ${file}`,
+    ])
+  })
+
   test("refuses another user's file", async () => {
     const file = put('wlcg')
     const own = getuid?.() ?? 0

@@ -137,7 +137,7 @@ export class FileTrust {
     const byOthers = mode & OTHERS_READ_OR_WRITE
     const byGroup = this.#isPrivate(gid) ? 0 : mode & GROUP_READ_OR_WRITE
     if (byOthers === 0 && byGroup === 0) return undefined
-    const who = byOthers === 0 ? `the members of its group (gid ${gid})` : 'others'
+    const who = byOthers === 0 ? `the group ${gid}` : 'others'
     const can = ((byOthers | (byGroup >> 3)) & OTHERS_WRITE) === 0 ? 'read' : 'read or change'
     return `Warning: ${who} can ${can} ${path}, which holds secrets. To prevent it: chmod go-rwx ${shellQuote(path)}`
   }
