@@ -120,7 +120,7 @@ test('the issuer files are read again when one has changed, and only then', asyn
 })
 
 test('an issuer file that others could have written is not believed, also if only its mode has changed', async () => {
-  const read = knownIssuersReader(() => directory, join(directory, 'etc'))
+  const read = knownIssuersReader(() => Promise.resolve(directory), join(directory, 'etc'))
   await write([{ issuer, accounts: ['one'] }])
   expect(await read()).toHaveLength(1)
   for (const path of [join(directory, 'issuer.config'), directory]) {
