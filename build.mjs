@@ -126,7 +126,7 @@ await Promise.all([
       banner: { js: '#!/usr/bin/env node' },
     }),
   ),
-  bundle('agent/main.ts', 'agent.cjs'),
+  bundle('agent/main.ts', 'agent.cjs', { inject: ['agent/oauth/fetch-types.ts'] }),
   bundle('agent/process/argon2-worker.ts', 'argon2-worker.cjs'),
   ...Object.entries(shared).map(bundleShared),
   bundleLibrary(),

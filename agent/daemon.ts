@@ -25,6 +25,7 @@ import {
   hardenProcess,
   type ReadCredentials,
 } from './process/hardening.ts'
+import { collectWhenIdle } from './process/idle-memory.ts'
 import {
   prepareSocketLocation,
   removeSocket,
@@ -125,6 +126,7 @@ type Listen = (path: string, context: AgentContext, peerOf: PeerOf) => Promise<R
 function socketListener(log: Log): Listen {
   const keys = new RotatingKeyPair(newKeyPair, systemRuntime.now)
   const connections = new ConnectionTable(connectionLimit(), noRoom(log))
+  const inUse = collectWhenIdle()
   return async (path, context, peerOf) => {
     // The umask sets the mode of the socket when it is bound: it never has another mode. It is bound before
     // startServer returns.
@@ -132,7 +134,10 @@ function socketListener(log: Log): Listen {
     const started = startServer(path, {
       // libsodium is loaded for the first sealed client: our own clients do not need it.
       openChannel: async (key) => openSealedChannel(await loadSodium(), key, keys.get()),
-      answer: (request, peer, signal) => dispatch(request, peer, context, signal),
+      answer: (request, peer, signal) => {
+        inUse()
+        return dispatch(request, peer, context, signal)
+      },
       requestTimeoutMs: REQUEST_TIMEOUT_MS,
       peerOf,
       connections,

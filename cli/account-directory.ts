@@ -5,12 +5,17 @@ import { printNames } from './printing.ts'
 import type { Io } from './run.ts'
 
 /**
- * The directory of the account files.
+ * The directory of the account files. Says on stderr which of those that are read others can read.
  * @throws AgentError `file-not-found` if it does not exist
  */
-export async function accountDirectory(env: Io['env']): Promise<AccountDirectory> {
+export async function accountDirectory({
+  env,
+  stderr,
+}: Pick<Io, 'env' | 'stderr'>): Promise<AccountDirectory> {
   const path = await findConfigDirectory(env)
-  if (path !== undefined) return new AccountDirectory(path)
+  if (path !== undefined) {
+    return new AccountDirectory(path, { warn: (line) => void stderr.write(`${line}\n`) })
+  }
   throw new AgentError('file-not-found', 'oidc-dir does not exist. Run oidc-gen to create it.')
 }
 

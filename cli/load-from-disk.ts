@@ -27,7 +27,7 @@ export async function loadFromDisk(loading: Loading, notLoaded: AgentError): Pro
   const { account, agent, env } = loading
   const path = await findConfigDirectory(env)
   if (path === undefined) throw notLoaded
-  const directory = new AccountDirectory(path)
+  const directory = new AccountDirectory(path, { warn: (line) => terminal.say(line) })
   if (!(await directory.has(account))) throw notLoaded
   const terminal = terminalOr(notLoaded, loading)
   try {

@@ -1,5 +1,5 @@
 import { writeFileSync } from 'node:fs'
-import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { chmod, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
@@ -63,7 +63,7 @@ describe('The sources of a password', () => {
 
   test('password sources are tried in the order variable, command, file', async () => {
     const file = join(directory, 'pw')
-    await writeFile(file, 'from file\n')
+    await writeFile(file, 'from file\n', { mode: 0o600 })
     const all = { variable: 'PW', command: 'echo from command', file }
     expect(await ask(all, { PW: 'from env' })).toEqual({ password: 'from env', warnings: [] })
     expect(await ask(all)).toEqual({
@@ -74,6 +74,17 @@ describe('The sources of a password', () => {
       password: 'from file',
       warnings: ['--pw-env: PW is not set', '--pw-cmd: the command failed (3)'],
     })
+  })
+
+  test('a password file that others can read is used, and said with the chmod to type', async () => {
+    const file = join(directory, 'pw')
+    await writeFile(file, 'from file\n')
+    await chmod(file, 0o644)
+    const { password, warnings } = await ask({ file })
+    expect(password).toBe('from file')
+    expect(warnings).toEqual([
+      `Warning: others can read ${file}, which holds secrets. To prevent it: chmod go-rwx ${file}`,
+    ])
   })
 
   test.each([
@@ -100,7 +111,7 @@ describe('The sources of a password', () => {
 
   test('a source without a password is reported and skipped', async () => {
     const empty = join(directory, 'empty')
-    await writeFile(empty, '')
+    await writeFile(empty, '', { mode: 0o600 })
     expect(await ask({ file: empty })).toEqual({
       password: undefined,
       warnings: [`--pw-file: ${empty} is empty`],

@@ -9,6 +9,7 @@ import {
   unlockAccountFile,
 } from '../protocol/storage/account-file.ts'
 import { findConfigDirectory } from '../protocol/storage/config-directory.ts'
+import { exposureOf } from '../protocol/storage/file-trust.ts'
 import { readKnownIssuers } from '../protocol/storage/issuer-config.ts'
 import type { Environment } from '../protocol/wire/agent-options.ts'
 import { AgentError, systemReason } from '../protocol/wire/errors.ts'
@@ -173,6 +174,8 @@ async function outputOf(
 
 async function firstLineOf(path: string, { warn }: SourceEnvironment): Promise<string | undefined> {
   try {
+    const exposure = await exposureOf(path)
+    if (exposure !== undefined) warn(exposure)
     const [line] = (await readFile(path, 'utf8')).split(/\r?\n/, 1)
     if (line !== undefined && line !== '') return line
     warn(`--pw-file: ${path} is empty`)

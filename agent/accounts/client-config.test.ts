@@ -1,4 +1,4 @@
-import { mkdir, mkdtemp, rm, utimes, writeFile } from 'node:fs/promises'
+import { chmod, mkdir, mkdtemp, rm, utimes, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
@@ -117,4 +117,16 @@ test('the issuer files are read again when one has changed, and only then', asyn
   await mkdir(join(directory, 'issuer.config.d'))
   await writeFile(join(directory, 'issuer.config.d', 'more'), '{"issuer":"https://more.example"}')
   expect(await read()).toHaveLength(2)
+})
+
+test('an issuer file that others could have written is not believed, also if only its mode has changed', async () => {
+  const read = knownIssuersReader(() => Promise.resolve(directory), join(directory, 'etc'))
+  await write([{ issuer, accounts: ['one'] }])
+  expect(await read()).toHaveLength(1)
+  for (const path of [join(directory, 'issuer.config'), directory]) {
+    await chmod(path, 0o777)
+    await expect(read()).rejects.toThrow('others can write to it')
+    await chmod(path, 0o700)
+    expect(await read()).toHaveLength(1)
+  }
 })

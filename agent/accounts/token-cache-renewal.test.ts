@@ -101,6 +101,27 @@ test('a token that has to make room for a newer one is not renewed', () => {
   const cache = new TokenCache()
   const renew = vi.fn()
   cache.store('first', token(100), { runtime, renew })
+  cache.find('first', 0, 0)
   for (let index = 0; index < MAX_CACHED_TOKENS; index += 1) cache.store(`${index}`, token(100))
+  vi.advanceTimersByTime(1000 * 1000)
+  expect(renew).not.toHaveBeenCalled()
+})
+
+test('one timer renews the tokens of a cache, each at its time, whatever the order in which they came', () => {
+  const cache = new TokenCache()
+  const renewed: string[] = []
+  for (const [key, lifetime] of [
+    ['later', 300],
+    ['soon', 100],
+    ['last', 500],
+  ] as const) {
+    cache.store(key, token(lifetime), { runtime, renew: () => renewed.push(key) })
+    cache.find(key, 0, 0)
+  }
+  expect(vi.getTimerCount()).toBe(1)
+  vi.advanceTimersByTime(100 * 1000)
+  expect(renewed).toEqual(['soon'])
+  vi.advanceTimersByTime(900 * 1000)
+  expect(renewed).toEqual(['soon', 'later', 'last'])
   expect(vi.getTimerCount()).toBe(0)
 })

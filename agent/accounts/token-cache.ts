@@ -49,12 +49,18 @@ export interface Renewal {
 
 interface Entry {
   readonly token: CachedToken
-  readonly cancelRenewal: CancelTimer | undefined
+  /** When it is renewed, milliseconds since 1970; infinite: not, or it was. */
+  renewAt: number
+  readonly renew: (() => void) | undefined
 }
 
-/** The access tokens of one account by requested scopes and audiences, each with the timer of its renewal. */
+/**
+ * The access tokens of one account by requested scopes and audiences. One timer serves the renewals of all:
+ * a timer for each token takes as much memory as the token.
+ */
 export class TokenCache {
   readonly #entries = new Map<string, Entry>()
+  #alarm: { readonly at: number; readonly cancel: CancelTimer } | undefined
   #isClosed = false
 
   /**
@@ -81,8 +87,9 @@ export class TokenCache {
     // Deleted first, so that a token stored again counts as the newest.
     this.delete(key)
     if (this.#isClosed) return
-    const cancelRenewal = renewal && startRenewal(token, renewal)
-    this.#entries.set(key, { token, cancelRenewal })
+    const renewAt = renewal === undefined ? Infinity : renewalTime(token, renewal.runtime)
+    this.#entries.set(key, { token, renewAt, renew: renewal?.renew })
+    if (renewal !== undefined) this.#setAlarm(renewAt, renewal.runtime)
     if (this.#entries.size <= MAX_CACHED_TOKENS) return
     const oldest = this.#entries.keys().next()
     if (!oldest.done) this.delete(oldest.value)
@@ -94,12 +101,13 @@ export class TokenCache {
   }
 
   delete(key: string): void {
-    this.#entries.get(key)?.cancelRenewal?.()
     this.#entries.delete(key)
   }
 
   clear(): void {
-    for (const key of this.#entries.keys()) this.delete(key)
+    this.#entries.clear()
+    this.#alarm?.cancel()
+    this.#alarm = undefined
   }
 
   /** Forgets all tokens, ends their renewals, and stores none from now on. */
@@ -111,6 +119,25 @@ export class TokenCache {
   get size(): number {
     return this.#entries.size
   }
+
+  #setAlarm(at: number, runtime: Runtime): void {
+    if (this.#alarm !== undefined && this.#alarm.at <= at) return
+    this.#alarm?.cancel()
+    this.#alarm = { at, cancel: startTimer(runtime, at, () => this.#renewDue(runtime)) }
+  }
+
+  #renewDue(runtime: Runtime): void {
+    this.#alarm = undefined
+    const now = runtime.now()
+    const due = [...this.#entries.values()].filter(({ renewAt }) => renewAt <= now)
+    for (const entry of due) {
+      entry.renewAt = Infinity
+      if (entry.token.used) entry.renew?.()
+    }
+    const times = [...this.#entries.values()].map(({ renewAt }) => renewAt)
+    const next = Math.min(Infinity, ...times)
+    if (next < Infinity) this.#setAlarm(next, runtime)
+  }
 }
 
 function use(token: CachedToken, kind: 'fresh' | 'best', minValidSeconds: number): Freshness {
@@ -119,11 +146,9 @@ function use(token: CachedToken, kind: 'fresh' | 'best', minValidSeconds: number
   return { kind, token }
 }
 
-function startRenewal(token: CachedToken, { runtime, renew }: Renewal): CancelTimer {
-  const dueAt = (token.expiresAt - renewalLeadSeconds(token, runtime.random())) * 1000
-  return startTimer(runtime, dueAt, () => {
-    if (token.used) renew()
-  })
+/** Milliseconds since 1970. */
+function renewalTime(token: CachedToken, runtime: Runtime): number {
+  return (token.expiresAt - renewalLeadSeconds(token, runtime.random())) * 1000
 }
 
 /**

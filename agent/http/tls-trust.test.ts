@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process'
-import { copyFile, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { chmod, copyFile, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
@@ -96,6 +96,36 @@ describe('finding CA bundles', () => {
     expect((await failureOf(readSecureContext(files))).message).toContain(
       'it is not a regular file',
     )
+  })
+
+  test('a bundle that everybody can write, or in such a directory, is refused until that is mended', async () => {
+    await writeFile(bundle, createAuthority().pem)
+    const { stamp } = await findCaFiles(bundle, [], [])
+    const refused = async (path: string, mode: number): Promise<void> => {
+      await chmod(path, mode)
+      const files = await findCaFiles(bundle, [], [])
+      const { message } = await failureOf(readSecureContext(files))
+      expect(message).toContain('others can write to it')
+      expect(message).toContain(`chmod go-w ${path}`)
+    }
+    await refused(bundle, 0o646)
+    // A pool that is open already is opened again.
+    expect((await findCaFiles(bundle, [], [])).stamp).not.toBe(stamp)
+    await chmod(bundle, 0o664)
+    await readSecureContext(await findCaFiles(bundle, [], []))
+    await refused(directory, 0o777)
+    await chmod(directory, 0o1777)
+    await readSecureContext(await findCaFiles(bundle, [], []))
+  })
+
+  test('in a directory of certificates one that everybody can write is left out', async () => {
+    await writeFile(bundle, createAuthority().pem)
+    await writeFile(join(directory, 'open.pem'), createAuthority().pem)
+    await chmod(bundle, 0o666)
+    await readSecureContext(await findCaFiles(directory, [], []))
+    await chmod(join(directory, 'open.pem'), 0o666)
+    const files = await findCaFiles(directory, [], [])
+    expect((await failureOf(readSecureContext(files))).message).toContain('no PEM certificate')
   })
 
   test('a bundle of more than 8 MiB is refused', async () => {

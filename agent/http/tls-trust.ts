@@ -9,6 +9,7 @@ import {
   rootCertificates,
   type SecureContext,
 } from 'node:tls'
+import { FileTrust } from '../../protocol/storage/file-trust.ts'
 import { readRegularFile } from '../../protocol/storage/regular-file.ts'
 import { AgentError, errorCodes } from '../../protocol/wire/errors.ts'
 import { fileAnswer, NoFileAnswer } from '../file-answers.ts'
@@ -95,8 +96,9 @@ export async function readSecureContext(files: CaFiles): Promise<SecureContext> 
   const { directory } = files
   if (files.paths.length === 0 && directory === undefined) return createSecureContext()
   const authorities = new Map<string, string>()
+  const trust = new FileTrust({ uid: undefined, groups: 'any' })
   for (const path of files.paths) {
-    for (const certificate of await certificatesOf(path, files.directory)) {
+    for (const certificate of await certificatesOf(path, files.directory, trust)) {
       authorities.set(certificate.replace(/\s/g, ''), certificate)
     }
   }
@@ -113,9 +115,10 @@ const NO_CERTIFICATE = 'it holds no PEM certificate'
 async function certificatesOf(
   path: string,
   directory: string | undefined,
+  trust: FileTrust,
 ): Promise<readonly string[]> {
   try {
-    return certificatesIn(await textOf(path), path)
+    return certificatesIn(await textOf(path, trust), path)
   } catch (error) {
     if (directory === undefined || !(error instanceof AgentError)) throw error
     // The next of its files would not be read either.
@@ -142,9 +145,17 @@ function isCertificate(pem: string): boolean {
 /** Bundles of all public authorities have about 250 kB. */
 const MAX_BUNDLE_BYTES = 8 << 20
 
-async function textOf(path: string): Promise<string> {
+/** @throws AgentError also if everybody can change the file: they would choose which servers get our secrets */
+async function textOf(path: string, trust: FileTrust): Promise<string> {
   try {
-    return await answerAbout(path, 'read', () => readRegularFile(path, MAX_BUNDLE_BYTES))
+    return await answerAbout(path, 'read', () =>
+      readRegularFile(path, MAX_BUNDLE_BYTES, async (status) => {
+        const fault = trust.fault(path, status) ?? (await trust.pathFault(path))
+        if (fault === undefined) return
+        const at = fault.path === path ? '' : `${fault.path}: `
+        throw new Error(`${at}${fault.reason} (${fault.remedy ?? ''})`)
+      }),
+    )
   } catch (error) {
     if (error instanceof AgentError) throw error
     throw unreadable(path, error instanceof Error ? error.message : 'unknown reason', error)
@@ -154,8 +165,9 @@ async function textOf(path: string): Promise<string> {
 /** Undefined if the file cannot be looked at. @throws AgentError `tls` if its file system does not answer */
 async function stampOf(path: string): Promise<string | undefined> {
   try {
-    const { mtimeMs, size, ino } = await answerAbout(path, 'stat', () => stat(path))
-    return `${path}:${ino}:${size}:${mtimeMs}`
+    // Also changed by chmod, unlike mtime.
+    const { ctimeMs, size, ino } = await answerAbout(path, 'stat', () => stat(path))
+    return `${path}:${ino}:${size}:${ctimeMs}`
   } catch (error) {
     if (error instanceof AgentError) throw error
     return undefined

@@ -1,23 +1,14 @@
 import { randomBytes } from 'node:crypto'
-import {
-  chmodSync,
-  chownSync,
-  lstatSync,
-  mkdtempSync,
-  rmdirSync,
-  statSync,
-  unlinkSync,
-} from 'node:fs'
+import { chmodSync, chownSync, lstatSync, mkdtempSync, rmdirSync, unlinkSync } from 'node:fs'
 import { connect } from 'node:net'
 import { basename, dirname, join, resolve, sep } from 'node:path'
+import { FileTrust } from '../../protocol/storage/file-trust.ts'
 import { makeDirectories } from '../../protocol/storage/files.ts'
 import { AgentError, systemReason } from '../../protocol/wire/errors.ts'
 import { shellQuote } from '../../protocol/wire/text.ts'
 
 /** sun_path has 108 bytes with its final NUL (unix(7)). */
 const MAX_PATH_BYTES = 107
-const GROUP_OR_OTHERS_WRITE = 0o022
-const STICKY = 0o1000
 
 /** Where the agent's socket is, and what to remove at the end. */
 export interface SocketLocation {
@@ -48,7 +39,7 @@ export async function prepareSocketLocation(options: SocketOptions): Promise<Soc
       : chosenLocation(options.socketPath, options)
   try {
     checkLength(location.path)
-    checkTrust(dirname(location.path), options.uid)
+    await checkTrust(location.path, options.uid)
     await removeStale(location.path, options.uid)
   } catch (error) {
     removeDirectory(location)
@@ -154,26 +145,15 @@ function checkLength(path: string): void {
   )
 }
 
-/**
- * Checks that only this user or root can change the directories of the path: others could replace the
- * socket by their own. A sticky directory (/tmp) is allowed: in it only owners can rename.
- */
-function checkTrust(directory: string, uid: number): void {
-  for (let path = directory; ; path = dirname(path)) {
-    const { mode, uid: owner } = statSync(path)
-    const writable = (mode & GROUP_OR_OTHERS_WRITE) !== 0 && (mode & STICKY) === 0
-    if ((owner !== uid && owner !== 0) || writable) {
-      const why = writable ? 'others can write to it' : `it belongs to uid ${owner}`
-      throw new AgentError(
-        'file-unwritable',
-        `socket path location is not trustworthy: ${path}: ${why}`,
-        {
-          hint: 'Choose a directory with --socket-path that only you can write to.',
-        },
-      )
-    }
-    if (path === dirname(path)) return
-  }
+/** Checks that only this user or root can change the directories of the path: others could replace the socket. */
+async function checkTrust(path: string, uid: number): Promise<void> {
+  const fault = await new FileTrust({ uid, groups: 'none' }).pathFault(path)
+  if (fault === undefined) return
+  throw new AgentError(
+    'file-unwritable',
+    `socket path location is not trustworthy: ${fault.path}: ${fault.reason}`,
+    { hint: 'Choose a directory with --socket-path that only you can write to.' },
+  )
 }
 
 async function removeStale(path: string, uid: number): Promise<void> {

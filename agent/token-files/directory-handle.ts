@@ -1,10 +1,8 @@
 import { constants, type FileHandle, lstat, open, readdir, unlink } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
+import { FileTrust } from '../../protocol/storage/file-trust.ts'
 import { isTokenText, MAX_TOKEN_FILE_BYTES } from '../../protocol/storage/token-line.ts'
 import { AgentError, systemCode, unwritable } from '../../protocol/wire/errors.ts'
-
-const STICKY = 0o1000
-const WRITABLE_BY_OTHERS = 0o022
 
 /** Identifies a file among others of the same name, also if the inode is used again. */
 export type FileIdentity = string
@@ -42,12 +40,14 @@ export async function withDirectory<T>(
     throw unwritable(path, error)
   }
   try {
-    const { uid: owner, mode } = await handle.stat()
-    if (owner !== uid && owner !== 0) {
-      throw refused(path, `its directory belongs to another user (uid ${owner})`)
+    const status = await handle.stat()
+    const trust = new FileTrust({ uid, groups: 'none' })
+    if (trust.ownerFault(directory, status) !== undefined) {
+      throw refused(path, `its directory belongs to another user (uid ${status.uid})`)
     }
-    if ((mode & WRITABLE_BY_OTHERS) !== 0 && (mode & STICKY) === 0) {
-      throw refused(path, 'other users can write in its directory', `chmod go-w '${directory}'`)
+    const fault = trust.fault(directory, status)
+    if (fault !== undefined) {
+      throw refused(path, 'other users can write in its directory', fault.remedy)
     }
     const base = process.platform === 'linux' ? `/proc/self/fd/${handle.fd}` : directory
     return await work({

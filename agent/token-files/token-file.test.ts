@@ -17,6 +17,7 @@ import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
 import { build } from 'esbuild'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { shellQuote } from '../../protocol/wire/text.ts'
 import { secondUser } from '../../test/support/command.ts'
 import { checkTokenFile, removeTokenFile, writeTokenFile } from './token-file.ts'
 
@@ -96,7 +97,7 @@ describe('writing', () => {
       chmodSync(directory, mode)
       await expect(writeTokenFile(path, fresh, uid)).rejects.toMatchObject({
         message: expect.stringContaining('other users can write in its directory') as string,
-        hint: `chmod go-w '${directory}'`,
+        hint: `chmod go-w ${shellQuote(directory)}`,
       })
       expect(readdirSync(directory)).toEqual([])
       // Like /tmp: there a user cannot remove or rename a file of another user.

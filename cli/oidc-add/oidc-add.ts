@@ -110,7 +110,7 @@ async function load(account: string, context: AddContext): Promise<void> {
       hint: 'Leave out --pw-prompt to be asked on the terminal.',
     })
   }
-  const directory = await accountDirectory(io.env)
+  const directory = await accountDirectory(io)
   if (!(await directory.has(account))) throw noSuchAccount(account)
 
   const { info: loaded } = await callAgent(agent, { request: 'loaded_accounts' })
@@ -183,7 +183,7 @@ async function unlock({ agent, io, terminal }: AddContext): Promise<void> {
 
 /** Prints the content of an account file, including secrets. */
 async function printFile(account: string, { io, options, terminal }: AddContext): Promise<void> {
-  const text = await (await accountDirectory(io.env)).read(account)
+  const text = await (await accountDirectory(io)).read(account)
   const ways = { sources: passwordSources(options), io, terminal }
   const { fields } = await unlockAccount(account, text, ways)
   io.stdout.write(`${printedAccount(fields)}\n`)

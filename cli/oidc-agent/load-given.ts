@@ -50,7 +50,7 @@ async function loadNamed(
   agent: AgentAddress,
   { sources, io }: { readonly sources: PasswordSources; readonly io: Io },
 ): Promise<void> {
-  const text = (await credential(`${name}.account`, io.env)) ?? (await accountFile(name, io.env))
+  const text = (await credential(`${name}.account`, io.env)) ?? (await accountFile(name, io))
   if (text.trimStart().startsWith('{')) {
     const config = accountJson(text, `the credential ${name}.account`)
     await callAgent(agent, { request: 'add', config, plain_add: true })
@@ -67,11 +67,11 @@ async function loadNamed(
   }
 }
 
-async function accountFile(name: string, env: Io['env']): Promise<string> {
-  const directory = await accountDirectory(env)
+async function accountFile(name: string, io: Io): Promise<string> {
+  const directory = await accountDirectory(io)
   if (await directory.has(name)) return directory.read(name)
   throw new AgentError('unknown-account', `there is no account file '${name}' to load`, {
-    hint: `oidc-agent looked in ${directory.path}${env[CREDENTIALS_VARIABLE] === undefined ? '' : ` and $${CREDENTIALS_VARIABLE}`}`,
+    hint: `oidc-agent looked in ${directory.path}${io.env[CREDENTIALS_VARIABLE] === undefined ? '' : ` and $${CREDENTIALS_VARIABLE}`}`,
   })
 }
 

@@ -64,7 +64,7 @@ async function keep(
   io.stdout.write(DONE_AT_ONCE)
   printInfo(reply.info, io)
   const { name } = accountOf(reply.config)
-  const old = sealing.kind === 'none' ? undefined : await existingAccount(name, io.env, passwords)
+  const old = sealing.kind === 'none' ? undefined : await existingAccount(name, passwords)
   // After --reauthenticate the file exists, and keeps its password.
   const kept: Sealing = old === undefined ? sealing : { kind: 'same', key: old.key }
   await saveAccount(reply.config, kept, gen)

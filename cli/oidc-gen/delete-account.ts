@@ -27,7 +27,7 @@ interface Deletion {
 export async function deleteAccount(name: string, deletion: Deletion): Promise<void> {
   const { agent, io, prompter, passwords } = deletion
   await callAgent(agent, { request: 'check' })
-  const directory = await accountDirectory(io.env)
+  const directory = await accountDirectory(io)
   if (!(await directory.has(name))) {
     throw new AgentError('unknown-account', 'No account with that shortname configured', {
       hint: 'To list the accounts: oidc-gen -l',

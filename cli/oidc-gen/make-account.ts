@@ -6,7 +6,6 @@ import type { JsonObject } from '../../protocol/wire/messages.ts'
 import { accountDirectory } from '../account-directory.ts'
 import { type PasswordAccess, type UnlockedAccount, unlockAccount } from '../passwords.ts'
 import { printable } from '../printing.ts'
-import type { Io } from '../run.ts'
 import {
   type AccountBasis,
   changedAccountJson,
@@ -104,7 +103,7 @@ export async function configureAccount(plan: ConfigurePlan, gen: GenIo): Promise
   await callAgent(agent, { request: 'check' })
   const name = plan.account ?? (await askName(prompter))
   checkAccountName(name)
-  const old = await existingAccount(name, io.env, passwords)
+  const old = await existingAccount(name, passwords)
   if (old === undefined) {
     io.stdout.write('No account exists with this short name. Creating new configuration ...\n')
   }
@@ -118,12 +117,10 @@ export async function configureAccount(plan: ConfigurePlan, gen: GenIo): Promise
 /** The account of that name, opened; undefined if there is no file for it. */
 export async function existingAccount(
   name: string,
-  env: Io['env'],
   passwords: PasswordAccess,
 ): Promise<UnlockedAccount | undefined> {
-  const path = await findConfigDirectory(env)
-  if (path === undefined) return undefined
-  const directory = new AccountDirectory(path)
+  if ((await findConfigDirectory(passwords.io.env)) === undefined) return undefined
+  const directory = await accountDirectory(passwords.io)
   if (!(await directory.has(name))) return undefined
   return unlockAccount(name, await directory.read(name), passwords)
 }
@@ -136,7 +133,7 @@ async function configured(
   { io, host, agent, prompter, passwords }: GenIo,
 ): Promise<JsonObject> {
   const { extension, required } = plan.members
-  const file = plan.file === undefined ? {} : await readConfiguration(plan.file, io.env, passwords)
+  const file = plan.file === undefined ? {} : await readConfiguration(plan.file, passwords)
   const stored = { ...old, ...file }
   await checkExtensionFields({ ...stored, ...extension }, required)
   const known = await readKnownIssuers(await findConfigDirectory(io.env), host.systemDirectory)
@@ -184,7 +181,7 @@ async function existingClient(
 export async function reauthenticate(plan: ReauthenticatePlan, gen: GenIo): Promise<void> {
   const { io, agent, passwords } = gen
   await callAgent(agent, { request: 'check' })
-  const directory = await accountDirectory(io.env)
+  const directory = await accountDirectory(io)
   if (!(await directory.has(plan.account))) throw noSuchAccount()
   const text = await directory.read(plan.account)
   const { fields, key } = await unlockAccount(plan.account, text, passwords)
@@ -205,8 +202,7 @@ export async function printOnlyToken(plan: OnlyTokenPlan, gen: GenIo): Promise<v
   const { io, agent, passwords } = gen
   await callAgent(agent, { request: 'check' })
   const { account } = plan
-  const stored =
-    account === undefined ? undefined : await existingAccount(account, io.env, passwords)
+  const stored = account === undefined ? undefined : await existingAccount(account, passwords)
   const fields = await configured(account ?? 'only-at', stored?.fields ?? {}, plan, gen)
   const token = await loginForToken(fields, plan.login, gen)
   if (token !== undefined) io.stdout.write(`${printable('access token', token)}\n`)

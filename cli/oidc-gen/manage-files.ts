@@ -10,6 +10,7 @@ import {
   withAccountLock,
 } from '../../protocol/storage/account-directory.ts'
 import { openAccountFile, sealAccountFile } from '../../protocol/storage/account-file.ts'
+import { exposureOf } from '../../protocol/storage/file-trust.ts'
 import { replaceFile } from '../../protocol/storage/files.ts'
 import {
   addIssuerAccount,
@@ -30,33 +31,25 @@ import type { FilePlan } from './plan.ts'
  * @param file a path or an account's name
  * @throws AgentError `file-not-found`, `file-unreadable`, or what `unlockAccount` throws
  */
-export async function printFile(
-  file: string,
-  { env, stdout }: Io,
-  passwords: PasswordAccess,
-): Promise<void> {
-  const named = await namedFile(file, env)
+export async function printFile(file: string, io: Io, passwords: PasswordAccess): Promise<void> {
+  const named = await namedFile(file, io)
   const { fields } = await unlockAccount(named.name, await named.read(), passwords)
-  stdout.write(`${printedAccount(fields)}\n`)
+  io.stdout.write(`${printedAccount(fields)}\n`)
 }
 
 /**
  * `-u`: seals a file again, in the current format and with the same password.
  * @throws AgentError as {@link printFile}; `file-unwritable`
  */
-export async function updateFile(
-  file: string,
-  { env, stdout }: Io,
-  passwords: PasswordAccess,
-): Promise<void> {
-  const named = await namedFile(file, env)
+export async function updateFile(file: string, io: Io, passwords: PasswordAccess): Promise<void> {
+  const named = await namedFile(file, io)
   const text = await named.read()
   const unlocked = await unlockAccount(named.name, text, passwords)
   await named.locked(async () => {
     const fields = await presentFields(unlocked, text, await named.read())
     await named.write(await sealAccountFile(fields, unlocked.key))
   })
-  stdout.write('Updated config file format\n')
+  io.stdout.write('Updated config file format\n')
 }
 
 /**
@@ -70,7 +63,7 @@ export async function renameAccount(
   passwords: PasswordAccess,
 ): Promise<void> {
   checkAccountName(to)
-  const directory = await accountDirectory(io.env)
+  const directory = await accountDirectory(io)
   if (!(await directory.has(from))) throw noSuchAccount()
   if (await directory.has(to)) throw nameTaken(to)
   const text = await directory.read(from)
@@ -151,9 +144,9 @@ interface NamedFile {
 }
 
 /** The file that FILE of -p, -u and -f means: a path, or an account's name (cli.md §1.4). */
-async function namedFile(file: string, env: Io['env']): Promise<NamedFile> {
+async function namedFile(file: string, io: Pick<Io, 'env' | 'stderr'>): Promise<NamedFile> {
   if (!file.includes('/')) {
-    const directory = await accountDirectory(env)
+    const directory = await accountDirectory(io)
     return {
       name: file,
       read: () => directory.read(file),
@@ -161,17 +154,19 @@ async function namedFile(file: string, env: Io['env']): Promise<NamedFile> {
       locked: (work) => directory.locked(file, commandWait(), work),
     }
   }
-  const path = file.startsWith('~/') ? join(env['HOME'] ?? homedir(), file.slice(2)) : file
+  const path = file.startsWith('~/') ? join(io.env['HOME'] ?? homedir(), file.slice(2)) : file
   return {
     name: basename(path),
-    read: () => readPath(path),
+    read: () => readPath(path, io),
     write: (text) => replaceFile(path, text),
     locked: (work) => withAccountLock(path, commandWait(), work),
   }
 }
 
-async function readPath(path: string): Promise<string> {
+async function readPath(path: string, { stderr }: Pick<Io, 'stderr'>): Promise<string> {
   try {
+    const exposure = await exposureOf(path)
+    if (exposure !== undefined) stderr.write(`${exposure}\n`)
     return await readFile(path, 'utf8')
   } catch (error) {
     throw unreadable(path, error)
@@ -184,10 +179,9 @@ async function readPath(path: string): Promise<string> {
  */
 export async function readConfiguration(
   file: string,
-  env: Io['env'],
   passwords: PasswordAccess,
 ): Promise<JsonObject> {
-  const named = await namedFile(file, env)
+  const named = await namedFile(file, passwords.io)
   const text = await named.read()
   if (!text.trimStart().startsWith('{')) {
     return (await unlockAccount(named.name, text, passwords)).fields

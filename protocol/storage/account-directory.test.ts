@@ -111,15 +111,27 @@ describe('reading', () => {
     }
   })
 
+  test('reports a file that others can read once, and reads it', async () => {
+    const file = put('wlcg')
+    chmodSync(file, 0o604)
+    const lines: string[] = []
+    const watched = new AccountDirectory(path, { warn: (line) => lines.push(line) })
+    expect(await watched.read('wlcg')).toBe('text')
+    await watched.read('wlcg')
+    expect(lines).toEqual([
+      `Warning: others can read ${file}, which holds secrets. To prevent it: chmod go-rwx ${file}`,
+    ])
+  })
+
   test("refuses another user's file", async () => {
     const file = put('wlcg')
     const own = getuid?.() ?? 0
     // Root owns files that everybody trusts: as root, give the file away.
     if (own === 0) chownSync(file, 4711, 4711)
-    const stranger = new AccountDirectory(path, own + 1)
+    const stranger = new AccountDirectory(path, { uid: own + 1 })
     await expect(stranger.read('wlcg')).rejects.toMatchObject({
       code: 'file-unreadable',
-      message: `will not read ${file}: it belongs to another user`,
+      message: `will not read ${file}: it belongs to another user (uid ${own === 0 ? 4711 : own})`,
     })
   })
 

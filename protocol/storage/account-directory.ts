@@ -6,6 +6,7 @@ import type { JsonObject } from '../wire/messages.ts'
 import { accountOf } from './account.ts'
 import { type FileKey, openAccountFile } from './account-file.ts'
 import { type LockState, withFileLock } from './file-lock.ts'
+import { type FileStatus, FileTrust } from './file-trust.ts'
 import { leftoversOf, prepareReplacement, type Replacement, replaceFile } from './files.ts'
 import { supersedes } from './refresh-token-members.ts'
 
@@ -21,12 +22,22 @@ const reserved = /^config$|\.(?:config|log|stats|clientconfig\d*)$/
 /** The account files of a config directory; a file's name is the account's short name. */
 export class AccountDirectory {
   readonly path: string
-  readonly #uid: number | undefined
+  readonly #trust: FileTrust
+  readonly #warn: (line: string) => void
+  readonly #warned = new Set<string>()
 
-  /** `uid`: whose files these are; the process's own user where not given. */
-  constructor(path: string, uid: number | undefined = getuid?.()) {
+  constructor(
+    path: string,
+    options: {
+      /** Whose files these are; by default the process's own user. */
+      readonly uid?: number
+      /** Reports, once, a file that others can read. */
+      readonly warn?: (line: string) => void
+    } = {},
+  ) {
     this.path = path
-    this.#uid = uid
+    this.#trust = new FileTrust({ uid: options.uid ?? getuid?.() ?? 0, groups: 'private' })
+    this.#warn = options.warn ?? (() => undefined)
   }
 
   /** Names of the accounts, sorted by their characters' codes. */
@@ -158,11 +169,19 @@ export class AccountDirectory {
   async #text(file: FileHandle, path: string): Promise<string> {
     const stats = await file.stat()
     if (!stats.isFile()) throw refused(path, 'it is no regular file')
-    if (stats.uid !== this.#uid && stats.uid !== 0)
-      throw refused(path, 'it belongs to another user')
+    const fault = this.#trust.ownerFault(path, stats)
+    if (fault !== undefined) throw refused(path, fault.reason)
     if (stats.size > MAX_FILE_BYTES)
       throw refused(path, `it is larger than ${MAX_FILE_BYTES} bytes`)
+    this.#warnIfExposed(path, stats)
     return file.readFile('utf8')
+  }
+
+  #warnIfExposed(path: string, stats: FileStatus): void {
+    const exposure = this.#warned.has(path) ? undefined : this.#trust.exposure(path, stats)
+    if (exposure === undefined) return
+    this.#warned.add(path)
+    this.#warn(exposure)
   }
 }
 

@@ -3,8 +3,9 @@ import { isDeepStrictEqual } from 'node:util'
 import { isJsonArray, isJsonObject } from '../wire/json.ts'
 import type { JsonObject, JsonValue } from '../wire/messages.ts'
 import { sameIssuer, words } from './account.ts'
+import { FileTrust, readBelieved } from './file-trust.ts'
 import { replaceFile } from './files.ts'
-import { type IssuerFile, issuerOfEntry, parseIssuerFile, readIfThere } from './issuer-config.ts'
+import { type IssuerFile, issuerOfEntry, parseIssuerFile } from './issuer-config.ts'
 
 /**
  * Notes in `issuer.config` that an account was made with an issuer. The file keeps its format,
@@ -40,7 +41,8 @@ interface Edit {
 
 async function editIssuerFile(directory: string, edit: Edit): Promise<void> {
   const path = join(directory, 'issuer.config')
-  const text = await readIfThere(path)
+  // A file that others could have written must not become one that only its owner can write.
+  const text = await readBelieved(path, FileTrust.ofThisUser())
   const edited = editedText(text === undefined ? newFile : parseIssuerFile(text, path), edit)
   if (edited !== undefined) await replaceFile(path, edited)
 }

@@ -1,4 +1,5 @@
 import {
+  chmodSync,
   mkdirSync,
   mkdtempSync,
   readdirSync,
@@ -284,5 +285,31 @@ describe('removing an account', () => {
     put('user/issuer.config', '[ ]')
     await removeIssuerAccount(user, 'one')
     expect(file()).toBe('[ ]')
+  })
+})
+
+describe('files that others could have written', () => {
+  test.each([
+    'user/issuer.config',
+    'user/issuer.config.d/more',
+    'user/pubclients.config',
+    'system/issuer.config',
+    'system/issuer.config.d/more',
+  ])('%s is refused', async (path) => {
+    put(path, '[]')
+    await known()
+    chmodSync(join(root, path), 0o646)
+    await expect(known()).rejects.toMatchObject({
+      code: 'file-unreadable',
+      message: expect.stringContaining(`${path}: others can write to it`) as string,
+    })
+  })
+
+  test('issuer.config is not rewritten as a file that only its owner can write', async () => {
+    put('user/issuer.config', '[]')
+    chmodSync(join(user, 'issuer.config'), 0o666)
+    const change = addIssuerAccount(user, 'https://a.example', 'one')
+    await expect(change).rejects.toThrow('others can write to it')
+    expect(file()).toBe('[]')
   })
 })

@@ -1,9 +1,10 @@
-import { readdir, readFile, stat } from 'node:fs/promises'
+import { readdir, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { AgentError, systemCode, unreadable } from '../wire/errors.ts'
 import { isJsonArray, isJsonObject, parseTolerantJson } from '../wire/json.ts'
 import type { JsonObject, JsonValue, SpaceSeparated } from '../wire/messages.ts'
 import { sameIssuer, words } from './account.ts'
+import { FileTrust, readBelieved } from './file-trust.ts'
 
 /** Where the administrator's files are. */
 const SYSTEM_DIRECTORY = '/etc/oidc-agent'
@@ -11,16 +12,18 @@ const SYSTEM_DIRECTORY = '/etc/oidc-agent'
 /**
  * Every issuer the config files know, what is said first first (protocol.md §3.5): the user's
  * `issuer.config` and `issuer.config.d`, the system's, then the `pubclients.config` of 4.x.
- * @throws AgentError `file-unreadable` or `file-malformed`, naming the file
+ * @throws AgentError `file-unreadable` or `file-malformed`, naming the file; also for a file that others
+ *   could have written: see {@link FileTrust}
  */
 export async function readKnownIssuers(
   directory: string | undefined,
   systemDirectory: string = SYSTEM_DIRECTORY,
 ): Promise<readonly KnownIssuer[]> {
-  const user = directory === undefined ? [] : await issuersIn(directory, userIssuers)
-  const system = await issuersIn(systemDirectory, systemIssuers)
+  const trust = FileTrust.ofThisUser()
+  const user = directory === undefined ? [] : await issuersIn(directory, userIssuers, trust)
+  const system = await issuersIn(systemDirectory, systemIssuers, trust)
   const directories = [systemDirectory, ...(directory === undefined ? [] : [directory])]
-  const publicClients = await Promise.all(directories.map(publicClientsIn))
+  const publicClients = await Promise.all(directories.map((path) => publicClientsIn(path, trust)))
   return mergeIssuers([...user, ...system, ...publicClients.flat()])
 }
 
@@ -34,7 +37,7 @@ export async function issuerFilesState(
 ): Promise<string> {
   const directories = [systemDirectory, ...(directory === undefined ? [] : [directory])]
   const files = await Promise.all(directories.map(issuerFiles))
-  const states = files.flat().map(async (path) => `${path} ${await fileState(path)}`)
+  const states = [...directories, ...files.flat()].map(fileState)
   return (await Promise.all(states)).join('\n')
 }
 
@@ -47,41 +50,42 @@ async function issuerFiles(directory: string): Promise<readonly string[]> {
   ]
 }
 
+/** Of a file all that a change changes; of a directory, in which files come and go, who may write to it. */
 async function fileState(path: string): Promise<string> {
   try {
-    const { mtimeMs, size, ino } = await stat(path)
-    return `${mtimeMs} ${size} ${ino}`
+    const status = await stat(path)
+    const { ctimeMs, size, ino, mode, uid, gid } = status
+    const state = status.isDirectory() ? [mode, uid, gid] : [ctimeMs, size]
+    return [path, ino, ...state].join(' ')
   } catch (error) {
-    return systemCode(error) ?? 'unreadable'
-  }
-}
-
-/** The text of a file, or undefined where there is none. */
-export async function readIfThere(path: string): Promise<string | undefined> {
-  try {
-    return await readFile(path, 'utf8')
-  } catch (error) {
-    if (isAbsent(error)) return undefined
-    throw unreadable(path, error)
+    return `${path} ${systemCode(error) ?? 'unreadable'}`
   }
 }
 
 type ReadIssuers = (file: IssuerFile) => readonly KnownIssuer[]
 
-async function issuersIn(directory: string, read: ReadIssuers): Promise<readonly KnownIssuer[]> {
+async function issuersIn(
+  directory: string,
+  read: ReadIssuers,
+  trust: FileTrust,
+): Promise<readonly KnownIssuer[]> {
   const paths = [
     join(directory, 'issuer.config'),
     ...(await filesIn(join(directory, 'issuer.config.d'))),
   ]
   const issuers = paths.map(async (path) => {
-    const text = await readIfThere(path)
+    const text = await readBelieved(path, trust)
     return text === undefined ? [] : read(parseIssuerFile(text, path))
   })
   return (await Promise.all(issuers)).flat()
 }
 
-async function publicClientsIn(directory: string): Promise<readonly KnownIssuer[]> {
-  return publicClientIssuers((await readIfThere(join(directory, 'pubclients.config'))) ?? '')
+async function publicClientsIn(
+  directory: string,
+  trust: FileTrust,
+): Promise<readonly KnownIssuer[]> {
+  const text = await readBelieved(join(directory, 'pubclients.config'), trust)
+  return publicClientIssuers(text ?? '')
 }
 
 /** The regular files of a directory, oldest first. */
