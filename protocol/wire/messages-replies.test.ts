@@ -42,6 +42,31 @@ describe('replies', () => {
       'status_json',
       { info: { version: '5.3.3', command_line_options: '--confirm', loaded_accounts: ['e'] } },
     ],
+    [
+      'status_json',
+      {
+        info: {
+          version: '6',
+          command_line_options: '',
+          loaded_accounts: ['e'],
+          token_files: [
+            { path: '/f', account: 'e', expires_at: 7, state: 'fresh' },
+            { path: '/g', account: 'e', expires_at: 0, state: 'retrying', error: 'down' },
+          ],
+          shares: [{ path: '/s', allow: ['e&scopes=*'], expires_at: 9 }],
+          accounts: [
+            {
+              name: 'e',
+              issuer: 'https://op/',
+              grant: 'refresh_token',
+              refresh_token_expires_at: 8,
+              login_expired: true,
+            },
+          ],
+        },
+      },
+    ],
+    ['share', { path: '/s', info: 'open' }],
     ['add', { info: 'Lifetime set to 5 seconds' }],
     ['gen', { config: { name: 'a' } }],
     ['gen', { access_token: 'at', issuer: 'https://op/', expires_at: 0 }],
@@ -148,6 +173,7 @@ describe('failure replies', () => {
     [{ error: 'x', code: 'tls', info: 7 }, 'tls', undefined],
     [{ error: 'x', code: 'no such code' }, 'provider-error', undefined],
     [{ error: 'x', code: 7 }, 'provider-error', undefined],
+    [{ error: 'x', code: ['tls'] }, 'provider-error', undefined],
   ])('a failure is recognised by its text or its code: %j', (body, code, hint) => {
     const text = JSON.stringify({ status: 'failure', ...body })
     expect(() => parseReply('access_token', text)).toThrow(

@@ -339,8 +339,14 @@ describe('file keys', () => {
     [{ key }, 'salt must be 16 bytes'],
     [{ salt: key, key }, 'salt must be 16 bytes'],
     [{ salt, key: salt }, 'key must be 64 bytes'],
-  ])('a file key of another size is refused', (file_key, message) => {
-    expect(() => parseRequest({ request: 'add', config, file_key })).toThrow(message)
+    [{ salt, key: 'not base64' }, 'key must be 64 bytes'],
+  ])('a file key of another size is refused: %j', (file_key, message) => {
+    expect(() => parseRequest({ request: 'add', config, file_key })).toThrow(
+      expect.objectContaining({
+        code: 'bad-request',
+        message: `Bad Request: file_key: ${message} in base64`,
+      }),
+    )
   })
 })
 
