@@ -48,9 +48,7 @@ test.each([
 })
 
 test('the message about a wrong ceiling has a space for each control character', () => {
-  expect(() => parseCeiling('a\n\u001b&scopes=x')).toThrow(
-    expect.objectContaining({ message: expect.stringMatching(/^Bad Request: 'a {2}&scopes=x' /) }),
-  )
+  expect(() => parseCeiling('a\n\u001b&scopes=x')).toThrow(/^Bad Request: 'a {2}&scopes=x' /)
 })
 
 test('a formatted ceiling is read as the same ceiling', () => {

@@ -25,6 +25,10 @@ describe('replies', () => {
       'access_token',
       { access_token: 'at', issuer: 'https://op/', expires_at: 1, scope: 'openid', info: 'less' },
     ],
+    [
+      'access_token',
+      { access_token: 'at', issuer: 'https://op/', expires_at: 1, login_expired: true },
+    ],
     ['id_token', { id_token: 'eyJ', issuer: 'https://op/' }],
     ['loaded_accounts', { info: ['acc1', 'gpgacc'] }],
     [
@@ -135,6 +139,7 @@ describe('replies', () => {
 
   test.each<[RequestType, JsonObject, string]>([
     ['access_token', {}, 'has no access_token'],
+    ['access_token', { access_token: 7 }, 'has no access_token'],
     ['id_token', { id_token: '' }, 'has no id_token'],
     ['loaded_accounts', { info: 'a' }, 'has no list info'],
     ['account_info', {}, 'has no object info'],
@@ -155,8 +160,25 @@ describe('replies', () => {
   test.each([
     ['<html>', 'is not JSON'],
     ['[]', 'is not a JSON object'],
-  ])('a reply is malformed if it is %s', (text, message) => {
-    expect(() => parseReply('check', text)).toThrow(`the agent's reply ${message}`)
+  ])('a reply is malformed if it is %s', (text, problem) => {
+    const message = `the agent's reply ${problem}`
+    expect(() => parseReply('check', text)).toThrow(
+      expect.objectContaining({ code: 'message-malformed', message }),
+    )
+  })
+
+  test('the error of a reply that is not JSON has the error of the JSON reader as its cause', () => {
+    expect(() => parseReply('check', '<html>')).toThrow(
+      expect.objectContaining({
+        cause: expect.objectContaining({ code: 'bad-request' }) as unknown,
+      }),
+    )
+  })
+
+  test('a login that has not expired is not reported', () => {
+    expect(parsed('access_token', { access_token: 'a', login_expired: false })).not.toHaveProperty(
+      'login_expired',
+    )
   })
 })
 
