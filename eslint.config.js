@@ -108,12 +108,12 @@ const walls = {
 const bareBuiltins = builtinModules.map((name) => ({ name, message: `write node:${name}` }))
 
 export default tseslint.config(
-  { ignores: ['dist/**', 'coverage/**', 'node_modules/**'] },
+  { ignores: ['dist/**', 'coverage/**', 'node_modules/**', '.stryker-tmp/**', 'reports/**'] },
   ...tseslint.configs.strictTypeChecked,
   ...tseslint.configs.stylisticTypeChecked,
   {
     languageOptions: {
-      parserOptions: { projectService: { allowDefaultProject: ['eslint.config.js', 'build.mjs'] } },
+      parserOptions: { projectService: { allowDefaultProject: ['eslint.config.js', '*.mjs'] } },
     },
     rules: {
       '@typescript-eslint/switch-exhaustiveness-check': 'error',

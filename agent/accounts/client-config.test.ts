@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { accountOf } from '../../protocol/storage/account.ts'
+import type { JsonObject } from '../../protocol/wire/messages.ts'
 import { silentLog } from '../log.ts'
 import { ClientConfigs, knownIssuersReader } from './client-config.ts'
 
@@ -85,6 +86,79 @@ describe('the profile of a provider', () => {
     expect(await profile('dex')).toBeUndefined()
     expect(warnings.join()).toContain("unknown provider 'dex' for https://op.example/")
   })
+})
+
+test.each<[Record<string, string>, unknown]>([
+  [{ token_endpoint_auth_method: 'none' }, { kind: 'none' }],
+  [{ token_endpoint_auth_method: 'client_secret_basic' }, { kind: 'basic' }],
+  [{ token_endpoint_auth_method: 'client_secret_post' }, { kind: 'post' }],
+  [
+    { token_endpoint_auth_method: 'private_key_jwt', private_key_file: '/key.pem' },
+    { kind: 'private_key_jwt', keyFile: '/key.pem' },
+  ],
+  [{ token_endpoint_auth_method: 'tls_client_auth' }, { kind: 'automatic' }],
+])('a client with %j authenticates by %j', async (fields, authentication) => {
+  const account = accountOf({ name: 'acc', issuer_url: issuer, ...fields })
+  expect((await configs().clientOf(account)).authentication).toEqual(authentication)
+})
+
+test.each<[JsonObject, boolean]>([
+  [{}, true],
+  [{ client_secret: 's' }, false],
+  [{ private_key_file: '/key.pem' }, false],
+  [{ client_secret: 's', private_key_file: '/key.pem' }, false],
+  [{ client_secret: 's', uses_pub_client: 1 }, true],
+])('whether a client with %j is public: %j', async (fields, isPublic) => {
+  const account = accountOf({ name: 'acc', issuer_url: issuer, ...fields })
+  expect((await configs().clientOf(account)).isPublic).toBe(isPublic)
+})
+
+test('a client has the members of its account', async () => {
+  const account = accountOf({
+    name: 'acc',
+    issuer_url: issuer,
+    config_endpoint: 'https://op.example/config',
+    cert_path: '/ca.pem',
+    client_id: 'id',
+    client_secret: 's',
+    device_authorization_endpoint: 'https://op.example/device',
+    daeSetByUser: 1,
+  })
+  const provider = {
+    issuer,
+    configEndpoint: 'https://op.example/config',
+    certPath: '/ca.pem',
+    profile: undefined,
+  }
+  expect(await configs().clientOf(account)).toStrictEqual({
+    provider,
+    id: 'id',
+    secret: account.clientSecret,
+    isPublic: false,
+    deviceAuthorizationEndpoint: 'https://op.example/device',
+    audienceParameter: undefined,
+    authentication: { kind: 'automatic' },
+  })
+  expect(await configs().providerOf(account)).toStrictEqual(provider)
+})
+
+test('an error that is not about the issuer files is passed on', async () => {
+  const error = new TypeError('a fault of ours')
+  const broken = new ClientConfigs({
+    knownIssuers: () => Promise.reject(error),
+    log: { ...silentLog, warn: (line: string) => void warnings.push(line) },
+  })
+  await expect(broken.providerOf(accountOf({ name: 'acc', issuer_url: issuer }))).rejects.toBe(
+    error,
+  )
+  expect(warnings).toEqual([])
+})
+
+test('an issuer without a provider in issuer.config is not warned about', async () => {
+  await write([{ issuer, accounts: ['acc'] }])
+  const { profile } = await configs().providerOf(accountOf({ name: 'acc', issuer_url: issuer }))
+  expect(profile).toBeUndefined()
+  expect(warnings).toEqual([])
 })
 
 test('a client without a configured method and without key file authenticates automatically', async () => {

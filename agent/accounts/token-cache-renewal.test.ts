@@ -41,6 +41,26 @@ test('a renewal is due before the expiry, before the remaining life that callers
   )
 })
 
+test.each([
+  // A tenth to a fifth of the life.
+  [3600, 0, 0, 360],
+  [3600, 0, 0.5, 540],
+  [3600, 0, 1, 720],
+  // For a caller: a twentieth of the life more than it asks for.
+  [3600, 900, 0, 1080],
+  [100, 0, 0, 15],
+  // Half of the life at most.
+  [3600, 3000, 0, 1800],
+  [10, 0, 0, 5],
+])(
+  'a token of %d s of which callers ask %d s, by the random number %d, is renewed %d s before its end',
+  (lifetime, askedSeconds, random, lead) => {
+    const obtainedAt = 1_000_000
+    const renewed = token(0, { obtainedAt, expiresAt: obtainedAt + lifetime, askedSeconds })
+    expect(renewalLeadSeconds(renewed, random)).toBeCloseTo(lead, 6)
+  },
+)
+
 test('a used token is renewed once, ahead of its expiry', () => {
   const cache = new TokenCache()
   const renew = vi.fn()

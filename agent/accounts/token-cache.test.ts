@@ -42,6 +42,14 @@ test('if tokens never live as long as requested, the newest one is handed out fo
   expect(cache.find('key', 599, 5).kind).toBe('stale')
 })
 
+test('a token obtained later than 1970 is handed out for half its life too', () => {
+  const cache = new TokenCache()
+  cache.store('key', token(1_000_000, 600))
+  expect(cache.find('key', 600, 1_000_299).kind).toBe('best')
+  expect(cache.find('key', 600, 1_000_300).kind).toBe('stale')
+  expect(cache.find('key', 601, 1_000_000).kind).toBe('best')
+})
+
 test('an expired token is never handed out', () => {
   fc.assert(
     fc.property(fc.nat(100), fc.integer({ min: 0, max: 10000 }), (lifetime, minValid) => {

@@ -26,6 +26,16 @@ function within(limits: readonly string[], scope?: string, audience?: string): s
 
 const forbidden = 'operation-forbidden'
 
+test('the error of a request beyond the ceiling says what does not fit', () => {
+  const asked = requestedToken('compute.read', undefined)
+  expect(() => withinOneCeiling([parseCeiling(STORAGE)], asked)).toThrow(
+    expect.objectContaining({
+      code: forbidden,
+      hint: 'The restricted socket does not allow this combination of scopes and audiences.',
+    }),
+  )
+})
+
 test.each<[limits: string[], scope: string | undefined, audience: string | undefined, string]>([
   // What is left out is that of the ceiling.
   [
@@ -82,6 +92,7 @@ test.each<[limit: string, claims: JsonObject]>([
   [STORAGE, { scope: 'storage.read:/x/y openid', aud: ['se.example'] }],
   [STORAGE, { scope: ['openid'], aud: ['se.example', 'https://ce.example:9619'] }],
   [STORAGE, { scp: ['openid', 'storage.read:/x'], aud: 'se.example' }],
+  [STORAGE, { scope: 'openid  storage.read:/x', scp: 'openid  openid', aud: 'se.example' }],
   [STORAGE, { scp: 'openid storage.read:/x', aud: 'se.example' }],
   [COMPUTE, { scope: 'compute.read' }],
   [ALL, { scope: 'whatever:/ offline_access' }],
@@ -104,6 +115,12 @@ function hintOf(token: string, limit: string): string | undefined {
 
 test.each<[limit: string, claims: JsonObject, hint: string]>([
   [STORAGE, { ...narrow, scope: 'openid compute.read' }, 'granted the scope compute.read'],
+  [
+    STORAGE,
+    { ...narrow, scope: 'openid compute.read compute.create' },
+    'granted the scope compute.read compute.create, which',
+  ],
+  [STORAGE, { scope: 'openid', aud: ['x', 'y'] }, 'for the audience x y, which'],
   [STORAGE, { ...narrow, scope: 'storage.read:/' }, 'granted the scope storage.read:/'],
   [STORAGE, { ...narrow, scope: 'openid offline_access' }, 'granted the scope offline_access'],
   [STORAGE, { ...narrow, scp: ['compute.read'] }, 'granted the scope compute.read'],
@@ -124,6 +141,9 @@ test.each([
   'a.b.c',
   `a.${Buffer.from('[]').toString('base64url')}.c`,
   'a.b.c.d.e',
+  unsignedToken(narrow).split('.').slice(0, 2).join('.'),
+  `${unsignedToken(narrow)}.d`,
+  `${unsignedToken(narrow)}.d.e`,
 ])('a token that is no JWT is refused, whatever is allowed: %s', (token) => {
   for (const limit of [STORAGE, COMPUTE, ALL]) {
     expect(hintOf(token, limit)).toContain('The token is no JWT')

@@ -7,6 +7,7 @@ import {
   mkdtempSync,
   readdirSync,
   readFileSync,
+  readlinkSync,
   rmSync,
   statSync,
   symlinkSync,
@@ -89,6 +90,38 @@ describe('reading', () => {
     symlinkSync('wlcg', join(path, 'linked'))
     expect(await directory.read('wlcg')).toBe('é\n')
     expect(await directory.read('linked')).toBe('é\n')
+  })
+
+  test('takes a file of 1 MiB and refuses a larger one', async () => {
+    truncateSync(put('wlcg'), 1 << 20)
+    expect(await directory.read('wlcg')).toHaveLength(1 << 20)
+    truncateSync(put('wlcg'), (1 << 20) + 1)
+    await expect(directory.read('wlcg')).rejects.toMatchObject({
+      code: 'file-unreadable',
+      message: `will not read ${join(path, 'wlcg')}: it is larger than 1048576 bytes`,
+    })
+  })
+
+  test.skipIf(process.platform !== 'linux')('leaves no file open', async () => {
+    put('wlcg')
+    await directory.read('wlcg')
+    const names = readdirSync('/proc/self/fd').map((fd) => openedName(fd))
+    expect(names).not.toContain(join(path, 'wlcg'))
+  })
+
+  test('that fails for another reason has no hint', async () => {
+    symlinkSync('circle', join(path, 'circle'))
+    await expect(directory.read('circle')).rejects.toMatchObject({
+      code: 'file-unreadable',
+      hint: undefined,
+    })
+  })
+
+  // Only root can give a file away.
+  test.skipIf(getuid?.() !== 0)("takes the owner's file, and no file of a third user", async () => {
+    chownSync(put('wlcg'), 4711, 4711)
+    expect(await new AccountDirectory(path, 4711).read('wlcg')).toBe('text')
+    await expect(directory.read('wlcg')).rejects.toMatchObject({ code: 'file-unreadable' })
   })
 
   test('of no file is told', async () => {
@@ -222,6 +255,15 @@ async function asOrdinaryUser<T>(work: () => Promise<T>): Promise<T> {
     return await work()
   } finally {
     process.seteuid?.(0)
+  }
+}
+
+/** The path of an open descriptor; undefined if it has been closed meanwhile. */
+function openedName(fd: string): string | undefined {
+  try {
+    return readlinkSync(`/proc/self/fd/${fd}`)
+  } catch {
+    return undefined
   }
 }
 

@@ -1,7 +1,7 @@
 import { inspect } from 'node:util'
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import type { JsonObject } from '../wire/messages.ts'
+import type { JsonObject, JsonValue } from '../wire/messages.ts'
 import { Secret } from '../wire/secret.ts'
 import { accountOf, changedAccount, sameIssuer, wordSet, words } from './account.ts'
 
@@ -22,6 +22,13 @@ const fields: JsonObject = {
   uses_pub_client: 0,
   redirect_uris: ['http://localhost:8099', 7],
   registration_access_token: 'rat',
+}
+
+/** A source of subject tokens in which nothing is set. */
+const noSource = { platform: undefined, audience: undefined, variable: undefined, file: undefined }
+
+function withMember(name: string, value: JsonValue | undefined): JsonObject {
+  return value === undefined ? fields : { ...fields, [name]: value }
 }
 
 test('an account has the members of its JSON; an empty member is absent', () => {
@@ -56,6 +63,81 @@ test('an account of 4.x has its scopes in `scope`', () => {
   })
 })
 
+test('an account has the members that the C tools do not know', () => {
+  const account = accountOf({
+    ...fields,
+    cert_path: '/ca.pem',
+    audience: 'https://se',
+    refresh_scope: 'openid',
+    token_endpoint_auth_method: 'private_key_jwt',
+    private_key_file: '/key.pem',
+    audience_parameter: 'resource',
+    refresh_token_expires_at: 17,
+  })
+  expect(account).toMatchObject({
+    certPath: '/ca.pem',
+    audience: 'https://se',
+    refreshScope: 'openid',
+    authenticationMethod: 'private_key_jwt',
+    privateKeyFile: '/key.pem',
+    audienceParameter: 'resource',
+    refreshTokenExpiresAt: 17,
+  })
+})
+
+test.each<[JsonValue | undefined, string]>([
+  [undefined, 'refresh_token'],
+  ['refresh_token', 'refresh_token'],
+  ['client_credentials', 'client_credentials'],
+  ['token-exchange', 'token-exchange'],
+  ['password', 'refresh_token'],
+  [7, 'refresh_token'],
+])('an account whose grant is %j gets its tokens by %s', (grant, kind) => {
+  expect(accountOf(withMember('grant', grant)).grant).toBe(kind)
+})
+
+test.each<[JsonValue | undefined, string | undefined]>([
+  ['audience', 'audience'],
+  ['resource', 'resource'],
+  ['both', 'both'],
+  ['scope', 'scope'],
+  ['aud', undefined],
+  [undefined, undefined],
+])('an audience parameter that is %j is read as %j', (word, parameter) => {
+  expect(accountOf(withMember('audience_parameter', word)).audienceParameter).toBe(parameter)
+})
+
+test.each<[JsonValue | undefined, number | undefined]>([
+  [1, 1],
+  [0, undefined],
+  [-1, undefined],
+  ['17', undefined],
+  [undefined, undefined],
+])('a login whose end is %j ends at %j', (value, expiry) => {
+  const account = accountOf(withMember('refresh_token_expires_at', value))
+  expect(account.refreshTokenExpiresAt).toBe(expiry)
+})
+
+test.each<[JsonObject, unknown]>([
+  [{}, undefined],
+  [{ subject_token_source: 'gitlab' }, undefined],
+  [{ subject_token_audience: 'a', subject_token_type: 't' }, undefined],
+  [
+    { subject_token_source: 'github' },
+    { ...noSource, platform: 'github', type: 'urn:ietf:params:oauth:token-type:id_token' },
+  ],
+  [
+    { subject_token_env: 'T', subject_token_type: 't' },
+    { ...noSource, variable: 'T', type: 't' },
+  ],
+  [
+    { subject_token_file: '/t', subject_token_audience: 'a', subject_token_type: 't' },
+    { ...noSource, file: '/t', audience: 'a', type: 't' },
+  ],
+])('an account with %j has the subject token %j', (members, source) => {
+  expect(accountOf({ ...fields, ...members }).subjectToken).toStrictEqual(source)
+})
+
 test.each([1, 16, '1', true])('a flag of an account is set if its member is %j', (value) => {
   const account = accountOf({ ...fields, daeSetByUser: value, uses_pub_client: value })
   expect(account.deviceAuthorizationEndpoint).toBe('https://op/device')
@@ -75,10 +157,19 @@ test('an account may have a number in place of a text', () => {
   expect(accountOf({ ...fields, client_id: 17 }).clientId).toBe('17')
 })
 
+test.each([true, null, ['x'], { x: 1 }])('a member that is %j counts as absent', (value) => {
+  expect(accountOf({ ...fields, audience: value }).audience).toBeUndefined()
+})
+
 test.each([{}, { name: 'x' }, { issuer_url: 'https://op' }, { name: '', issuer: 'https://op' }])(
   'JSON without name or issuer is not an account: %j',
   (broken) => {
-    expect(() => accountOf(broken)).toThrow(expect.objectContaining({ code: 'file-malformed' }))
+    expect(() => accountOf(broken)).toThrow(
+      expect.objectContaining({
+        code: 'file-malformed',
+        message: 'bad configuration: the account has no name or issuer',
+      }),
+    )
   },
 )
 
@@ -117,10 +208,16 @@ test('a change to an account touches what it names and nothing else', () => {
   const changed = changedAccount(accountOf(fields), {
     refreshToken: new Secret('RT2'),
     refreshScope: 'openid',
+    refreshTokenExpiresAt: 17,
   })
   const json = changed.fields.reveal()
-  expect(json).toEqual({ ...fields, refresh_token: 'RT2', refresh_scope: 'openid' })
-  expect(Object.keys(json)).toEqual(Object.keys(fields))
+  expect(json).toEqual({
+    ...fields,
+    refresh_token: 'RT2',
+    refresh_scope: 'openid',
+    refresh_token_expires_at: 17,
+  })
+  expect(Object.keys(json)).toEqual([...Object.keys(fields), 'refresh_token_expires_at'])
   expect(changed.refreshScope).toBe('openid')
   expect(changed.refreshToken?.reveal()).toBe('RT2')
 })

@@ -1,5 +1,6 @@
 import {
   chmodSync,
+  chownSync,
   mkdirSync,
   mkdtempSync,
   rmSync,
@@ -8,7 +9,7 @@ import {
   writeFileSync,
 } from 'node:fs'
 import { homedir, tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import { createConfigDirectory, findConfigDirectory, logDirectory } from './config-directory.ts'
 
@@ -51,6 +52,19 @@ describe('the config directory', () => {
     expect(
       await findConfigDirectory({ HOME: home, OIDC_CONFIG_DIR: '', XDG_CONFIG_HOME: '' }),
     ).toBe(join(home, '.config/oidc-agent'))
+  })
+
+  test('is not in the working directory if a variable is set but empty', async () => {
+    const directory = make('work', 'oidc-agent')
+    const working = process.cwd()
+    process.chdir(dirname(directory))
+    try {
+      const env = { HOME: home, OIDC_CONFIG_DIR: '', XDG_CONFIG_HOME: '', XDG_STATE_HOME: '' }
+      expect(await findConfigDirectory(env)).toBeUndefined()
+      expect(logDirectory(env)).toBe(join(home, '.local/state/oidc-agent'))
+    } finally {
+      process.chdir(working)
+    }
   })
 
   test('may be a link to one, and is no file', async () => {
@@ -125,10 +139,19 @@ describe('making the config directory', () => {
   })
 
   test('does not mind one that is there but not ours to list', async () => {
+    const unlisted = make('unlisted')
     const made = make('.oidc-agent')
-    chmodSync(made, 0o300)
-    expect(await createConfigDirectory({ HOME: home })).toBe(made)
-    chmodSync(made, 0o700)
+    chmodSync(unlisted, 0o300)
+    // Root may list everything.
+    const isRoot = process.getuid?.() === 0
+    if (isRoot) for (const path of [home, unlisted, made]) chownSync(path, 65_534, 65_534)
+    if (isRoot) process.seteuid?.(65_534)
+    try {
+      expect(await createConfigDirectory({ HOME: home, OIDC_CONFIG_DIR: unlisted })).toBe(made)
+    } finally {
+      if (isRoot) process.seteuid?.(0)
+      chmodSync(unlisted, 0o700)
+    }
   })
 })
 

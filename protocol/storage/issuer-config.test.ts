@@ -192,7 +192,8 @@ describe('known issuers', () => {
 describe('adding an account', () => {
   test('makes a private JSON file where there is none', async () => {
     await addIssuerAccount(user, 'https://a.example/', 'one')
-    expect(JSON.parse(file())).toEqual([{ issuer: 'https://a.example/', accounts: ['one'] }])
+    const entries = [{ issuer: 'https://a.example/', accounts: ['one'] }]
+    expect(file()).toBe(`${JSON.stringify(entries, null, '\t')}\n`)
     expect(statSync(join(user, 'issuer.config')).mode & 0o777).toBe(0o600)
     expect(readdirSync(user)).toEqual(['issuer.config'])
   })

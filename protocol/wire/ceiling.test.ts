@@ -41,9 +41,14 @@ test.each([
   ['a&scopes=*,x', '* allows all scopes, so no other can be given'],
   ['a&scopes=x&audience=*', 'audiences must be named one by one'],
 ])('%s is refused', (text, problem) => {
+  const message = `Bad Request: '${text}' is not ACCOUNT&scopes=S1,S2&audience=A1,A2: ${problem}`
   expect(() => parseCeiling(text)).toThrow(
-    `Bad Request: '${text}' is not ACCOUNT&scopes=S1,S2&audience=A1,A2: ${problem}`,
+    expect.objectContaining({ code: 'bad-request', message }),
   )
+})
+
+test('the message about a wrong ceiling has a space for each control character', () => {
+  expect(() => parseCeiling('a\n\u001b&scopes=x')).toThrow(/^Bad Request: 'a {2}&scopes=x' /)
 })
 
 test('a formatted ceiling is read as the same ceiling', () => {

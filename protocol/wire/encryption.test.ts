@@ -72,12 +72,23 @@ describe('an altered message', () => {
     expect(() => agent.open(`0:${nonce}:AAAA`)).toThrow('decryption failed')
   })
 
-  test.each(['abc', '1:2', '1:AAAA:AAAA', '1:2:3:4', `1:${'A'.repeat(32)}:A-_=`, ''])(
-    'without the right parts is malformed: %j',
-    (text) => {
-      expect(() => agent.open(text)).toThrow(expect.objectContaining({ code: 'message-malformed' }))
-    },
-  )
+  test.each([
+    'abc',
+    '1:2',
+    '1:AAAA:AAAA',
+    '1:2:3:4',
+    `1:${'A'.repeat(32)}:A-_=`,
+    '1:not base64:AAAA',
+    '',
+  ])('without the right parts is malformed: %j', (text) => {
+    expect(() => agent.open(text)).toThrow(expect.objectContaining({ code: 'message-malformed' }))
+  })
+
+  test('with a fourth part is malformed', () => {
+    expect(() => agent.open(`${client.seal('x')}:x`)).toThrow(
+      expect.objectContaining({ code: 'message-malformed' }),
+    )
+  })
 })
 
 /** libsodium's list of coordinates that leave no secret, and the order of their points. */
@@ -103,6 +114,16 @@ test.each([...noSecret, ['of 31 bytes', Buffer.alloc(31, 9)] as const])(
     )
   },
 )
+
+test('a public key of 33 bytes is suspicious before anything is sealed', () => {
+  const channel = openSealedChannel(sodium, Buffer.alloc(33, 9))
+  expect(() => channel.deriveSharedKey()).toThrow(
+    expect.objectContaining({
+      code: 'suspicious-public-key',
+      cause: expect.any(TypeError) as unknown,
+    }),
+  )
+})
 
 test.each(noSecret)('OpenSSL finds no secret for %s either', (_, key) => {
   const jwk = { kty: 'OKP', crv: 'X25519', x: key.toString('base64url') }

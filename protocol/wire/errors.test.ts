@@ -31,7 +31,7 @@ describe('errors on the wire', () => {
   })
 
   test('the reply of an error without hint has no info', () => {
-    expect(failureReply(peerError('agent-locked'))).toEqual({
+    expect(failureReply(peerError('agent-locked'))).toStrictEqual({
       status: 'failure',
       error: 'Agent locked',
       code: 'agent-locked',
@@ -91,6 +91,21 @@ test.each([
     "Unknown system error -127: Unknown system error -127, open '/h/a'",
     'the key for the file system has expired, such as a Kerberos ticket (EKEYEXPIRED)',
   ],
+  [
+    'Unknown system error -126: Unknown system error -126, read',
+    'there is no key for the file system, such as a Kerberos ticket (ENOKEY)',
+  ],
+  [
+    'Unknown system error -128: Unknown system error -128, read',
+    'the key for the file system was revoked (EKEYREVOKED)',
+  ],
+  [
+    'Unknown system error -129: Unknown system error -129, read',
+    'the file system rejected the key (EKEYREJECTED)',
+  ],
+  ['it was an Unknown system error -122', undefined],
+  ['not EACCES: permission denied, open', undefined],
+  ['EACCES: permission denied, open /a', undefined],
   ['ENOSPC: no space left on device, write', 'no space left on device'],
   ['Unknown system error -999: Unknown system error -999, write', undefined],
 ])('the reason of the system error "%s" is readable', (message, reason) => {

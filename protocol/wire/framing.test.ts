@@ -66,8 +66,13 @@ describe('the first message', () => {
     (text) => {
       const refusal = { code: 'bad-request', message: 'Bad Request: could not parse json' }
       expect(() => first(text)).toThrow(expect.objectContaining(refusal))
+      expect(() => first(text, 1000)).toThrow(expect.objectContaining(refusal))
     },
   )
+
+  test('is refused at its first wrong character, also if that comes with others', () => {
+    expect(() => first('-abc', 4)).toThrow('could not parse json')
+  })
 
   test.each(['[{"request":"check"}]', '"check"'])(
     'is refused where it is no object: %j',
@@ -100,6 +105,19 @@ describe('the first message', () => {
       const larger = largest.replace('y', 'y'.repeat(5000))
       expect(() => first(larger, pieces)).toThrow(expect.objectContaining(refusal))
     }
+  })
+
+  test('that is not whole is refused after the limit, with its size', () => {
+    const reader = new RequestReader()
+    const unfinished = Buffer.alloc(MAX_MESSAGE_BYTES, ' ')
+    unfinished.write('{')
+    expect(reader.push(unfinished)).toBeUndefined()
+    expect(() => reader.push(Buffer.from(' '))).toThrow(
+      expect.objectContaining({
+        code: 'bad-request',
+        message: 'Bad Request: the message is larger than 1048576 bytes',
+      }),
+    )
   })
 
   test('costs no more in single bytes than its length', () => {
@@ -172,6 +190,15 @@ describe('a sealed message', () => {
     expect(() => sealed(text, 1000)).toThrow(expect.objectContaining(refusal))
   })
 
+  test.each([`x12:${nonce}:`, `12:${nonce}:AA AA`])(
+    'that comes in one piece is refused where it can be none: %j',
+    (text) => {
+      expect(() => sealed(text, 1000)).toThrow(
+        expect.objectContaining({ code: 'message-malformed' }),
+      )
+    },
+  )
+
   test.each([
     ['', 'peer-disconnected'],
     ['\n', 'peer-disconnected'],
@@ -202,6 +229,21 @@ describe('a plain reply', () => {
 
 test('keys are told from words of the same length', () => {
   expect(first(key)?.kind).toBe('key')
+})
+
+test('a sealed message longer than it says is taken up to the largest size', () => {
+  const largest = 4 * Math.ceil((MAX_MESSAGE_BYTES + 16) / 3)
+  const head = `40:${'A'.repeat(32)}:`
+  const begun = (): SealedTextReader => {
+    const reader = new SealedTextReader()
+    reader.push(Buffer.from(`${head}A`))
+    return reader
+  }
+  const rest = 'A'.repeat(largest - 1)
+  expect(begun().push(Buffer.from(rest))).toHaveLength(head.length + largest)
+  expect(() => begun().push(Buffer.from(`${rest}AAAA`))).toThrow(
+    expect.objectContaining({ code: 'message-malformed' }),
+  )
 })
 
 test('a sealed message that is never whole is refused before it fills the memory', () => {

@@ -12,6 +12,7 @@ describe('tolerant JSON', () => {
     ['an escaped line feed that is not a letter', '{"a":"\\\\\n"}', { a: '\\\n' }],
     ['an array before something else', '[1,[2]] x', [1, [2]]],
     ['a text with a NUL after it', '"x"\0', 'x'],
+    ['a text with several NULs and blanks after it', '"x"\0 \0\n', 'x'],
     ['null', 'null', null],
   ])('takes %s', (_, text, value) => {
     expect(parseTolerantJson(text)).toEqual(value)
@@ -80,6 +81,11 @@ test.each([
       message: expect.stringMatching(/nested/) as string,
     }),
   )
+})
+
+test('JSON of 200 levels is read, however long it is', () => {
+  const text = '['.repeat(200) + ' '.repeat(1000) + ']'.repeat(200)
+  expect(JSON.stringify(parseTolerantJson(text))).toBe('['.repeat(200) + ']'.repeat(200))
 })
 
 test('brackets inside a string do not count as nesting', () => {

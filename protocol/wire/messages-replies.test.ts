@@ -25,6 +25,10 @@ describe('replies', () => {
       'access_token',
       { access_token: 'at', issuer: 'https://op/', expires_at: 1, scope: 'openid', info: 'less' },
     ],
+    [
+      'access_token',
+      { access_token: 'at', issuer: 'https://op/', expires_at: 1, login_expired: true },
+    ],
     ['id_token', { id_token: 'eyJ', issuer: 'https://op/' }],
     ['loaded_accounts', { info: ['acc1', 'gpgacc'] }],
     [
@@ -42,6 +46,31 @@ describe('replies', () => {
       'status_json',
       { info: { version: '5.3.3', command_line_options: '--confirm', loaded_accounts: ['e'] } },
     ],
+    [
+      'status_json',
+      {
+        info: {
+          version: '6',
+          command_line_options: '',
+          loaded_accounts: ['e'],
+          token_files: [
+            { path: '/f', account: 'e', expires_at: 7, state: 'fresh' },
+            { path: '/g', account: 'e', expires_at: 0, state: 'retrying', error: 'down' },
+          ],
+          shares: [{ path: '/s', allow: ['e&scopes=*'], expires_at: 9 }],
+          accounts: [
+            {
+              name: 'e',
+              issuer: 'https://op/',
+              grant: 'refresh_token',
+              refresh_token_expires_at: 8,
+              login_expired: true,
+            },
+          ],
+        },
+      },
+    ],
+    ['share', { path: '/s', info: 'open' }],
     ['add', { info: 'Lifetime set to 5 seconds' }],
     ['gen', { config: { name: 'a' } }],
     ['gen', { access_token: 'at', issuer: 'https://op/', expires_at: 0 }],
@@ -110,6 +139,7 @@ describe('replies', () => {
 
   test.each<[RequestType, JsonObject, string]>([
     ['access_token', {}, 'has no access_token'],
+    ['access_token', { access_token: 7 }, 'has no access_token'],
     ['id_token', { id_token: '' }, 'has no id_token'],
     ['loaded_accounts', { info: 'a' }, 'has no list info'],
     ['account_info', {}, 'has no object info'],
@@ -130,8 +160,25 @@ describe('replies', () => {
   test.each([
     ['<html>', 'is not JSON'],
     ['[]', 'is not a JSON object'],
-  ])('a reply is malformed if it is %s', (text, message) => {
-    expect(() => parseReply('check', text)).toThrow(`the agent's reply ${message}`)
+  ])('a reply is malformed if it is %s', (text, problem) => {
+    const message = `the agent's reply ${problem}`
+    expect(() => parseReply('check', text)).toThrow(
+      expect.objectContaining({ code: 'message-malformed', message }),
+    )
+  })
+
+  test('the error of a reply that is not JSON has the error of the JSON reader as its cause', () => {
+    expect(() => parseReply('check', '<html>')).toThrow(
+      expect.objectContaining({
+        cause: expect.objectContaining({ code: 'bad-request' }) as unknown,
+      }),
+    )
+  })
+
+  test('a login that has not expired is not reported', () => {
+    expect(parsed('access_token', { access_token: 'a', login_expired: false })).not.toHaveProperty(
+      'login_expired',
+    )
   })
 })
 
@@ -148,6 +195,7 @@ describe('failure replies', () => {
     [{ error: 'x', code: 'tls', info: 7 }, 'tls', undefined],
     [{ error: 'x', code: 'no such code' }, 'provider-error', undefined],
     [{ error: 'x', code: 7 }, 'provider-error', undefined],
+    [{ error: 'x', code: ['tls'] }, 'provider-error', undefined],
   ])('a failure is recognised by its text or its code: %j', (body, code, hint) => {
     const text = JSON.stringify({ status: 'failure', ...body })
     expect(() => parseReply('access_token', text)).toThrow(

@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { AgentError } from './errors.ts'
-import { type JsonObject, parseRequest, passwordEntryOf } from './messages.ts'
+import { type JsonObject, parseRequest } from './messages.ts'
 
 /** The parsed request, without the fields that are absent. */
 function parsed(body: JsonObject): unknown {
@@ -129,6 +129,16 @@ describe('requests of the C clients', () => {
     ['remove', { request: 'remove', account: 'a' }, { request: 'remove', account: 'a' }],
     ['lock', { request: 'lock', password: 'é' }, { request: 'lock', password: 'é' }],
     ['unlock', { request: 'unlock', password: 1 }, { request: 'unlock', password: '1' }],
+    [
+      'unlock with a password that is a boolean',
+      { request: 'unlock', password: false },
+      { request: 'unlock', password: '0' },
+    ],
+    [
+      'add whose account stays for ever',
+      { request: 'add', config, lifetime: 0 },
+      { request: 'add', config, lifetime: 0 },
+    ],
     ['delete', { request: 'delete', config }, { request: 'delete', config }],
     [
       'delete_client',
@@ -185,6 +195,7 @@ describe('numbers', () => {
     ['true', true, 1],
     ['no number', 'soon', 0],
     ['too large', '1e999', Number.MAX_SAFE_INTEGER],
+    ['too large, as JSON reads it', Number.POSITIVE_INFINITY, Number.MAX_SAFE_INTEGER],
     ['too small', '-1e999', Number.MIN_SAFE_INTEGER],
     ['null', null, undefined],
     ['empty', '', undefined],
@@ -233,6 +244,16 @@ describe('refused requests', () => {
       'Bad Request: issuer url or configuration endpoint must be given',
     ],
     ['add without config', { request: 'add' }, 'Argument is NULL in function getAccountFromJSON'],
+    [
+      'add with a config that is null',
+      { request: 'add', config: null },
+      'Argument is NULL in function getAccountFromJSON',
+    ],
+    [
+      'add with an empty config',
+      { request: 'add', config: '' },
+      'Argument is NULL in function getAccountFromJSON',
+    ],
     ['gen without config', { request: 'gen' }, 'Argument is NULL in function getAccountFromJSON'],
     [
       'delete without config',
@@ -296,7 +317,10 @@ describe('refused requests', () => {
 
   test('a scope longer than 16384 characters is refused', () => {
     const body = { request: 'access_token', account: 'a', scope: 'x'.repeat(16_385) }
-    expect(() => parseRequest(body)).toThrow('scope is longer than 16384 characters')
+    const message = 'Bad Request: scope is longer than 16384 characters'
+    expect(() => parseRequest(body)).toThrow(expect.objectContaining({ message }))
+    const scope = 'x'.repeat(16_384)
+    expect(parseRequest({ ...body, scope })).toMatchObject({ scope })
   })
 })
 
@@ -309,39 +333,6 @@ test('an application hint becomes one line of at most 256 characters', () => {
   const { application_hint: hint } = parseRequest(body) as { application_hint?: string }
   expect(hint).toMatch(/^ \[31m x+$/)
   expect(hint).toHaveLength(256)
-})
-
-describe('password entries', () => {
-  test('a password entry may be JSON text', () => {
-    const entry = { account: 'a', type: '28', command: 'pass x', pw_file: '/p', gpg_key: 'K' }
-    expect(passwordEntryOf(JSON.stringify(entry))).toMatchObject({ ...entry, type: 28 })
-  })
-
-  test.each([undefined, null, '', '{', [1], 7, true])(
-    'a wrong password entry counts as absent: %j',
-    (value) => {
-      expect(passwordEntryOf(value)).toBeUndefined()
-    },
-  )
-})
-
-describe('file keys', () => {
-  const salt = Buffer.alloc(16, 1).toString('base64')
-  const key = Buffer.alloc(64, 2).toString('base64')
-
-  test('a file key of the right sizes is accepted unchanged', () => {
-    const body = { request: 'add', config, file_key: { salt, key } }
-    expect(parsed(body)).toMatchObject({ file_key: { salt, key } })
-  })
-
-  test.each<[JsonObject, string]>([
-    [{ salt }, 'key must be 64 bytes'],
-    [{ key }, 'salt must be 16 bytes'],
-    [{ salt: key, key }, 'salt must be 16 bytes'],
-    [{ salt, key: salt }, 'key must be 64 bytes'],
-  ])('a file key of another size is refused', (file_key, message) => {
-    expect(() => parseRequest({ request: 'add', config, file_key })).toThrow(message)
-  })
 })
 
 describe('logins by browser', () => {

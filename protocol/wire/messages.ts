@@ -290,11 +290,8 @@ export function parseRequest(body: JsonObject): Request {
   return { request, ...readFields(fields, body) } as Request
 }
 
-/** What `requests` returns, once it has been called. */
-let table: Readonly<Record<string, Fields>> | undefined
-
 function fieldsOf(type: string): Fields | undefined {
-  table ??= requests()
+  const table: Readonly<Record<string, Fields>> = requests()
   return Object.hasOwn(table, type) ? table[type] : undefined
 }
 

@@ -14,6 +14,7 @@ test('a secret prints nowhere', () => {
   expect(printed.join('\n')).not.toContain('hunter2')
   expect(printed[0]).toBe('[secret]')
   expect(printed[1]).toBe('{"secret":"[secret]"}')
+  expect(printed[2]).toBe('{ deep: [ [secret], [length]: 1 ] }')
 })
 
 test('a secret is revealed where that is asked for', () => {

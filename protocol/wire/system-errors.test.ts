@@ -33,9 +33,14 @@ test('file errors name the file and the reason', () => {
   const full = Object.assign(new Error('ENOSPC: no space left on device, write'), {
     code: 'ENOSPC',
   })
-  expect(unreadable('/a', full)).toMatchObject({ code: 'file-unreadable' })
+  expect(unreadable('/a', full)).toMatchObject({
+    code: 'file-unreadable',
+    message: 'cannot read /a: no space left on device',
+    cause: full,
+  })
   expect(unwritable('/a', full)).toMatchObject({
     code: 'file-unwritable',
     message: 'cannot write /a: no space left on device',
+    cause: full,
   })
 })

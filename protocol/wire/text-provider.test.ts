@@ -76,6 +76,17 @@ test('any JWT in the text of a provider is replaced, signed or not', () => {
   )
 })
 
+test('an encrypted JWT, which has five parts, is replaced as a whole', () => {
+  expect(providerText('token eyJhbGciOiJkaXIifQ..aXY.Y2lwaGVy.dGFn!', [])).not.toContain('[token]')
+  expect(providerText('token eyJhbGciOiJkaXIifQ.a2V5.aXY.Y2lwaGVy.dGFn!', [])).toBe(
+    'token [token]!',
+  )
+})
+
+test('blanks around the text of a provider are left out', () => {
+  expect(providerText('\n  no such user \t', [])).toBe('no such user')
+})
+
 test('a secret with a control character in it is not put together again', () => {
   expect(providerText('it was se\u0007cret', [new Secret('secret')])).not.toContain('secret')
 })

@@ -130,6 +130,7 @@ test.each<[Policy, number]>([
   expect(sanitize('x'.repeat(length), policy)).toBe('x'.repeat(length))
   expect(sanitize('x'.repeat(length + 1), policy)).toBe(`${'x'.repeat(length)}…`)
   expect(sanitize(`${'x'.repeat(length - 1)}😀`, policy)).toBe(`${'x'.repeat(length - 1)}…`)
+  expect(sanitize(`😀${'x'.repeat(length)}`, policy)).toBe(`😀${'x'.repeat(length - 2)}…`)
 })
 
 test('a token file whose name has an end of line is listed in one line', () => {
