@@ -120,7 +120,7 @@ describe('reading', () => {
   // Only root can give a file away.
   test.skipIf(getuid?.() !== 0)("takes the owner's file, and no file of a third user", async () => {
     chownSync(put('wlcg'), 4711, 4711)
-    expect(await new AccountDirectory(path, 4711).read('wlcg')).toBe('text')
+    expect(await new AccountDirectory(path, { uid: 4711 }).read('wlcg')).toBe('text')
     await expect(directory.read('wlcg')).rejects.toMatchObject({ code: 'file-unreadable' })
   })
 

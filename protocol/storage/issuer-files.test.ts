@@ -73,6 +73,7 @@ describe('the state of the issuer files', () => {
       .split('\n')
       .map((line) => line.replace(/ .*/, ''))
     expect(paths).toEqual([
+      join(root, 'system'),
       join(root, 'system/issuer.config'),
       join(root, 'system/pubclients.config'),
       join(root, 'system/issuer.config.d/x'),
