@@ -7,6 +7,7 @@ import { diskFaults } from './disk.ts'
 import { accountFile, issuerConfig } from './files.ts'
 import { idle, sealedFlood, slow } from './floods.ts'
 import { plainFuzz, sealedFuzz } from './fuzz.ts'
+import { memory } from './memory.ts'
 import { killed, terminated, twoAgents } from './rotation.ts'
 import { soak } from './soak.ts'
 
@@ -25,6 +26,7 @@ const attacks: readonly Attack[] = [
   sealedFlood,
   days,
   cached,
+  memory,
   soak,
 ]
 

@@ -1,13 +1,14 @@
-import { readFileSync } from 'node:fs'
 import { callAgent } from '../../protocol/client/call.ts'
 import type { JsonObject } from '../../protocol/wire/messages.ts'
 import { HttpProbe } from '../issuer/http-probe.ts'
 import { type Issuer, startIssuer } from '../issuer/start-issuer.ts'
 import { Sandbox, type SandboxAgent } from '../support/sandbox.ts'
 import { tokenFrom } from '../support/seed-account.ts'
+import type { Attack } from './attack.ts'
+import { figuresOf, megabytes } from './process-figures.ts'
 
 /** Resident memory of the built agent (VmRSS), in megabytes of 2²⁰ bytes. */
-export interface MemoryFigures {
+interface MemoryFigures {
   /** With ten accounts, of each of which a token was requested. */
   readonly idle: number
   /** The same agent after requests for tokens that it has cached. */
@@ -16,7 +17,7 @@ export interface MemoryFigures {
   readonly full: number
 }
 
-export interface MemoryWork {
+interface MemoryWork {
   /** Requests for cached tokens. */
   readonly requests: number
   /** Accounts of the other agent, and audiences of each. */
@@ -24,25 +25,48 @@ export interface MemoryWork {
   readonly audiences: number
 }
 
-/** The work for which the project has figures to hold. */
+/** The work for which the bounds are, and the seconds it takes on two free cores. */
 const fullWork: MemoryWork = { requests: 50_000, accounts: 1000, audiences: 50 }
+const FULL_SECONDS = 120
+/** Most memory, megabytes. */
+const bounds: MemoryFigures = { idle: 55, afterRequests: 80, full: 200 }
 
 /** Requests at a time, as of a busy submit node. */
 const AT_ONCE = 8
 const IDLE_ACCOUNTS = 10
 
-/** Measures the memory of the built agent. Linux only. Takes minutes with the full work. */
-export async function measureMemory(work: MemoryWork = fullWork): Promise<MemoryFigures> {
+/** What the agent takes for its work: all of it if there is time, else the same bounds for less. */
+export const memory: Attack = {
+  name: 'memory',
+  weight: 4,
+  onlyOurs: true,
+  run: async ({ seconds }) => {
+    const part = Math.min(1, seconds / FULL_SECONDS)
+    const requests = Math.ceil(fullWork.requests * part)
+    const accounts = Math.ceil(fullWork.accounts * part)
+    const { audiences } = fullWork
+    const { idle, afterRequests, full } = await measureMemory({ requests, accounts, audiences })
+    return {
+      did: `10 accounts, ${requests} requests; ${accounts} accounts × ${audiences} tokens`,
+      result: `${megabytes(idle)}, ${megabytes(afterRequests)}; ${megabytes(full)}`,
+      bound: `${bounds.idle}, ${bounds.afterRequests}; ${bounds.full} MB`,
+      ok: idle <= bounds.idle && afterRequests <= bounds.afterRequests && full <= bounds.full,
+    }
+  },
+}
+
+/** Measures the memory of the built agent. Linux only. */
+async function measureMemory(work: MemoryWork = fullWork): Promise<MemoryFigures> {
   const issuer = await startIssuer({ settings: { rotation: 'no token comes back' } })
   try {
     const config = await accountAt(issuer)
     const small = await withAgent(config, IDLE_ACCOUNTS, async (agent) => {
       await repeat(IDLE_ACCOUNTS, (index) => tokenFrom(agent, { account: `account${index}` }))
-      const idle = residentMegabytes(agent)
+      const idle = figuresOf(agent.pid).rss
       await repeat(work.requests, (index) =>
         tokenFrom(agent, { account: `account${index % IDLE_ACCOUNTS}` }),
       )
-      return { idle, afterRequests: residentMegabytes(agent) }
+      return { idle, afterRequests: figuresOf(agent.pid).rss }
     })
     const full = await withAgent(config, work.accounts, async (agent) => {
       await repeat(work.accounts * work.audiences, (index) =>
@@ -51,7 +75,7 @@ export async function measureMemory(work: MemoryWork = fullWork): Promise<Memory
           audience: `audience${Math.floor(index / work.accounts)}`,
         }),
       )
-      return residentMegabytes(agent)
+      return figuresOf(agent.pid).rss
     })
     return { ...small, full }
   } finally {
@@ -113,9 +137,4 @@ async function repeat(count: number, work: (index: number) => Promise<unknown>):
     }
   }
   await Promise.all(Array.from({ length: AT_ONCE }, worker))
-}
-
-function residentMegabytes({ pid }: SandboxAgent): number {
-  const status = readFileSync(`/proc/${pid}/status`, 'utf8')
-  return Number(/VmRSS:\s+(\d+) kB/.exec(status)?.[1]) / 1024
 }
