@@ -131,7 +131,8 @@ test('--rename waits while another program makes an account of the new name, and
   await session.accounts.locked('new', AbortSignal.timeout(10_000), async () => {
     renamed = session.run(['--pw-env', '--rename', 'new', 'acc'], { env })
     // The old name is locked first.
-    await expect.poll(() => existsSync(join(session.accounts.path, '.acc.lock'))).toBe(true)
+    const lock = join(session.accounts.path, '.acc.lock')
+    await expect.poll(() => existsSync(lock), { timeout: 8000 }).toBe(true)
     await session.accounts.write('new', 'of another program')
   })
   expect((await renamed)?.stderr).toContain("Account configuration 'new' already exists")

@@ -47,7 +47,8 @@ describe('guesses of the lock password', () => {
     }
     const startedAt = performance.now()
     expect(await ask(unlock('right'))).toMatchObject(SUCCESS)
-    expect(performance.now() - startedAt).toBeLessThan(3000)
+    // Five guesses may be derived before their clients leave, on a loaded machine; without the rule it took 73 s.
+    expect(performance.now() - startedAt).toBeLessThan(15_000)
   })
 
   test('of 100 guesses at once five are tried, and the others are refused with the seconds to wait', async () => {
