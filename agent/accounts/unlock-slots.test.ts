@@ -5,6 +5,9 @@ import { UnlockSlots } from './unlock-slots.ts'
 /** What one derivation of a key takes here, milliseconds. */
 const DERIVATION_MS = 150
 
+/** The signal of a client that stays. */
+const patient = new AbortController().signal
+
 let slots: UnlockSlots
 /** When each guess was derived, milliseconds since the start of the test. */
 let derivedAt: number[]
@@ -79,6 +82,10 @@ describe('guesses over many connections', () => {
       outcome: 'too many attempts to unlock the agent: try again in 7 s',
       at: DERIVATION_MS + 3000,
     })
+    await expect(slots.run(() => Promise.resolve(), patient)).rejects.toMatchObject({
+      code: 'agent-busy',
+      hint: 'The agent tries at most 5 passwords in 10 s.',
+    })
     await vi.advanceTimersByTimeAsync(7000)
     const later = guess('right')
     await vi.advanceTimersByTimeAsync(DERIVATION_MS)
@@ -142,10 +149,10 @@ test('an attempt of a client that has left already is not derived', async () => 
 })
 
 test('an attempt that fails for another reason than the password frees its slot and its turn', async () => {
-  const broken = (): Promise<never> => Promise.reject(new Error('no memory'))
-  const { signal } = new AbortController()
-  for (let index = 0; index < 7; index += 1) {
-    await expect(slots.run(broken, signal)).rejects.toThrow('no memory')
+  for (const error of [new Error('no memory'), new AgentError('file-malformed', 'no account')]) {
+    for (let index = 0; index < 7; index += 1) {
+      await expect(slots.run(() => Promise.reject(error), patient)).rejects.toBe(error)
+    }
   }
   const right = guess('right')
   await vi.advanceTimersByTimeAsync(DERIVATION_MS)

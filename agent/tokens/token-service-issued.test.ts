@@ -2,6 +2,7 @@ import { afterEach, beforeEach, expect, test, vi } from 'vitest'
 import { accountOf } from '../../protocol/storage/account.ts'
 import { AgentError } from '../../protocol/wire/errors.ts'
 import type { JsonObject } from '../../protocol/wire/messages.ts'
+import { Secret } from '../../protocol/wire/secret.ts'
 import { withoutIssuerFiles } from '../../test/support/oidc-client.ts'
 import { ScriptedProvider } from '../../test/support/scripted-provider.ts'
 import { AccountWriter } from '../accounts/account-writer.ts'
@@ -221,6 +222,33 @@ test('an error of a refresh that is none of the agent’s kind is passed on, whe
   vi.spyOn(provider, 'discover').mockRejectedValue(fault)
   vi.spyOn(AbortSignal, 'timeout').mockReturnValue(AbortSignal.abort())
   await expect(service.accessToken(loaded, defaultRequest, 0, patient)).rejects.toBe(fault)
+})
+
+test('a refresh whose new refresh token could not be saved waits as long as a token lives more than 10 s', async () => {
+  // Its account file cannot be found: there is no config directory.
+  provider.rotates = true
+  const fileKey = new Secret({ salt: Buffer.alloc(16, 1), bytes: Buffer.alloc(64, 2) })
+  const loaded = new LoadedAccount(load().account, { fileKey })
+  const first = await service.accessToken(loaded, defaultRequest, 0, patient)
+  expect(provider.refreshes).toHaveLength(1)
+  const kept = await service.accessToken(loaded, defaultRequest, -1, patient)
+  expect(kept).toMatchObject({ accessToken: first.accessToken, expiresAt: NOW + 3600 })
+  expect(kept.notes).toContain('wlcg')
+  await vi.advanceTimersByTimeAsync(3_589_000)
+  await service.accessToken(loaded, defaultRequest, -1, patient)
+  expect(provider.refreshes).toHaveLength(1)
+  await service.idToken(loaded, defaultRequest, patient)
+  expect(provider.refreshes).toHaveLength(2)
+})
+
+test('a refresh is sent, whether or not its refresh token can be saved, if the token lives 10 s or less', async () => {
+  provider.rotates = true
+  const fileKey = new Secret({ salt: Buffer.alloc(16, 1), bytes: Buffer.alloc(64, 2) })
+  const loaded = new LoadedAccount(load().account, { fileKey })
+  await service.accessToken(loaded, defaultRequest, 0, patient)
+  await vi.advanceTimersByTimeAsync(3_590_000)
+  await service.accessToken(loaded, defaultRequest, -1, patient)
+  expect(provider.refreshes).toHaveLength(2)
 })
 
 test('a reply has whole seconds, and what is to be said about the token', () => {

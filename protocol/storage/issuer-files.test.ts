@@ -67,7 +67,7 @@ describe('the state of the issuer files', () => {
     expect(await state()).toContain(`${join(root, 'user/issuer.config')} ELOOP`)
   })
 
-  test('each file has a line of its own in the state', async () => {
+  test('the directory and each file have a line of their own in the state', async () => {
     put('system/issuer.config.d/x', '')
     const paths = (await issuerFilesState(undefined, join(root, 'system')))
       .split('\n')
