@@ -8,7 +8,7 @@ const PR_SET_DUMPABLE = 4
 
 /**
  * The C library, for calls that Node lacks.
- * @throws an error where there is none: on another system than Linux, or without a prebuilt koffi
+ * @throws an error on another system than Linux, and without a prebuilt koffi
  */
 export function loadLibc(): Libc {
   if (process.platform !== 'linux') throw new Error(`not on ${process.platform}`)

@@ -2,7 +2,7 @@ import { constants, type Stats } from 'node:fs'
 import { open } from 'node:fs/promises'
 
 /**
- * The text of a file that somebody names. Opened without blocking and only if it is a regular file: the
+ * The text of a file that another program names. Opened without blocking and only if it is a regular file: the
  * open of a FIFO would wait for its writer, and a device may have no end.
  * @param check called with the status of the open file, before it is read
  * @throws Error with the reason, also if the file has more than `maxBytes`; what `check` throws
